@@ -1,0 +1,1 @@
+"""Layer 2: where calls come from and go to."""

@@ -1,0 +1,70 @@
+"""Layer 6: the command line, one file per command.
+
+A command's file is imported only when it is called, so that ``callflow --help`` is quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import NamedTuple
+
+import typer
+
+
+class Command(NamedTuple):
+    """Where a command lives (``module`` has ``main``, a function or a ``typer.Typer``) and its line of help."""
+
+    module: str
+    help: str
+
+
+COMMANDS: dict[str, Command] = {
+    "run": Command("callflow.cli.run", "Walk a flow on a pretend call, record it, deliver it."),
+    "demo": Command("callflow.cli.demo", "See the whole way once: a call, its recording, a receiver."),
+    "check": Command("callflow.cli.check", "Find every mistake in flows, accounts and system_config."),
+    "explain": Command("callflow.cli.explain", "Show each record setting's effective value and its origin."),
+    "schema": Command("callflow.cli.schema", "Print the field table of a module or document."),
+    "receive": Command("callflow.cli.receive", "Be the server that takes recordings, with faults on demand."),
+    "recordings": Command("callflow.cli.recordings", "List, show, export and delete recordings."),
+    "deliveries": Command("callflow.cli.deliveries", "List, show, retry, cancel and run deliveries."),
+}
+
+
+def _stub() -> None:
+    """Stands for a command that was not called."""
+
+
+def _app(called: str | None) -> typer.Typer:
+    app = typer.Typer(
+        name="callflow",
+        help="Run Kazoo callflows and record calls: in a test, on a laptop, on real SIP traffic.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    app.callback(invoke_without_command=True)(_version)
+    for name, command in COMMANDS.items():
+        main = importlib.import_module(command.module).main if name == called else _stub
+        if isinstance(main, typer.Typer):
+            app.add_typer(main, name=name, help=command.help)
+        else:
+            app.command(name, help=command.help)(main)
+    return app
+
+
+def _version(
+    version: bool = typer.Option(False, "--version", help="Print the version and end."),
+) -> None:
+    if version:
+        from callflow import __version__
+
+        print(f"callflow {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """The entry point ``callflow``."""
+    called = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
+    _app(called)(prog_name="callflow")

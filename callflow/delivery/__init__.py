@@ -1,0 +1,1 @@
+"""Layer 2: getting the finished file to where it belongs."""

@@ -1,0 +1,1 @@
+"""Layer 1: documents: schemas, system_config, accounts, validation."""

@@ -1,0 +1,1 @@
+"""Layer 3: a call walks a flow."""

@@ -1,0 +1,225 @@
+"""Layer 0: the one tree of errors.
+
+Every leaf has a stable code, a message (what and where), a hint (what to do instead) and says
+whether trying again can help.
+
+    CallflowError
+    ├── DocumentError            CF-DOC-000   a document cannot be read or used
+    │   ├── JsonSyntaxError      CF-DOC-001   not JSON, or not JSON we accept
+    │   ├── InvalidDocument      CF-DOC-002   well-formed, but against its schema
+    │   └── MissingDocument      CF-DOC-003   a file, folder or document id that is not there
+    ├── SettingsError            CF-CFG-000   system_config cannot be used
+    ├── StateError               CF-STA-000   an event that a state machine does not allow
+    ├── MediaError               CF-MED-000   audio cannot be made, read or moved
+    │   ├── AudioFileError       CF-MED-001   an audio file that cannot be read or written
+    │   ├── ToneError            CF-MED-002   a tone specification that cannot be read
+    │   └── UnknownLeg           CF-MED-003   a media command for a leg that is not there
+    ├── RecordingError           CF-REC-000   a recording cannot be made or finished
+    │   ├── SpoolError           CF-REC-001   the spool cannot be written or read
+    │   ├── EncodeError          CF-REC-002   the audio cannot be brought into its file format
+    │   └── UnknownRecording     CF-REC-003   no such recording
+    ├── StorageError             CF-STO-000   the state folder or its database cannot be used
+    ├── DeliveryError            CF-DLV-000   a file cannot be delivered
+    │   ├── BadUrl               CF-DLV-001   a url that cannot be delivered to
+    │   ├── BlockedAddress       CF-DLV-002   an address that the guard refuses
+    │   ├── UnknownDelivery      CF-DLV-003   no such delivery
+    │   └── FetchError           CF-DLV-004   a document's url could not be fetched or posted to
+    ├── EngineError              CF-ENG-000   a flow cannot be walked
+    │   ├── FlowTooDeep          CF-ENG-001   a tree deeper than the limit
+    │   ├── TooManyBranches      CF-ENG-002   more branches than max_branch_count
+    │   ├── NoFlow               CF-ENG-003   no flow for this number
+    │   └── MissingVariable      CF-ENG-004   a placeholder that nothing resolves
+    ├── CallGone                 CF-CAL-001   the caller has hung up (control flow, not a fault)
+    └── ScenarioError            CF-SIM-000   a pretend call's scenario that cannot be played
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class CallflowError(Exception):
+    """The root: ``str(error)`` is what went wrong and where, ``hint`` what to do instead."""
+
+    code: ClassVar[str] = "CF-000"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.message, self.hint))
+
+
+def _rebuild(kind: type[CallflowError], message: str, hint: str) -> CallflowError:
+    """Errors cross processes: pickle them by message and hint."""
+    error = kind.__new__(kind)
+    CallflowError.__init__(error, message, hint=hint)
+    return error
+
+
+class DocumentError(CallflowError):
+    """A document cannot be read or used."""
+
+    code = "CF-DOC-000"
+
+
+class JsonSyntaxError(DocumentError):
+    """Not JSON, or not JSON we accept (duplicate keys, NaN, a BOM ...)."""
+
+    code = "CF-DOC-001"
+
+
+class InvalidDocument(DocumentError):
+    """Well-formed, but against its schema."""
+
+    code = "CF-DOC-002"
+
+
+class MissingDocument(DocumentError):
+    """A file, folder or document id that is not there."""
+
+    code = "CF-DOC-003"
+
+
+class SettingsError(CallflowError):
+    """system_config cannot be used."""
+
+    code = "CF-CFG-000"
+
+
+class StateError(CallflowError):
+    """An event that a state machine does not allow; the message names state and event."""
+
+    code = "CF-STA-000"
+
+
+class MediaError(CallflowError):
+    """Audio cannot be made, read or moved."""
+
+    code = "CF-MED-000"
+
+
+class AudioFileError(MediaError):
+    """An audio file that cannot be read or written."""
+
+    code = "CF-MED-001"
+
+
+class ToneError(MediaError):
+    """A tone specification that cannot be read."""
+
+    code = "CF-MED-002"
+
+
+class UnknownLeg(MediaError):
+    """A media command for a leg that is not there."""
+
+    code = "CF-MED-003"
+
+
+class RecordingError(CallflowError):
+    """A recording cannot be made or finished."""
+
+    code = "CF-REC-000"
+
+
+class SpoolError(RecordingError):
+    """The spool cannot be written or read (full disk, no permission, damaged)."""
+
+    code = "CF-REC-001"
+    retryable = True
+
+
+class EncodeError(RecordingError):
+    """The audio cannot be brought into its file format."""
+
+    code = "CF-REC-002"
+
+
+class UnknownRecording(RecordingError):
+    """No such recording."""
+
+    code = "CF-REC-003"
+
+
+class StorageError(CallflowError):
+    """The state folder or its database cannot be used."""
+
+    code = "CF-STO-000"
+    retryable = True
+
+
+class DeliveryError(CallflowError):
+    """A file cannot be delivered."""
+
+    code = "CF-DLV-000"
+
+
+class BadUrl(DeliveryError):
+    """A url that cannot be delivered to."""
+
+    code = "CF-DLV-001"
+
+
+class BlockedAddress(DeliveryError):
+    """An address that the guard refuses."""
+
+    code = "CF-DLV-002"
+
+
+class UnknownDelivery(DeliveryError):
+    """No such delivery."""
+
+    code = "CF-DLV-003"
+
+
+class FetchError(DeliveryError):
+    """A document's url (webhook, play ...) could not be fetched or posted to."""
+
+    code = "CF-DLV-004"
+    retryable = True
+
+
+class EngineError(CallflowError):
+    """A flow cannot be walked."""
+
+    code = "CF-ENG-000"
+
+
+class FlowTooDeep(EngineError):
+    """A tree deeper than the limit."""
+
+    code = "CF-ENG-001"
+
+
+class TooManyBranches(EngineError):
+    """More branches than ``callflow.max_branch_count``."""
+
+    code = "CF-ENG-002"
+
+
+class NoFlow(EngineError):
+    """No flow for this number."""
+
+    code = "CF-ENG-003"
+
+
+class MissingVariable(EngineError):
+    """A placeholder that nothing resolves."""
+
+    code = "CF-ENG-004"
+
+
+class CallGone(CallflowError):
+    """The caller has hung up: raised out of every ``Call`` method that waits. Control flow, not a fault."""
+
+    code = "CF-CAL-001"
+
+
+class ScenarioError(CallflowError):
+    """A pretend call's scenario that cannot be played."""
+
+    code = "CF-SIM-000"

@@ -1,0 +1,243 @@
+"""Layer 0: what happens, as values. Logs, ``-o json``, the console and tests all read these.
+
+Every event is a frozen dataclass with a ``NAME`` (``recording.started``), a call time in seconds
+(``time``, from the engine's clock) and the ``call_id`` it belongs to. ``as_json`` is the documented
+form: ``{"event": NAME, ...fields}`` without the fields that are None. Urls in events are masked.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """The root: when, and on which call (its A-leg's call id; empty: no call)."""
+
+    NAME: ClassVar[str] = "event"
+
+    time: float
+    call_id: str = ""
+
+
+# ---- the call -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallStarted(Event):
+    """A call has come in and a flow was found for it."""
+
+    NAME: ClassVar[str] = "call.started"
+
+    from_number: str
+    to_number: str
+    account_id: str = ""
+    flow_id: str = ""
+    flow_name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallAnswered(Event):
+    """The A-leg was answered."""
+
+    NAME: ClassVar[str] = "call.answered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRinging(Event):
+    """A B-leg is being called."""
+
+    NAME: ClassVar[str] = "call.ringing"
+
+    leg: str
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallBridged(Event):
+    """Two legs hear each other from now on."""
+
+    NAME: ClassVar[str] = "call.bridged"
+
+    leg: str
+    peer: str
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallUnbridged(Event):
+    """A bridge ended."""
+
+    NAME: ClassVar[str] = "call.unbridged"
+
+    leg: str
+    peer: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallTransferred(Event):
+    """A party was transferred: ``leg`` left, ``kept`` goes on with ``target``."""
+
+    NAME: ClassVar[str] = "call.transferred"
+
+    leg: str
+    kept: str
+    target: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEnded(Event):
+    """The call is over; ``cause`` is the hangup cause (``NORMAL_CLEARING`` ...), ``by`` who ended it."""
+
+    NAME: ClassVar[str] = "call.ended"
+
+    cause: str
+    by: str
+    duration: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigitPressed(Event):
+    """A party pressed a digit."""
+
+    NAME: ClassVar[str] = "call.digit"
+
+    leg: str
+    digit: str
+
+
+# ---- the walk -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepStarted(Event):
+    """The walk has reached a node. ``path`` is a JSON pointer within the flow (``/children/_``)."""
+
+    NAME: ClassVar[str] = "step.started"
+
+    path: str
+    module: str
+    flow_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepEnded(Event):
+    """The node's module is done: ``did`` in words, ``outcome`` as the move it made."""
+
+    NAME: ClassVar[str] = "step.ended"
+
+    path: str
+    module: str
+    outcome: str
+    did: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noticed(Event):
+    """Something the author or operator should know. ``level`` is ``info``, ``warning`` or ``error``.
+
+    ``code`` is the stable code of an error (``CF-...``) or of a run-time notice (``CF-RUN-...``).
+    """
+
+    NAME: ClassVar[str] = "notice"
+
+    level: str
+    code: str
+    message: str
+    hint: str = ""
+    path: str = ""
+    module: str = ""
+
+
+# ---- recordings -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingChanged(Event):
+    """A recording changed its state.
+
+    ``change`` is one of ``waiting``, ``started``, ``masked``, ``unmasked``, ``paused``, ``resumed``,
+    ``moved`` (followed a transfer), ``finishing``, ``cancelled``, ``discarded``, ``failed``, ``ready``.
+    ``reason`` says why where there is one: ``stopped``, ``time_limit``, ``silence``, ``no_speech``,
+    ``hangup``, ``transfer``, ``too_short``, ``digit``, ``disk_full``, ``spool_unwritable``, ``recovered`` ...
+    """
+
+    NAME: ClassVar[str] = "recording"
+
+    recording_id: str
+    change: str
+    state: str
+    reason: str = ""
+    seconds: float = 0.0
+    origin: str = ""
+    format: str = ""
+    bytes: int | None = None
+    sha256: str | None = None
+    file: str | None = None
+    url: str | None = None
+    message: str = ""
+
+
+# ---- deliveries -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryChanged(Event):
+    """A delivery changed: ``queued``, ``sending``, ``delivered``, ``waiting`` (will be retried),
+    ``dead``, ``blocked``, ``cancelled``.
+    """
+
+    NAME: ClassVar[str] = "delivery"
+
+    delivery_id: str
+    recording_id: str
+    change: str
+    method: str
+    url: str
+    attempt: int = 0
+    status: int | None = None
+    seconds: float | None = None
+    next_attempt_in: float | None = None
+    message: str = ""
+
+
+Subscriber = Callable[[Event], None]
+
+
+class EventBus:
+    """Hands each event to every subscriber, in order, at once."""
+
+    def __init__(self) -> None:
+        self._subscribers: list[Subscriber] = []
+
+    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
+        """Add a subscriber; call what comes back to remove it."""
+        self._subscribers.append(subscriber)
+        return lambda: self._subscribers.remove(subscriber)
+
+    def publish(self, event: Event) -> None:
+        """Tell everybody. A subscriber that raises is a bug and is not hidden."""
+        for subscriber in tuple(self._subscribers):
+            subscriber(event)
+
+
+def as_json(event: Event) -> dict[str, Any]:
+    """The documented JSON form of an event: one object a line under ``-o json``."""
+    body: dict[str, Any] = {"event": event.NAME}
+    for field in dataclasses.fields(event):
+        value = getattr(event, field.name)
+        if value is None:
+            continue
+        body[field.name] = round(value, 6) if isinstance(value, float) else value
+    return body
+
+
+def all_events() -> list[type[Event]]:
+    """Every event type, in the order of this file."""
+    return [kind for kind in Event.__subclasses__() if kind.__module__ == __name__]

@@ -1,0 +1,30 @@
+"""Layer 0: names. Every id is made here, from one generator, so that a seed repeats a run exactly."""
+
+from __future__ import annotations
+
+import random
+import secrets
+
+
+class Ids:
+    """Makes call ids, leg ids and document ids; with ``seed`` always the same ones."""
+
+    def __init__(self, seed: int | None = None) -> None:
+        self._random = random.Random(secrets.randbits(128) if seed is None else seed)
+
+    def hex32(self) -> str:
+        """32 hex digits: the form of Kazoo's document ids."""
+        return f"{self._random.getrandbits(128):032x}"
+
+    def call_id(self) -> str:
+        """A call id in the form that SIP phones use (no ``@``, safe in paths)."""
+        raw = self.hex32()
+        return f"{raw[:8]}-{raw[8:12]}-{raw[12:16]}-{raw[16:20]}-{raw[20:]}"
+
+    def recording_id(self, month: str) -> str:
+        """``YYYYMM-`` + 32 hex digits: Kazoo's id of a recording document (kazoo.md 1.12)."""
+        return f"{month}-{self.hex32()}"
+
+    def short(self) -> str:
+        """12 hex digits: playbacks, deliveries and other things that live in one call or folder."""
+        return f"{self._random.getrandbits(48):012x}"

@@ -1,0 +1,1 @@
+"""Layer 1: samples: the pump, what legs say and hear, tones, silence, files."""

@@ -1,0 +1,240 @@
+"""Layer 1: what the pump is told (commands) and what it tells (media events).
+
+All are plain frozen dataclasses that survive ``pickle``: they are the same whether the pump runs in
+the caller's thread or in a process of its own. Times are seconds on the engine's clock; sound is
+16-bit linear PCM at the leg's rate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+# ---- where in the sound --------------------------------------------------------------------
+
+
+class Side(StrEnum):
+    """A side of a leg: ``read`` is what comes from its party (what it says), ``write`` what goes to it
+    (what it hears), ``mix`` both together without clipping, at half gain each.
+    """
+
+    READ = "read"
+    WRITE = "write"
+    MIX = "mix"
+
+
+@dataclass(frozen=True, slots=True)
+class TapPoint:
+    """A place to listen: one channel of a recording. ``leg`` empty: a channel of silence."""
+
+    leg: str
+    side: Side
+
+
+# ---- clips: sound to be played --------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FileClip:
+    """An audio file that libsndfile reads; several channels are averaged, other rates resampled."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToneClip:
+    """A tone: FreeSWITCH's TGML (``%(on_ms,off_ms,f1,f2)`` with ``v=``, ``L=``, ``;``), as Kazoo's
+    ``tone_stream://`` takes it. ``callflow.media.tones`` names the usual ones.
+    """
+
+    spec: str
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceClip:
+    """So many seconds of nothing."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class PcmClip:
+    """16-bit mono samples, little-endian, at ``rate``; for short generated sound and for tests."""
+
+    pcm: bytes
+    rate: int
+
+
+Clip = FileClip | ToneClip | SilenceClip | PcmClip
+
+
+# ---- commands -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PretendSource:
+    """A pretend party: says nothing until told (``Say``). ``loss`` holds, per 20 ms packet from the
+    leg's start, ``1`` for a lost one; the pattern repeats. ``delay_s`` shifts what the party says
+    (a constant network delay). Lost packets become silence of exactly their length.
+    """
+
+    loss: tuple[int, ...] = ()
+    delay_s: float = 0.0
+
+
+Source = PretendSource
+"""What a leg's ``read`` comes from. RTP sources join this union later."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddLeg:
+    """A new leg. All legs that are ever bridged with each other have one ``rate``."""
+
+    leg: str
+    rate: int
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveLeg:
+    """The leg is gone: its bridge, playbacks and taps' view of it end (taps then see silence)."""
+
+    leg: str
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """A pretend party says ``clips`` from now on (after what it is still saying); ``loop`` for ever."""
+
+    leg: str
+    clips: tuple[Clip, ...]
+    loop: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hush:
+    """A pretend party stops talking at once."""
+
+    leg: str
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """A pretend party presses digits (``0-9*#A-D``), as telephone-events (RFC 4733: no sound), each
+    ``tone_s`` long with ``gap_s`` between. ``in_band``: as audible DTMF in what it says, instead.
+    """
+
+    leg: str
+    digits: str
+    tone_s: float = 0.1
+    gap_s: float = 0.1
+    in_band: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """``a`` and ``b`` hear each other. A leg has at most one bridge; a former one ends."""
+
+    a: str
+    b: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unbridge:
+    """``leg`` (and so its peer) hears nothing from its peer any more."""
+
+    leg: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """``held``: the leg neither hears its peer nor is heard by it, without ending the bridge."""
+
+    leg: str
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """Play ``clips`` to a leg. Playbacks of one leg queue up unless ``now`` (then former ones end).
+
+    ``loops``: how often the whole list is played; 0: for ever. A pressed digit in ``terminators`` ends
+    it (and the digit event says so). While it plays the leg does not hear its bridge, unless ``mix``.
+    ``cause_of``: free text that comes back in ``PlaybackDone`` (what this is for).
+    """
+
+    leg: str
+    playback: str
+    clips: tuple[Clip, ...]
+    loops: int = 1
+    terminators: str = ""
+    mix: bool = False
+    now: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StopPlay:
+    """End one playback of a leg, or all (``playback`` empty)."""
+
+    leg: str
+    playback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SendDigits:
+    """Send digits to a leg's party as telephone-events, one after the other."""
+
+    leg: str
+    digits: str
+    tone_s: float = 0.1
+    gap_s: float = 0.1
+
+
+LegCommand = AddLeg | RemoveLeg | Say | Hush | Press | Bridge | Unbridge | Hold | Play | StopPlay | SendDigits
+
+
+# ---- events ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Digit:
+    """A party pressed a digit; ``time`` is its start. ``playback``: the playback it ended, if any."""
+
+    leg: str
+    digit: str
+    time: float
+    playback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DigitHeard:
+    """A digit that the engine sent (or a bridged party pressed) arrived at a leg's party."""
+
+    leg: str
+    digit: str
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackDone:
+    """A playback ended: ``reason`` is ``finished``, ``digit``, ``stopped``, ``leg_gone`` or ``failed``
+    (``message`` says why).
+    """
+
+    leg: str
+    playback: str
+    reason: str
+    time: float
+    digit: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SayDone:
+    """A pretend party has said all it was told to."""
+
+    leg: str
+    time: float
+
+
+LegEvent = Digit | DigitHeard | PlaybackDone | SayDone

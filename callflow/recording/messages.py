@@ -1,0 +1,180 @@
+"""Layer 2: what a recording is told, and what it tells. Plain frozen dataclasses, fit for ``pickle``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from callflow.media.messages import TapPoint
+
+
+class StartOn(StrEnum):
+    """When sample 0 is: at once, or with the call's answer or bridge (at once if that has been)."""
+
+    NOW = "now"
+    ANSWER = "answer"
+    BRIDGE = "bridge"
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceRule:
+    """When silence ends a recording. 0 ms: that timer is off. ``detector``: ``energy`` or ``vad``."""
+
+    initial_ms: int
+    final_ms: int
+    threshold: int
+    detector: str
+    vad_mode: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileFormat:
+    """The finished file: ``name`` is ``wav``, ``mp3`` or ``ogg``; ``rate`` in Hz (0: the call's)."""
+
+    name: str
+    rate: int
+    mp3_bitrate_kbps: int
+    mp3_quality: int
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the finished file goes.
+
+    ``kind``: ``http`` (``url`` is the final one, ``method`` put or post), ``couchdb`` (``url`` is the base
+    url, ``database`` the account's database) or ``local`` (the media store). ``reason`` says why it is this
+    one, in words (``url of the node``, ``media.store_recordings`` ...).
+    """
+
+    kind: str
+    url: str = ""
+    method: str = "put"
+    database: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingSpec:
+    """All that a recording is, fixed when it is asked for; ``meta.json`` of its spool is this.
+
+    ``taps``: its channels in order, 1 to 32. ``rate``: of the tapped legs. ``time_limit_s``: seconds of
+    recording. ``min_s``: shorter ones are discarded (0: none). ``dtmf_stop``: digits of the first tap's leg
+    that end it (``reason`` digit). ``document``: facts for the recording's document (kazoo.md 1.12).
+    """
+
+    id: str
+    call_id: str
+    account_id: str
+    taps: tuple[TapPoint, ...]
+    rate: int
+    start: StartOn
+    time_limit_s: float
+    min_s: float
+    silence: SilenceRule | None
+    format: FileFormat
+    follow_transfer: bool
+    target: Target
+    origin: str
+    label: str = ""
+    media_name: str = ""
+    dtmf_stop: str = ""
+    requested_wall: float = 0.0
+    document: Mapping[str, Any] = field(default_factory=dict)
+
+
+# ---- commands -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StartRecording:
+    """Begin (or wait, as ``spec.start`` says). ``answered`` / ``bridged``: what has already been."""
+
+    spec: RecordingSpec
+    answered: bool
+    bridged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StopRecording:
+    """End it; ``reason`` is kept. A waiting one is cancelled."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """Write silence from now on (time goes on)."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unmask:
+    """Write sound again."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Write nothing from now on (the file's time stands still)."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Write again."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegNotice:
+    """A leg was ``answered`` or ``bridged``: recordings on it that wait for that begin."""
+
+    leg: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoveTaps:
+    """A transfer: recordings that follow listen at other legs from now on (channel by channel)."""
+
+    id: str
+    taps: tuple[TapPoint, ...]
+
+
+RecordingCommand = StartRecording | StopRecording | Mask | Unmask | Pause | Resume | LegNotice | MoveTaps
+
+
+# ---- events ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingEvent:
+    """A recorder changed its state (``change`` as in ``callflow.events.RecordingChanged``).
+
+    ``samples``: per channel, in the file so far. ``message``: in words, for failures and refused commands
+    (``change`` ``refused``: the command did not fit the state; nothing happened).
+    """
+
+    id: str
+    change: str
+    state: str
+    time: float
+    samples: int
+    reason: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolClosed:
+    """All audio of a recording is on disk and its lock is free: it can be finished. ``folder``: the spool."""
+
+    id: str
+    folder: str
+    time: float
