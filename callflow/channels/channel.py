@@ -117,7 +117,7 @@ class Channel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DialTarget:
-    """Whom to ring. ``endpoint`` is ``device``, ``user`` or ``number``; ``id`` the document's id or the number;
+    """Whom to ring. ``endpoint`` is ``device``, ``user`` or ``number``; ``id`` its id or the number;
     ``document`` the device's (or user's) document.
     """
 

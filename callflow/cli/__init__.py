@@ -13,7 +13,7 @@ import typer
 
 
 class Command(NamedTuple):
-    """Where a command lives (``module`` has ``main``, a function or a ``typer.Typer``) and its line of help."""
+    """Where a command lives (its module has ``main``, a function or a typer app) and its line of help."""
 
     module: str
     help: str

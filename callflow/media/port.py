@@ -15,7 +15,7 @@ class MediaPort(Protocol):
     """
 
     def send(self, command: object) -> None:
-        """Tell the pump something. Does not wait; a command that cannot be carried out is answered by an event."""
+        """Tell the pump something. Does not wait; what cannot be carried out is answered by an event."""
 
     def subscribe(self, handler: MediaHandler) -> Callable[[], None]:
         """Get every media event; call what comes back to stop."""
