@@ -1,0 +1,54 @@
+# callflow: `make demo` shows it, `make test` proves it; both do all set-up from a fresh clone.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys, ensurepip; raise SystemExit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
+BIN := .venv/bin
+JOBS ?= 2
+
+.PHONY: demo test lint types layers tests peers bench fmt wheel clean
+
+demo: .venv/.run
+	$(BIN)/callflow demo
+
+test: lint types layers tests
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/.dev
+	$(BIN)/mypy
+
+layers: .venv/.dev
+	$(BIN)/lint-imports
+
+tests: .venv/.dev
+	$(BIN)/pytest -n $(JOBS) --dist worksteal
+
+# The npm programs that some tests talk to (a real CouchDB, an Express receiver); tests skip without them.
+peers:
+	cd tests/peers && npm install --no-audit --no-fund --no-package-lock --ignore-scripts
+
+bench: .venv/.dev
+	$(BIN)/python -m benchmarks
+
+fmt: .venv/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+wheel: .venv/.dev
+	$(BIN)/python -m build --wheel
+
+clean:
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache tests/peers/node_modules
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "callflow needs Python 3.11 or newer (with venv); none was found"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/.run: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install -q -e .
+	@touch $@
+
+.venv/.dev: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install -q -e '.[dev]'
+	@touch $@ .venv/.run
