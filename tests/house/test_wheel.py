@@ -48,7 +48,7 @@ def test_the_wheel_holds_what_the_checkout_holds(unpacked: Path) -> None:
 
 
 def test_the_one_resources_function_finds_them_there(unpacked: Path, tmp_path: Path) -> None:
-    say = "from callflow.documents import shipped; print(shipped.schemas_dir()); print(shipped.system_config_dir())"
+    say = "from callflow.documents.shipped import *; print(schemas_dir()); print(system_config_dir())"
     done = _python(unpacked, tmp_path, "-c", say)
     assert done.returncode == 0, done.stderr
     schemas, system_config = map(Path, done.stdout.split())
