@@ -5,7 +5,10 @@ These classes have no defaults on purpose: a value's default lives in ``schemas/
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +72,17 @@ class Settings:
     callflow: CallflowSettings
     delivery: DeliverySettings
     origins: dict[str, Origin]
+
+
+def load_settings(folder: Path | None = None, overrides: Mapping[str, object] | None = None) -> Settings:
+    """The effective settings: schema defaults < shipped documents < the user's folder < ``overrides``.
+
+    The user's folder is ``folder``, else ``$CALLFLOW_SYSTEM_CONFIG``, else ``./system_config`` where it is
+    there. ``overrides``: dotted names (``media.record_stereo``) to values. Raises SettingsError.
+    """
+    raise NotImplementedError
+
+
+def for_account(settings: Settings, account: Mapping[str, Any], file: str = "") -> Settings:
+    """``settings`` with the account document's ``configs`` (``media``, ``callflow``) laid over it."""
+    raise NotImplementedError
