@@ -1,0 +1,61 @@
+"""Layer 1: how others listen to the pump. The recorder (layer 2) is a ``Tap``; the pump knows no recorder."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from callflow.media.messages import Digit, TapPoint
+
+Samples = NDArray[np.int16]
+"""16-bit linear PCM. One axis: mono samples; in a block two: ``[channels, n]``; in files ``[n, channels]``."""
+
+
+class Tap(Protocol):
+    """Somebody who gets the sound of a list of points, block by block, without a gap from its ``attach`` on.
+
+    A block is a *view of the pump's own rows*: read it, copy what you keep, never write to it, and do not hold
+    it after the call returns. It is always a whole number of ticks long.
+    """
+
+    @property
+    def points(self) -> tuple[TapPoint, ...]:
+        """Its channels, in order. A new tuple object means: listen there from the next block on.
+
+        A point whose leg is gone, was never there or has another rate is a channel of silence.
+        """
+
+    @property
+    def rate(self) -> int:
+        """Samples per second; that of the tapped legs."""
+
+    @property
+    def wants_audio(self) -> bool:
+        """False while samples would be thrown away (waiting, paused, ended): then no call comes."""
+
+    def horizon(self, block: Samples) -> int:
+        """How many samples of ``block`` (``[channels, n]``) pass until there is something to say: 1..n.
+
+        ``n``: nothing, or at the very end. No side effects: the block may be shortened by somebody else. The
+        pump rounds the answer up to a whole tick, so the block that is committed may go past it by less
+        than a tick: a tap that ends inside a tick cuts there by itself.
+        """
+
+    def commit(self, block: Samples, time: float) -> list[object]:
+        """``block`` (``[channels, m]``) has happened; ``time`` is the engine time of its first sample.
+
+        What comes back is passed on with the pump's events, after those of earlier taps. It may call
+        ``Pump.detach`` (also on itself).
+        """
+
+
+class LegWatcher(Protocol):
+    """Somebody who must know at once, on the very sample, what happens to legs (see ``Pump.watch``)."""
+
+    def leg_removed(self, leg: str, time: float) -> list[object]:
+        """The leg is gone. Taps have got its sound up to exactly ``time``. Returns events to pass on."""
+
+    def digit(self, digit: Digit) -> list[object]:
+        """A party pressed a digit; taps have got the sound up to exactly ``digit.time``. Events to pass on."""
