@@ -1,0 +1,107 @@
+"""Layer 1: the tables of the state database, as steps. A database knows how many it has seen."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from callflow.errors import StorageError
+
+STEPS: tuple[str, ...] = (
+    """
+    CREATE TABLE recordings (
+        id            TEXT PRIMARY KEY,
+        call_id       TEXT NOT NULL,
+        account_id    TEXT NOT NULL,
+        state         TEXT NOT NULL,
+        reason        TEXT NOT NULL,
+        message       TEXT NOT NULL,
+        origin        TEXT NOT NULL,
+        label         TEXT NOT NULL,
+        media_name    TEXT NOT NULL,
+        format        TEXT NOT NULL,
+        channels      INTEGER NOT NULL,
+        rate          INTEGER NOT NULL,
+        samples       INTEGER NOT NULL,
+        bytes         INTEGER NOT NULL,
+        sha256        TEXT NOT NULL,
+        file          TEXT NOT NULL,
+        target_kind   TEXT NOT NULL,
+        url           TEXT NOT NULL,
+        method        TEXT NOT NULL,
+        recovered     INTEGER NOT NULL,
+        started_wall  REAL NOT NULL,
+        finished_wall REAL NOT NULL,
+        document      TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX recordings_started ON recordings (started_wall);
+    CREATE INDEX recordings_call ON recordings (call_id);
+    CREATE TABLE urls (
+        url          TEXT PRIMARY KEY,
+        recording_id TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX urls_recording ON urls (recording_id);
+    CREATE TABLE deliveries (
+        id            TEXT PRIMARY KEY,
+        recording_id  TEXT NOT NULL REFERENCES recordings (id) ON DELETE CASCADE,
+        kind          TEXT NOT NULL,
+        url           TEXT NOT NULL,
+        host          TEXT NOT NULL,
+        method        TEXT NOT NULL,
+        database      TEXT NOT NULL,
+        file          TEXT NOT NULL,
+        content_type  TEXT NOT NULL,
+        sha256        TEXT NOT NULL,
+        bytes         INTEGER NOT NULL,
+        state         TEXT NOT NULL,
+        attempts      INTEGER NOT NULL,
+        fast_failures INTEGER NOT NULL,
+        slow_failures INTEGER NOT NULL,
+        created_wall  REAL NOT NULL,
+        since_wall    REAL NOT NULL,
+        next_wall     REAL NOT NULL,
+        finished_wall REAL NOT NULL,
+        last_status   INTEGER,
+        last_error    TEXT NOT NULL,
+        lease_owner   TEXT NOT NULL,
+        lease_until   REAL NOT NULL
+    ) STRICT;
+    CREATE INDEX deliveries_recording ON deliveries (recording_id);
+    CREATE INDEX deliveries_created ON deliveries (created_wall);
+    CREATE INDEX deliveries_due ON deliveries (host, next_wall) WHERE state IN ('QUEUED', 'WAITING');
+    CREATE INDEX deliveries_sending ON deliveries (lease_owner) WHERE state = 'SENDING';
+    CREATE INDEX deliveries_leftover ON deliveries (id) WHERE state = 'DELIVERED' AND file <> '';
+    CREATE TABLE attempts (
+        delivery_id  TEXT NOT NULL REFERENCES deliveries (id) ON DELETE CASCADE,
+        number       INTEGER NOT NULL,
+        started_wall REAL NOT NULL,
+        seconds      REAL NOT NULL,
+        outcome      TEXT NOT NULL,
+        status       INTEGER,
+        address      TEXT NOT NULL,
+        error        TEXT NOT NULL,
+        answer       BLOB NOT NULL,
+        PRIMARY KEY (delivery_id, number)
+    ) STRICT, WITHOUT ROWID;
+    """,
+)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the tables to today's shape. Raises StorageError for a database of a later callflow."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        (seen,) = connection.execute("PRAGMA user_version").fetchone()
+        if seen > len(STEPS):
+            raise StorageError(
+                f"the database was written by a later callflow (its tables are at step {seen}, "
+                f"this one knows {len(STEPS)})",
+                hint="use the later version, or another state folder (--state)",
+            )
+        for step in STEPS[seen:]:
+            for statement in step.split(";"):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(STEPS)}")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
