@@ -1,0 +1,302 @@
+"""Layer 3: what a module may do to a call. A small front; each concern has a file of its own.
+
+Every method that waits raises ``CallGone`` once the caller has gone (or was transferred away), except
+where it says otherwise. A module lets it pass: the walker ends the walk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from callflow.channels.channel import Channel, DialTarget, Party
+from callflow.documents.accounts import Account
+from callflow.documents.settings import Settings
+from callflow.engine.background import Background
+from callflow.engine.bridging import Bridging
+from callflow.engine.clips import ClipFinder
+from callflow.engine.endpoints import device_target, user_targets
+from callflow.engine.flow import Flow, Node
+from callflow.engine.line import Line
+from callflow.engine.listening import Listening
+from callflow.engine.recordings import RecordingHandle, RecordingsDesk
+from callflow.engine.results import BridgeResult, Digits
+from callflow.engine.routing import Router
+from callflow.engine.services import HttpResponse, Services
+from callflow.engine.variables import CallVariables, placeholders_of
+from callflow.events import Noticed
+from callflow.media.messages import Clip, TapPoint
+from callflow.recording.messages import Target
+
+if TYPE_CHECKING:
+    from callflow.documents.record_settings import RecordSettings
+
+__all__ = ["BridgeResult", "Call", "Digits", "RecordingHandle"]
+
+
+class Call:
+    """A call on its way through a flow: the caller's leg, and what was done to it so far."""
+
+    def __init__(self, services: Services, channel: Channel, *, flow_name: str = "") -> None:
+        self.services = services
+        self.node = Node.nowhere()
+        self.flow_id = ""
+        self.flow_name = flow_name
+        self.capture_group = ""
+        self.capture_groups: Mapping[str, str] = {}
+        self.collections: dict[str, str] = {}
+        self.language = "en-us"
+        self.party = channel.party
+        self.line = Line(services, channel, self.notice)
+        self.variables = CallVariables(services.account, channel.party)
+        self.background = Background(self.notice)
+        self.recordings = RecordingsDesk(self)
+        self._router = Router(services)
+        self._clips = ClipFinder(services)
+        self._listening = Listening(services, self.line)
+        self.bridging = Bridging(self)
+
+    # ---- what is known -----------------------------------------------------------------------
+
+    @property
+    def id(self) -> str:
+        """The call id: of the leg that the call came in on, for the whole of the call."""
+        return self.line.call_id
+
+    @property
+    def account(self) -> Account:
+        """The account whose flow this is."""
+        return self.services.account
+
+    @property
+    def settings(self) -> Settings:
+        """The effective ``system_config``."""
+        return self.services.settings
+
+    @property
+    def answered(self) -> bool:
+        """True from the answer on."""
+        return self.line.answered
+
+    @property
+    def bridged(self) -> bool:
+        """True while two parties hear each other."""
+        return self.bridging.bridged
+
+    @property
+    def gone(self) -> bool:
+        """True once the caller has hung up, or was hung up."""
+        return self.line.gone
+
+    def placeholders(self) -> Mapping[str, str]:
+        """What ``{NAME}`` in a node's data stands for: ``--var`` over call over account."""
+        return placeholders_of(self)
+
+    def notice(self, level: str, code: str, message: str, hint: str = "") -> None:
+        """Tell author and operator something: ``level`` is info, warning or error."""
+        self.services.bus.publish(
+            Noticed(
+                time=self.services.clock.now(),
+                call_id=self.id,
+                level=level,
+                code=code,
+                message=message,
+                hint=hint,
+                path=self.node.path,
+                module=self.node.module,
+            )
+        )
+
+    # ---- the line ----------------------------------------------------------------------------
+
+    async def answer(self) -> None:
+        """Answer; nothing happens if it has been."""
+        await self.line.answer()
+
+    async def progress(self) -> None:
+        """Open the way for sound before the answer (183); nothing happens on an answered call."""
+        await self.line.progress()
+
+    async def hangup(self, cause: str = "NORMAL_CLEARING") -> None:
+        """End the call. Does not raise ``CallGone``."""
+        await self.line.hangup(cause)
+
+    async def respond(self, code: int, message: str = "") -> None:
+        """End the call with a SIP status (a plain hangup once answered). Does not raise ``CallGone``."""
+        await self.line.respond(code, message)
+
+    # ---- sound and digits --------------------------------------------------------------------
+
+    async def play(self, clips: Sequence[Clip], *, terminators: str = "", loops: int = 1) -> str:
+        """Play ``clips`` to the caller, ``loops`` times (0: for ever); give the digit that ended it, or
+        an empty string. A clip that cannot be played is an ``AudioFileError`` or ``ToneError``.
+        """
+        return await self._listening.play(clips, terminators=terminators, loops=loops)
+
+    async def clips_for(self, media_id: str) -> tuple[Clip, ...]:
+        """The sound that a flow names: a url (fetched), ``prompt://``, ``tone_stream://``,
+        ``silence_stream://``, a media id of the account, a system prompt. Raises ``MissingDocument``,
+        ``FetchError``, ``BlockedAddress``, ``BadUrl``.
+        """
+        return await self.line.guard(self._clips.find(media_id, self.language))
+
+    async def play_media(self, media_id: str, *, terminators: str = "", loops: int = 1) -> str:
+        """``play(clips_for(media_id))``."""
+        clips = await self.clips_for(media_id)
+        return await self.play(clips, terminators=terminators, loops=loops)
+
+    async def prompt(self, name: str, *, terminators: str = "") -> str:
+        """Play a prompt by name (``vm-person``): the account's media of that id, else the system's. One
+        that is not there is a warning notice and silence.
+        """
+        clips = self._clips.prompt(name, self.language)
+        if clips:
+            return await self.play(clips, terminators=terminators)
+        self.notice("warning", "CF-RUN-PROMPT", f"there is no prompt {name!r}; nothing is played")
+        return ""
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time of the call go by."""
+        await self.line.guard(self.services.clock.sleep(seconds))
+
+    async def wait_for_hangup(self) -> None:
+        """Wait until the caller has gone. Does not raise ``CallGone``."""
+        await self.line.until_gone()
+
+    async def collect_digits(
+        self,
+        *,
+        max_digits: int,
+        timeout_s: float,
+        interdigit_s: float,
+        terminators: str = "",
+        clips: Sequence[Clip] = (),
+    ) -> Digits:
+        """Gather up to ``max_digits`` digits; those pressed before count. ``clips`` are played first and
+        cut short by any digit; ``timeout_s`` runs from their end to the first digit, ``interdigit_s``
+        from each digit to the next.
+        """
+        return await self._listening.collect(
+            max_digits=max_digits,
+            timeout_s=timeout_s,
+            interdigit_s=interdigit_s,
+            terminators=terminators,
+            clips=clips,
+        )
+
+    def flush_digits(self) -> None:
+        """Forget the digits that nobody has asked for yet."""
+        self._listening.flush()
+
+    # ---- other parties -----------------------------------------------------------------------
+
+    def endpoints_of_user(self, user_id: str) -> list[DialTarget]:
+        """A target for each device that the user owns. Raises ``MissingDocument`` for an unknown user."""
+        return user_targets(self.services, user_id)
+
+    def endpoint_of_device(self, device_id: str) -> DialTarget:
+        """The device as a target. Raises ``MissingDocument`` for an unknown one."""
+        return device_target(self.services, device_id)
+
+    async def bridge(
+        self,
+        targets: Sequence[DialTarget],
+        *,
+        timeout_s: float,
+        ringback: Clip | None = None,
+        fail_on_single_reject: bool = False,
+    ) -> BridgeResult:
+        """Ring ``targets`` (each after its ``delay_s``) for at most ``timeout_s`` seconds; the first to
+        answer talks with the caller, the others lose the race. Comes back when nobody answered or when the
+        talk is over. ``ringback`` None: the usual one. ``fail_on_single_reject``: one that rejects
+        (``CALL_REJECTED``) ends it for all.
+        """
+        return await self.bridging.run(
+            targets,
+            timeout_s=timeout_s,
+            ringback=ringback,
+            fail_on_single_reject=fail_on_single_reject,
+        )
+
+    # ---- recordings --------------------------------------------------------------------------
+
+    async def record(
+        self,
+        settings: RecordSettings,
+        *,
+        origin: str,
+        taps: Sequence[TapPoint] | None = None,
+        target: Target | None = None,
+        dtmf_stop: str = "",
+    ) -> RecordingHandle | None:
+        """Start a recording (or let it wait for answer or bridge, as ``settings`` say) and come back at
+        once. ``taps`` None: both sides of the caller's leg, in stereo or mixed as ``media.record_stereo``
+        says. ``target`` None: as DESIGN's storage row decides. ``dtmf_stop``: digits of the first tap's
+        leg that end it. None: nothing is recorded, and a notice has said why.
+        """
+        return await self.recordings.start(
+            settings, origin=origin, taps=taps, target=target, dtmf_stop=dtmf_stop
+        )
+
+    async def stop_recording(
+        self, *, media_id: str = "", media_name: str = "", label: str = "", reason: str = "stopped"
+    ) -> list[str]:
+        """End the latest recording that this flow started, or all that fit what is given (a waiting one is
+        cancelled); give their ids.
+        """
+        return self.recordings.stop(media_id=media_id, media_name=media_name, label=label, reason=reason)
+
+    async def mask(self, *, media_id: str = "", media_name: str = "", label: str = "") -> list[str]:
+        """Record silence instead of sound from now on; picked as by ``stop_recording``."""
+        return self.recordings.mask(media_id=media_id, media_name=media_name, label=label)
+
+    async def unmask(self, *, media_id: str = "", media_name: str = "", label: str = "") -> list[str]:
+        """Record sound again; picked as by ``stop_recording``."""
+        return self.recordings.unmask(media_id=media_id, media_name=media_name, label=label)
+
+    async def pause(self, *, media_id: str = "", media_name: str = "", label: str = "") -> list[str]:
+        """Record nothing from now on; picked as by ``stop_recording``."""
+        return self.recordings.pause(media_id=media_id, media_name=media_name, label=label)
+
+    async def resume(self, *, media_id: str = "", media_name: str = "", label: str = "") -> list[str]:
+        """Record again; picked as by ``stop_recording``."""
+        return self.recordings.resume(media_id=media_id, media_name=media_name, label=label)
+
+    # ---- flows -------------------------------------------------------------------------------
+
+    def find_callflow(self, flow_id: str) -> Flow | None:
+        """The account's callflow of that id; None if there is none. Raises ``FlowTooDeep``."""
+        return self._router.by_id(flow_id)
+
+    def route(self, number: str, *, allow_no_match: bool = False) -> Flow | None:
+        """The account's callflow for a number (kazoo.md 2.5), with capture groups set on the call."""
+        match = self._router.by_number(number, allow_no_match=allow_no_match, notice=self.notice)
+        if match is None:
+            return None
+        self.capture_group = match.capture_group
+        self.capture_groups = match.capture_groups
+        return Flow.parse(match.document, flow_id=match.flow_id)
+
+    # ---- the outside world -------------------------------------------------------------------
+
+    async def http(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        json: object = None,
+    ) -> HttpResponse:
+        """Send a request through the guarded client. Does not raise ``CallGone``: a notice about a call
+        may outlive it. Raises ``FetchError``, ``BlockedAddress``, ``BadUrl``.
+        """
+        return await self.background.http(
+            self.services.http, method, url, headers=headers, body=body, json_body=json
+        )
+
+    def spawn(self, work: Coroutine[Any, Any, object]) -> None:
+        """Let ``work`` go on beside the walk; the call's run ends only after it. What it raises becomes an
+        error notice.
+        """
+        self.background.spawn(work)
