@@ -1,0 +1,154 @@
+"""Layer 1: the JSON Schemas as data: the one place where keys, types, limits and defaults come from.
+
+Keywords of our own in them (validators ignore them):
+
+``x-document``         the string is the id of a document of this kind
+``x-url``              it is a url: ``deliver`` (uploads go there), ``fetch``, ``fetch-if-url`` (or else an id)
+``x-regex``            it is a regular expression
+``x-network``          it is a network (CIDR)
+``x-node``             the object is a node of a flow
+``x-unit``             unit of the number
+``x-setting``          the system_config setting that decides where the key is absent
+``x-maximum-setting``  the system_config setting that is the key's largest value
+``x-judged-by``        run-time reading leaves the value to that file
+``x-bad-value``        ``keep``: run-time reading keeps a bad value, the module must judge it
+``x-children``         when a module's children run: ``always``, ``bridge`` (not if answered), ``any``, ``never``
+``x-not-used-here``    Kazoo's settings that are known and have no effect
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from callflow.documents.shipped import schemas_dir
+from callflow.errors import MissingDocument
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
+
+Schema = dict[str, Any]
+
+DOCUMENT_KINDS = ("callflow", "account", "user", "device", "vmbox", "menu", "media")
+SETTINGS_DOCUMENTS = ("media", "callflow", "delivery")
+_NODE = "node.json"
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """All schemas: ``callflow``, ``modules/record_call``, ``system_config.media`` ..., sorted."""
+    folder = schemas_dir()
+    found = (path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.json"))
+    return tuple(sorted(found))
+
+
+@cache
+def load(name: str) -> Schema:
+    """The schema ``name`` with references to other files put in place (but for nodes, which hold nodes).
+
+    Callers share it: read only. Raises MissingDocument.
+    """
+    schema = _read(name)
+    inlined = _inline(schema, name)
+    assert isinstance(inlined, dict)
+    return inlined
+
+
+@cache
+def _read(name: str) -> Schema:
+    path = schemas_dir() / f"{name}.json"
+    try:
+        schema: Schema = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise MissingDocument(f"there is no schema {name}", hint="callflow schema lists them") from None
+    return schema
+
+
+def _inline(value: Any, name: str) -> Any:
+    if isinstance(value, list):
+        return [_inline(item, name) for item in value]
+    if not isinstance(value, dict):
+        return value
+    reference = value.get("$ref")
+    if not isinstance(reference, str) or reference == "#" or reference.partition("#")[0].endswith(_NODE):
+        return {key: _inline(item, name) for key, item in value.items()}
+    file, _, pointer = reference.partition("#")
+    folder = name.rpartition("/")[0]
+    target_name = f"{folder}/{file}".lstrip("/").removesuffix(".json")
+    target: Any = load(target_name)
+    for part in pointer.strip("/").split("/") if pointer else ():
+        target = target[part]
+    siblings = {key: _inline(item, name) for key, item in value.items() if key != "$ref"}
+    return {**copy.deepcopy(target), **siblings}
+
+
+@cache
+def module_names() -> tuple[str, ...]:
+    """Modules that have code here, sorted."""
+    return tuple(name.removeprefix("modules/") for name in names() if name.startswith("modules/"))
+
+
+def module_schema(name: str) -> Schema:
+    """The schema of a module's ``data``. Raises MissingDocument."""
+    return load(f"modules/{name}")
+
+
+@cache
+def other_modules() -> frozenset[str]:
+    """Kazoo's modules (kazoo.md 3) that have no code here."""
+    return frozenset(_read("node")["x-other-modules"]) - frozenset(module_names())
+
+
+@cache
+def known_kazoo_modules() -> frozenset[str]:
+    """All modules of kazoo.md 3, with or without code here."""
+    return frozenset(module_names()) | other_modules()
+
+
+@cache
+def metaflow_modules() -> frozenset[str]:
+    """Modules of Kazoo's metaflows: actions on digits in mid-call (kazoo.md 2.6)."""
+    return frozenset(_read("node")["x-metaflow-modules"])
+
+
+@cache
+def named_elsewhere() -> Mapping[str, str]:
+    """Module names found in user interfaces and documentation, and the module that is meant."""
+    meant: dict[str, str] = _read("node")["x-named-elsewhere"]
+    return meant
+
+
+@cache
+def defaults(name: str) -> dict[str, Any]:
+    """The defaults of schema ``name``, nested objects included where they have a default. Read only."""
+    return defaults_of(load(name))
+
+
+def defaults_of(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The defaults of a schema's properties. A fresh copy."""
+    found: dict[str, Any] = {}
+    for key, part in schema.get("properties", {}).items():
+        if "default" not in part:
+            continue
+        inner = defaults_of(part)
+        found[key] = {**copy.deepcopy(part["default"]), **inner} if inner else copy.deepcopy(part["default"])
+    return found
+
+
+@cache
+def validator(name: str) -> Validator:
+    """A compiled validator of schema ``name``; nodes inside are left to the reader of flows."""
+    from jsonschema import Draft202012Validator  # costs a tenth of a second: only who validates pays
+
+    return Draft202012Validator(_without_nodes(load(name)))
+
+
+def _without_nodes(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_nodes(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _without_nodes(item) for key, item in value.items() if key != "$ref"}
+    return value
