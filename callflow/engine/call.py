@@ -241,8 +241,8 @@ class Call:
     async def stop_recording(
         self, *, media_id: str = "", media_name: str = "", label: str = "", reason: str = "stopped"
     ) -> list[str]:
-        """End the latest recording that this flow started, or all that fit what is given (a waiting one is
-        cancelled); give their ids.
+        """End the latest recording that this flow started and that fits what is given (a waiting one is
+        cancelled); give its id, or an empty list if there is none.
         """
         return self.recordings.stop(media_id=media_id, media_name=media_name, label=label, reason=reason)
 
