@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
-from callflow.channels.channel import Direction, Party
+from collections.abc import Callable
+
+from callflow.channels.channel import Channel, Dialer, Direction, Party
 from callflow.channels.sim.channel import LegFacts, SimChannel
 from callflow.channels.sim.dialer import SimDialer
+from callflow.channels.sim.scenario import Party as Part
 from callflow.channels.sim.scenario import Scenario
 from callflow.channels.sim.stage import Notice, Stage
 from callflow.clock import Clock
+from callflow.ids import Ids
 from callflow.media.port import MediaPort
+
+Incoming = Callable[[Channel, Dialer], None]
+"""``incoming(channel, dialer)``: a party of the call makes a call of its own (to consult, then transfer)."""
 
 
 class PretendCall:
-    """``caller`` and ``dialer`` are what the engine gets; ``begin()`` lets the caller's script run."""
+    """``caller`` and ``dialer`` are what the engine gets; ``begin()`` lets the caller's script run.
+
+    ``incoming`` takes the calls that parties make of their own, with call ids from ``ids``.
+    """
 
     def __init__(
-        self, scenario: Scenario, *, call_id: str, media: MediaPort, clock: Clock, notice: Notice
+        self,
+        scenario: Scenario,
+        *,
+        media: MediaPort,
+        clock: Clock,
+        ids: Ids,
+        notice: Notice,
+        incoming: Incoming,
     ) -> None:
+        self._ids = ids
+        self._incoming = incoming
         self._stage = Stage(
             media,
             clock,
             notice=notice,
+            consult=self._consult,
             max_duration_s=scenario.max_duration_s,
             end_when_quiet_s=scenario.end_when_quiet_s,
         )
@@ -31,8 +51,7 @@ class PretendCall:
             user_id=scenario.user_id,
             device_id=scenario.device_id,
         )
-        facts = LegFacts(call_id, scenario.rate, Direction.INBOUND, party)
-        self.caller = SimChannel(facts, scenario.caller, self._stage)
+        self.caller = self._inbound(party, scenario.caller, scenario.rate)
         self.dialer = SimDialer(scenario, self._stage)
 
     def begin(self) -> None:
@@ -42,3 +61,13 @@ class PretendCall:
     async def close(self) -> None:
         """End what is left of the call."""
         await self._stage.close()
+
+    def _consult(self, from_number: str, to_number: str, rate: int) -> str:
+        channel = self._inbound(Party(from_number, to_number), Part(), rate)
+        channel.begin()
+        self._incoming(channel, self.dialer)
+        return channel.call_id
+
+    def _inbound(self, party: Party, part: Part, rate: int) -> SimChannel:
+        facts = LegFacts(self._ids.call_id(), rate, Direction.INBOUND, party)
+        return SimChannel(facts, part, self._stage)

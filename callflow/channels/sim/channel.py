@@ -190,10 +190,17 @@ class SimChannel:
                 await self._transfer(action)
 
     async def _transfer(self, action: scenario.TransferTo) -> None:
+        consult = ""
         if action.kind == "attended":
             self._events.put_nowait(Held(True))
+            consult = self._stage.consult(self._own_number(), action.target, self.rate)
             await self._stage.clock.sleep(action.consult_s)
-        self._events.put_nowait(TransferRequested(action.target, action.kind))
+        if self._ended is None:
+            self._events.put_nowait(TransferRequested(action.target, action.kind, consult))
+
+    def _own_number(self) -> str:
+        inbound = self.direction is Direction.INBOUND
+        return self.party.from_number if inbound else self.party.to_number
 
     def _say(self, clips: tuple[Clip, ...], loop: bool = False) -> None:
         self._talking = True

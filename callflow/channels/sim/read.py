@@ -13,6 +13,7 @@ from jsonschema.exceptions import best_match
 from callflow.channels.sim.clips import clip_of
 from callflow.channels.sim.scenario import (
     MAX_DURATION_S,
+    QUIET_S,
     Action,
     Answers,
     BeQuiet,
@@ -34,8 +35,8 @@ from callflow.errors import ScenarioError
 from callflow.media.messages import Clip
 
 
-def load_scenario(path: Path) -> Scenario:
-    """The scenario in the file at ``path``.
+def read_document(path: Path) -> dict[str, Any]:
+    """The scenario file at ``path`` as JSON that fits the schema.
 
     Raises JsonSyntaxError and MissingDocument for what is not JSON or not there, and ScenarioError, with
     line and column, for what is not a scenario.
@@ -46,11 +47,20 @@ def load_scenario(path: Path) -> Scenario:
         pointer, message = problem
         line, column = parsed.position(pointer)
         raise ScenarioError(f"{path}:{line}:{column}: {message}", hint=_HINT)
-    return _scenario(parsed.value, path.parent)
+    assert isinstance(parsed.value, dict)
+    return parsed.value
+
+
+def load_scenario(path: Path) -> Scenario:
+    """The scenario in the file at ``path``. Raises as ``read_document`` and ``parse_scenario`` do."""
+    return parse_scenario(read_document(path), path.parent)
 
 
 def parse_scenario(value: object, folder: Path) -> Scenario:
-    """The scenario that ``value`` (JSON) describes, with files relative to ``folder``. Raises ScenarioError."""
+    """The scenario that ``value`` (JSON) describes, with files relative to ``folder``.
+
+    Raises ScenarioError for what does not fit the schema and for audio files that are not there.
+    """
     problem = _first_problem(value)
     if problem is not None:
         pointer, message = problem
@@ -85,7 +95,7 @@ def _scenario(value: Mapping[str, Any], folder: Path) -> Scenario:
         callee=_callee(value.get("callee", {}), folder),
         endpoints={name: _callee(one, folder) for name, one in value.get("endpoints", {}).items()},
         max_duration_s=float(value.get("max_duration_s", MAX_DURATION_S)),
-        end_when_quiet_s=value.get("end_when_quiet_s"),
+        end_when_quiet_s=value.get("end_when_quiet_s", QUIET_S),
     )
 
 

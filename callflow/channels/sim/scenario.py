@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 from callflow.media.messages import Clip
 
 MAX_DURATION_S = 14_400.0
-"""A pretend call ends after so long if nobody ends it before (``schemas/scenario.json`` says the same)."""
+"""A pretend call ends after so long if nobody ends it before."""
+
+QUIET_S = 5.0
+"""A pretend conversation ends after so long without anything left to say or do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,8 @@ class Scenario:
 
     ``callee`` is whoever is rung, ``endpoints`` the ones that differ, by device id, user id or number.
     ``end_when_quiet_s``: once a callee has answered and nobody has anything left to say or do for so
-    long, the caller hangs up (None: does not). ``rate``: samples per second of all legs.
+    long, the caller hangs up (None: does not). ``rate``: samples per second of all legs. A test holds the
+    defaults against ``schemas/scenario.json``.
     """
 
     from_number: str = "1000"
@@ -145,7 +149,7 @@ class Scenario:
     callee: Callee = field(default_factory=Callee)
     endpoints: Mapping[str, Callee] = field(default_factory=dict)
     max_duration_s: float = MAX_DURATION_S
-    end_when_quiet_s: float | None = None
+    end_when_quiet_s: float | None = QUIET_S
 
     def callee_for(self, *names: str) -> Callee:
         """Who picks up for an endpoint that has these names (device id, owner's id, number ...)."""

@@ -19,6 +19,12 @@ Notice = Callable[[str, str, str, str], None]
 """``notice(level, code, message, hint)``: something the author of the call should know."""
 
 
+Consult = Callable[[str, str, int], str]
+"""``consult(from_number, to_number, rate) -> call id``: a party makes a second call of its own, on which it
+talks with the one it transfers to; the engine takes it as any other call.
+"""
+
+
 class OnStage(Protocol):
     """A pretend leg, as its stage sees it."""
 
@@ -53,11 +59,13 @@ class Stage:
         clock: Clock,
         *,
         notice: Notice,
+        consult: Consult,
         max_duration_s: float,
         end_when_quiet_s: float | None,
     ) -> None:
         self.media = media
         self.clock = clock
+        self.consult = consult
         self._notice = notice
         self._max_duration_s = max_duration_s
         self._quiet_s = end_when_quiet_s
@@ -105,6 +113,12 @@ class Stage:
         await self.clock.sleep(after_s)
         self._quiet = None
         if self._is_quiet():
+            self._notice(
+                "info",
+                "CF-RUN-QUIET",
+                f"nobody has had anything to say or do for {after_s:g} s: the pretend caller hangs up",
+                "Say when it ends: --hangup-after, or hangup_after or end_when_quiet_s in the scenario.",
+            )
             self._caller_leaves()
 
     async def _end_after_max(self) -> None:
