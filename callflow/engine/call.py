@@ -64,6 +64,11 @@ class Call:
         return self.line.call_id
 
     @property
+    def leg(self) -> str:
+        """The caller's leg, as taps name it."""
+        return self.line.name
+
+    @property
     def account(self) -> Account:
         """The account whose flow this is."""
         return self.services.account
@@ -228,14 +233,16 @@ class Call:
         taps: Sequence[TapPoint] | None = None,
         target: Target | None = None,
         dtmf_stop: str = "",
+        document: Mapping[str, Any] | None = None,
     ) -> RecordingHandle | None:
         """Start a recording (or let it wait for answer or bridge, as ``settings`` say) and come back at
         once. ``taps`` None: both sides of the caller's leg, in stereo or mixed as ``media.record_stereo``
         says. ``target`` None: as DESIGN's storage row decides. ``dtmf_stop``: digits of the first tap's
-        leg that end it. None: nothing is recorded, and a notice has said why.
+        leg that end it. ``document``: facts for the recording's document beside those of every recording
+        (a voicemail's mailbox). None: nothing is recorded, and a notice has said why.
         """
         return await self.recordings.start(
-            settings, origin=origin, taps=taps, target=target, dtmf_stop=dtmf_stop
+            settings, origin=origin, taps=taps, target=target, dtmf_stop=dtmf_stop, document=document
         )
 
     async def stop_recording(
