@@ -121,7 +121,8 @@ class Hush:
 @dataclass(frozen=True, slots=True)
 class Press:
     """A pretend party presses digits (``0-9*#A-D``), as telephone-events (RFC 4733: no sound), each
-    ``tone_s`` long with ``gap_s`` between. ``in_band``: as audible DTMF in what it says, instead.
+    ``tone_s`` long with ``gap_s`` between; each begins on a tick (10 ms). ``in_band``: as audible DTMF over
+    what it says, instead: no ``Digit`` comes of it.
     """
 
     leg: str
@@ -231,10 +232,13 @@ class PlaybackDone:
 
 @dataclass(frozen=True, slots=True)
 class SayDone:
-    """A pretend party has said all it was told to."""
+    """All that a pretend party was told to say has arrived (none after ``Hush``). ``message``: why it could
+    not be said, if so.
+    """
 
     leg: str
     time: float
+    message: str = ""
 
 
 LegEvent = Digit | DigitHeard | PlaybackDone | SayDone

@@ -1,13 +1,30 @@
-"""Layer 1: the pump: all sound of a media worker, tick by tick."""
+"""Layer 1: the pump: all sound of a media worker, in ticks of 10 ms and blocks of many ticks.
+
+How a block is exact: every leg knows the sample of its next happening (a digit, a playback's end), every
+tap is asked how far it can go without saying something; the block ends at the first of them. Until then
+nothing has changed, so a run in many small steps gives the same samples and events as one in few large steps.
+What commands mean is in ``commands.py``; this file is time, blocks and taps.
+"""
 
 from __future__ import annotations
 
-from callflow.media.clips import ClipLoader
-from callflow.media.messages import LegCommand
-from callflow.media.taps import LegWatcher, Tap
+from collections.abc import Iterable
 
-TICK_S = 0.01
+from callflow.errors import MediaError
+from callflow.media.clips import ClipLoader
+from callflow.media.commands import Commands
+from callflow.media.leg import Leg
+from callflow.media.messages import Digit, LegCommand, TapPoint
+from callflow.media.plane import Plane
+from callflow.media.taps import LegWatcher, Tap
+from callflow.media.wiring import Wire
+
+TICKS_PER_S = 100
+TICK_S = 1 / TICKS_PER_S
 BLOCK_S = 0.5
+_BLOCK_TICKS = round(BLOCK_S * TICKS_PER_S)
+# A target this little (in ticks) short of a tick is that tick: sums of floats are not exact.
+_SLACK = 1e-6
 
 
 class Pump:
@@ -17,39 +34,133 @@ class Pump:
     """
 
     def __init__(self, load: ClipLoader) -> None:
-        raise NotImplementedError
+        self._tick = 0
+        self._legs: dict[str, Leg] = {}
+        self._planes: dict[int, Plane] = {}
+        self._wires: dict[int, Wire] = {}  # by id of the tap
+        self._listening: dict[str, set[Wire]] = {}  # by leg: the wires to find anew when it comes or goes
+        self._watchers: list[LegWatcher] = []
+        self._commands = Commands(load, self._legs, self)
 
     @property
     def now(self) -> float:
         """Engine seconds up to which sound has happened."""
-        raise NotImplementedError
+        return self._tick / TICKS_PER_S
 
     @property
     def idle(self) -> bool:
-        """Nothing sounds, nothing is due, no tap wants audio: time may jump."""
-        raise NotImplementedError
+        """Nothing is due and no tap wants audio: time may jump."""
+        return not any(wire.tap.wants_audio for wire in self._wires.values()) and all(
+            plane.quiet for plane in self._planes.values()
+        )
 
     def command(self, command: LegCommand) -> list[object]:
         """Do it at ``now``. Returns what happened at once. A leg that is gone is no fault (``Play`` answers
         ``leg_gone``, the others do nothing). Raises MediaError for what never can be (two rates bridged,
         a leg added twice, a rate that is not a multiple of 100).
         """
-        raise NotImplementedError
+        return self._commands.carry_out(command, self._tick)
 
     def attach(self, tap: Tap) -> None:
-        """From ``now`` on ``tap`` gets its points' sound."""
-        raise NotImplementedError
+        """From ``now`` on ``tap`` gets its points' sound. Raises MediaError (twice; impossible rate)."""
+        if id(tap) in self._wires:
+            raise MediaError("this tap is attached already")
+        self._wires[id(tap)] = Wire(tap, self.plane(tap.rate))
 
     def detach(self, tap: Tap) -> None:
         """No more calls to ``tap``. Unknown taps are ignored."""
-        raise NotImplementedError
+        wire = self._wires.pop(id(tap), None)
+        if wire is not None:
+            self._forget(wire)
 
     def watch(self, watcher: LegWatcher) -> None:
         """Tell ``watcher`` of digits and removed legs, on the sample; its events are passed on."""
-        raise NotImplementedError
+        self._watchers.append(watcher)
 
     def advance(self, until: float, max_s: float = BLOCK_S) -> tuple[float, list[object]]:
         """Run one block to at most ``min(until, now + max_s)``; shorter if something happens inside.
+
+        While no tap wants audio a block may be longer than ``max_s``: nothing has to be computed.
         Returns (time reached, events). Less than a tick to go: (until, []).
         """
-        raise NotImplementedError
+        end = int(until * TICKS_PER_S + _SLACK)
+        if end <= self._tick:
+            return until, []
+        for plane in self._planes.values():
+            end = min(end, plane.due_tick())
+        wires = [wire for wire in self._wires.values() if wire.tap.wants_audio]
+        events: list[object] = []
+        if wires:
+            longest = max(1, min(_BLOCK_TICKS, int(max_s * TICKS_PER_S + _SLACK)))
+            end = self._sound(wires, min(end, self._tick + longest), events)
+        self._tick = end
+        for plane in self._planes.values():
+            for leg in plane.due_legs(end * plane.tick):
+                self._commands.happen(leg, end * plane.tick, events)
+        return self.now, events
+
+    def _sound(self, wires: list[Wire], end: int, events: list[object]) -> int:
+        """Make the sound up to tick ``end`` or a tap's horizon, give it to the taps; return the end."""
+        now, ticks = self._tick, end - self._tick
+        for plane in self._planes.values():
+            plane.render(now * plane.tick, ticks * plane.tick)
+        blocks = []
+        for wire in wires:
+            if wire.stale or wire.points is not wire.tap.points:
+                self._find(wire)
+            tick = wire.plane.tick
+            block = wire.block((end - now) * tick)
+            blocks.append(block)
+            ticks = min(ticks, max(1, -(-wire.tap.horizon(block) // tick)))
+        time = self.now
+        for wire, block in zip(wires, blocks, strict=True):
+            n = ticks * wire.plane.tick
+            events += wire.tap.commit(block if n == block.shape[1] else block[:, :n], time)
+        return now + ticks
+
+    # ---- for Commands ------------------------------------------------------------------------
+
+    def plane(self, rate: int) -> Plane:
+        """The rows of ``rate``. Raises MediaError for a rate without whole samples per tick."""
+        if rate not in self._planes:
+            if rate <= 0 or rate % TICKS_PER_S:
+                raise MediaError(
+                    f"a leg cannot have {rate} samples a second",
+                    hint="Use a multiple of 100: 8000, 16000, 24000, 32000, 44100 or 48000.",
+                )
+            tick = rate // TICKS_PER_S
+            self._planes[rate] = Plane(rate, tick, _BLOCK_TICKS * tick)
+        return self._planes[rate]
+
+    def legs_changed(self, name: str) -> None:
+        """A leg has come or gone: taps that listen to it must find it anew."""
+        for wire in self._listening.get(name, ()):
+            wire.stale = True
+
+    def leg_removed(self, name: str, events: list[object]) -> None:
+        """Tell the watchers."""
+        for watcher in tuple(self._watchers):
+            events += watcher.leg_removed(name, self.now)
+
+    def digit(self, digit: Digit, events: list[object]) -> None:
+        """Tell the watchers."""
+        for watcher in tuple(self._watchers):
+            events += watcher.digit(digit)
+
+    def _find(self, wire: Wire) -> None:
+        self._forget(wire)
+        wire.resolve(self._legs)
+        for name in _names(wire.points):
+            self._listening.setdefault(name, set()).add(wire)
+
+    def _forget(self, wire: Wire) -> None:
+        for name in _names(wire.points):
+            listening = self._listening.get(name)
+            if listening is not None:
+                listening.discard(wire)
+                if not listening:
+                    del self._listening[name]
+
+
+def _names(points: Iterable[TapPoint]) -> set[str]:
+    return {point.leg for point in points}

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from callflow.media.messages import Digit, TapPoint
 
 Samples = NDArray[np.int16]
-"""16-bit linear PCM. One axis: mono samples; in a block two: ``[channels, n]``; in files ``[n, channels]``."""
+"""16-bit linear PCM. Mono: one axis; a block: ``[channels, n]``; in files ``[n, channels]``."""
 
 
 class Tap(Protocol):
     """Somebody who gets the sound of a list of points, block by block, without a gap from its ``attach`` on.
 
-    A block is a *view of the pump's own rows*: read it, copy what you keep, never write to it, and do not hold
-    it after the call returns. It is always a whole number of ticks long.
+    A block is a *view of the pump's own rows*: read it, copy what you keep, never write to it, and do not
+    hold it after the call returns. It is always a whole number of ticks long.
     """
 
     @property
@@ -58,4 +58,4 @@ class LegWatcher(Protocol):
         """The leg is gone. Taps have got its sound up to exactly ``time``. Returns events to pass on."""
 
     def digit(self, digit: Digit) -> list[object]:
-        """A party pressed a digit; taps have got the sound up to exactly ``digit.time``. Events to pass on."""
+        """A party pressed a digit; taps have got all sound up to ``digit.time``. Returns events."""

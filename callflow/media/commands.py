@@ -1,0 +1,229 @@
+"""Layer 1: what each command does to legs, and what happens on a leg by itself (digits, ends)."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from callflow.errors import MediaError
+from callflow.media.clips import ClipLoader
+from callflow.media.leg import Leg, schedule
+from callflow.media.messages import (
+    AddLeg,
+    Bridge,
+    Digit,
+    DigitHeard,
+    Hold,
+    Hush,
+    LegCommand,
+    Play,
+    PlaybackDone,
+    Press,
+    RemoveLeg,
+    Say,
+    SayDone,
+    SendDigits,
+    StopPlay,
+    Unbridge,
+)
+from callflow.media.plane import Plane
+from callflow.media.sound import Part, Sound
+from callflow.media.tones import DTMF_HZ, dtmf
+
+_OnLeg = RemoveLeg | Say | Hush | Press | Unbridge | Hold | Play | StopPlay | SendDigits
+
+
+class PumpSide(Protocol):
+    """What ``Commands`` needs of the pump."""
+
+    @property
+    def now(self) -> float: ...
+
+    def plane(self, rate: int) -> Plane: ...
+
+    def legs_changed(self, name: str) -> None: ...
+
+    def leg_removed(self, name: str, events: list[object]) -> None: ...
+
+    def digit(self, digit: Digit, events: list[object]) -> None: ...
+
+
+class Commands:
+    """Carries commands out at a tick. ``legs`` is the pump's own table of legs by name."""
+
+    def __init__(self, load: ClipLoader, legs: dict[str, Leg], pump: PumpSide) -> None:
+        self._load = load
+        self._legs = legs
+        self._pump = pump
+
+    def carry_out(self, command: LegCommand, tick: int) -> list[object]:
+        """Do ``command`` at the begin of ``tick``; return what happened at once."""
+        events: list[object] = []
+        match command:
+            case AddLeg():
+                self._add(command, tick)
+            case Bridge(a, b):
+                self._bridge(a, b)
+            case _:
+                leg = self._legs.get(command.leg)
+                if leg is not None:
+                    now = tick * self._pump.plane(leg.rate).tick
+                    self._on_leg(command, leg, now, events)
+                elif isinstance(command, Play):
+                    events.append(PlaybackDone(command.leg, command.playback, "leg_gone", self._pump.now))
+        return events
+
+    def happen(self, leg: Leg, now: int, events: list[object]) -> None:
+        """Everything that is due on ``leg`` by sample ``now``, in order."""
+        events += [_done(leg, play.what, "finished", play.end) for play in leg.plays.finished(now)]
+        said = leg.talk.finished(now)
+        if said and said[-1].what and not leg.talk:
+            events.append(SayDone(leg.name, said[-1].end / leg.rate))
+        leg.keys.finished(now)
+        while leg.presses and leg.presses[0][0] <= now:
+            self._pressed(leg, *leg.presses.popleft(), events)
+        while leg.sends and leg.sends[0][0] <= now:
+            start, digit = leg.sends.popleft()
+            events.append(DigitHeard(leg.name, digit, start / leg.rate))
+        self._pump.plane(leg.rate).update(leg)
+
+    def _on_leg(self, command: _OnLeg, leg: Leg, now: int, events: list[object]) -> None:
+        match command:
+            case RemoveLeg():
+                self._remove(leg, now, events)
+                return
+            case Unbridge():
+                self._unbridge(leg)
+            case Hold(held=held):
+                leg.held = held
+                self._rewire(leg)
+            case Say():
+                self._say(command, leg, now, events)
+            case Hush():
+                leg.talk.cut(now + leg.delay, False)
+            case Press():
+                self._press(command, leg, now)
+            case SendDigits():
+                starts, leg.send_free = self._schedule(command, leg, max(now, leg.send_free))
+                leg.sends.extend(starts)
+            case Play():
+                self._play(command, leg, now, events)
+            case StopPlay(playback=playback):
+                _stop(leg, playback, now, events)
+        self.happen(leg, now, events)
+
+    # ---- legs and bridges --------------------------------------------------------------------
+
+    def _add(self, command: AddLeg, tick: int) -> None:
+        if command.leg in self._legs:
+            raise MediaError(f"there is a leg {command.leg!r} already", hint="Leg names are used once.")
+        plane = self._pump.plane(command.rate)
+        leg = Leg(command, tick * plane.tick)
+        plane.add(leg)
+        self._legs[leg.name] = leg
+        self._pump.legs_changed(leg.name)
+
+    def _remove(self, leg: Leg, now: int, events: list[object]) -> None:
+        self._unbridge(leg)
+        events += [_done(leg, item.what, "leg_gone", now) for item in leg.plays.items]
+        leg.silence()
+        self._pump.plane(leg.rate).remove(leg)
+        del self._legs[leg.name]
+        self._pump.legs_changed(leg.name)
+        self._pump.leg_removed(leg.name, events)
+
+    def _bridge(self, a: str, b: str) -> None:
+        one, other = self._legs.get(a), self._legs.get(b)
+        if one is None or other is None:
+            return
+        if one is other or one.rate != other.rate:
+            raise MediaError(
+                f"legs {a!r} ({one.rate} Hz) and {b!r} ({other.rate} Hz) cannot hear each other",
+                hint="A bridge joins two different legs of one rate.",
+            )
+        self._unbridge(one)
+        self._unbridge(other)
+        one.peer, other.peer = other, one
+        self._rewire(one)
+
+    def _unbridge(self, leg: Leg) -> None:
+        peer = leg.peer
+        if peer is not None:
+            leg.peer = peer.peer = None
+            self._rewire(leg)
+            self._rewire(peer)
+
+    def _rewire(self, leg: Leg) -> None:
+        plane = self._pump.plane(leg.rate)
+        plane.rewire(leg)
+        if leg.peer is not None:
+            plane.rewire(leg.peer)
+
+    # ---- what parties do ---------------------------------------------------------------------
+
+    def _say(self, command: Say, leg: Leg, now: int, events: list[object]) -> None:
+        try:
+            sound = self._load.sound(command.clips, leg.rate, 0 if command.loop else 1)
+        except MediaError as error:
+            events.append(SayDone(leg.name, now / leg.rate, error.message))
+        else:
+            leg.talk.add(sound, now + leg.delay, True)
+
+    def _press(self, command: Press, leg: Leg, now: int) -> None:
+        starts, leg.press_free = self._schedule(command, leg, max(now + leg.delay, leg.press_free))
+        if not command.in_band:
+            leg.presses.extend(starts)
+            return
+        for start, digit in starts:
+            pcm = dtmf(digit, command.tone_s, leg.rate)
+            leg.keys.add(Sound([Part(len(pcm), pcm)]), start, None)
+
+    def _schedule(
+        self, command: Press | SendDigits, leg: Leg, start: int
+    ) -> tuple[list[tuple[int, str]], int]:
+        digits = command.digits.upper()
+        unknown = [digit for digit in digits if digit not in DTMF_HZ]
+        if unknown or command.tone_s < 0 or command.gap_s < 0:
+            raise MediaError(
+                f"{command.digits!r} cannot be pressed",
+                hint="Digits are 0-9, *, #, A-D; lengths are 0 or more.",
+            )
+        length = round((command.tone_s + command.gap_s) * leg.rate)
+        return schedule(digits, start, self._pump.plane(leg.rate).tick, length)
+
+    def _pressed(self, leg: Leg, start: int, digit: str, events: list[object]) -> None:
+        time = start / leg.rate
+        playing = leg.plays.items[0] if leg.plays else None
+        if playing is not None and digit in playing.what.terminators:
+            leg.plays.remove(playing, start)
+            event = Digit(leg.name, digit, time, playing.what.playback)
+            events += [event, _done(leg, playing.what, "digit", start, digit=digit)]
+        else:
+            event = Digit(leg.name, digit, time)
+            events.append(event)
+        if leg.peer is not None and leg.peer.hears is leg:
+            events.append(DigitHeard(leg.peer.name, digit, time))
+        self._pump.digit(event, events)
+
+    # ---- what is played to them --------------------------------------------------------------
+
+    def _play(self, command: Play, leg: Leg, now: int, events: list[object]) -> None:
+        if command.now:
+            _stop(leg, "", now, events)
+        try:
+            sound = self._load.sound(command.clips, leg.rate, max(0, command.loops))
+        except MediaError as error:
+            events.append(_done(leg, command, "failed", now, message=error.message))
+        else:
+            leg.plays.add(sound, now, command)
+
+
+def _stop(leg: Leg, playback: str, now: int, events: list[object]) -> None:
+    """End the playback called ``playback``, or all (empty)."""
+    for item in reversed(tuple(leg.plays.items)):
+        if playback in ("", item.what.playback):
+            leg.plays.remove(item, now)
+            events.append(_done(leg, item.what, "stopped", now))
+
+
+def _done(leg: Leg, play: Play, reason: str, at: int, *, digit: str = "", message: str = "") -> PlaybackDone:
+    return PlaybackDone(leg.name, play.playback, reason, at / leg.rate, digit=digit, message=message)

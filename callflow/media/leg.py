@@ -1,0 +1,123 @@
+"""Layer 1: one leg in the pump: what its party says, what is played to it, which digits are on their way.
+
+All times here are absolute samples (at the leg's rate) since the pump's start. Rendering changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from callflow.media.messages import AddLeg, Play
+from callflow.media.mixing import add_clipped, lose_packets
+from callflow.media.sound import Track
+from callflow.media.taps import Samples
+
+PACKET_MS = 20
+
+
+class Leg:
+    """The state of one leg. ``row``: its place in the plane of its rate."""
+
+    __slots__ = (
+        "_keep",
+        "born",
+        "delay",
+        "held",
+        "keys",
+        "name",
+        "peer",
+        "plays",
+        "press_free",
+        "presses",
+        "rate",
+        "row",
+        "send_free",
+        "sends",
+        "talk",
+    )
+
+    def __init__(self, command: AddLeg, now: int) -> None:
+        self.name = command.leg
+        self.rate = command.rate
+        self.row = -1
+        self.born = now
+        self.delay = max(0, round(command.source.delay_s * command.rate))
+        loss = command.source.loss
+        self._keep: Samples | None = np.where(loss, 0, -1).astype(np.int16) if any(loss) else None
+        self.talk: Track[bool] = Track()  # what the party says; False: hushed
+        self.keys: Track[None] = Track()  # audible digits, in place of what it says
+        self.plays: Track[Play] = Track()  # what is played to it
+        self.presses: deque[tuple[int, str]] = deque()  # (sample, digit) still to be pressed
+        self.press_free = now  # the sample from which the next digit may be pressed
+        self.sends: deque[tuple[int, str]] = deque()
+        self.send_free = now
+        self.peer: Leg | None = None
+        self.held = False
+
+    @property
+    def sounding(self) -> bool:
+        """Its party makes sound (now or later)."""
+        return bool(self.talk or self.keys)
+
+    @property
+    def due(self) -> int:
+        """The sample of the next thing that happens by itself."""
+        due = min(self.talk.due, self.keys.due, self.plays.due)
+        if self.presses:
+            due = min(due, self.presses[0][0])
+        if self.sends:
+            due = min(due, self.sends[0][0])
+        return due
+
+    @property
+    def hears(self) -> Leg | None:
+        """The leg whose sound goes to this one."""
+        peer = self.peer
+        return None if peer is None or self.held or peer.held else peer
+
+    def silence(self) -> None:
+        """Drop everything said, played and pressed."""
+        for track in (self.talk, self.keys, self.plays):
+            track.items.clear()
+        self.presses.clear()
+        self.sends.clear()
+
+    def render_read(self, row: Samples, start: int) -> None:
+        """What comes from the party in ``start .. start + len(row)``, with its packets lost."""
+        end = start + len(row)
+        at = start
+        for item, low, high in self.talk.within(start, end):
+            row[at - start : low - start] = 0
+            item.sound.fill(row[low - start : high - start], low - item.start)
+            at = high
+        row[at - start :] = 0
+        for key, low, high in self.keys.within(start, end):
+            key.sound.fill(row[low - start : high - start], low - key.start)
+        if self._keep is not None:
+            packet = self.rate * PACKET_MS // 1000
+            lose_packets(row, start - self.born - self.delay, packet, self._keep)
+
+    def render_write(self, row: Samples, start: int) -> None:
+        """Lay what is played to the leg over ``row`` (what it hears from its bridge)."""
+        for item, low, high in self.plays.within(start, start + len(row)):
+            part = row[low - start : high - start]
+            if item.what.mix:
+                sound = np.empty(len(part), np.int16)
+                item.sound.fill(sound, low - item.start)
+                add_clipped(part, sound)
+            else:
+                item.sound.fill(part, low - item.start)
+
+
+def schedule(digits: str, start: int, tick: int, length: int) -> tuple[list[tuple[int, str]], int]:
+    """When each of ``digits`` begins: the first not before sample ``start``, each on a tick (as RTP events
+    do) and ``length`` samples or more after the former; and from where the next one may.
+    """
+    starts = []
+    for digit in digits:
+        start = -(-start // tick) * tick
+        starts.append((start, digit))
+        start += length
+    return starts, start

@@ -1,0 +1,106 @@
+"""Layer 1: all legs of one rate as rows of one array ``[row, 2, samples]``: 0 is ``read``, 1 is ``write``.
+
+The two sides of a leg are adjacent, so a stereo recording of it is a view, not a copy. Between blocks one
+thing holds: a side that nothing sounds on is all zero, so that silent legs cost nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from callflow.media.leg import Leg
+from callflow.media.mixing import bridge_rows
+from callflow.media.sound import ENDLESS
+from callflow.media.taps import Samples
+
+READ, WRITE = 0, 1
+_FIRST_ROWS = 8
+
+
+class Plane:
+    """The rows of one rate. ``tick``: samples per tick; ``width``: samples of the longest block."""
+
+    def __init__(self, rate: int, tick: int, width: int) -> None:
+        self.rate = rate
+        self.tick = tick
+        self.width = width
+        self.rows: Samples = np.zeros((_FIRST_ROWS, 2, width), np.int16)
+        self.legs: dict[int, Leg] = {}
+        self._free = list(range(_FIRST_ROWS - 1, -1, -1))
+        self._due: NDArray[np.int64] = np.full(_FIRST_ROWS, ENDLESS, np.int64)
+        self._talker: NDArray[np.intp] = np.full(_FIRST_ROWS, -1, np.intp)
+        self._listeners: NDArray[np.intp] | None = None
+        self._sounding: dict[int, Leg] = {}
+        self._playing: dict[int, Leg] = {}
+
+    def add(self, leg: Leg) -> None:
+        """Give ``leg`` a row."""
+        if not self._free:
+            self._grow()
+        leg.row = self._free.pop()
+        self.legs[leg.row] = leg
+
+    def remove(self, leg: Leg) -> None:
+        """Take its row back. Its tracks and its bridge must be empty by now."""
+        self.update(leg)
+        self.rewire(leg)
+        del self.legs[leg.row]
+        self._free.append(leg.row)
+
+    def update(self, leg: Leg) -> None:
+        """``leg``'s tracks or digits have changed."""
+        row = leg.row
+        self._due[row] = leg.due
+        if leg.sounding:
+            self._sounding[row] = leg
+        elif self._sounding.pop(row, None) is not None:
+            self.rows[row, READ] = 0
+        if leg.plays:
+            self._playing[row] = leg
+        elif self._playing.pop(row, None) is not None:
+            self.rows[row, WRITE] = 0
+
+    def rewire(self, leg: Leg) -> None:
+        """``leg``'s bridge or hold has changed."""
+        talker = leg.hears
+        self._talker[leg.row] = -1 if talker is None else talker.row
+        self._listeners = None
+        if talker is None:
+            self.rows[leg.row, WRITE] = 0
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing sounds and nothing is due on any leg."""
+        return not self._sounding and not self._playing and int(self._due.min()) == ENDLESS
+
+    def due_tick(self) -> int:
+        """The tick at whose begin the next thing has happened."""
+        return -(-int(self._due.min()) // self.tick)
+
+    def due_legs(self, at: int) -> list[Leg]:
+        """The legs on which something has happened up to sample ``at``."""
+        return [self.legs[row] for row in np.flatnonzero(self._due <= at).tolist()]
+
+    def render(self, start: int, n: int) -> None:
+        """Make the sound of all legs for ``n`` samples from sample ``start`` on."""
+        rows = self.rows
+        for row, leg in self._sounding.items():
+            leg.render_read(rows[row, READ, :n], start)
+        if self._listeners is None:
+            self._listeners = np.flatnonzero(self._talker >= 0)
+        if len(self._listeners):
+            bridge_rows(rows, self._listeners, self._talker[self._listeners], n)
+        for row, leg in self._playing.items():
+            side = rows[row, WRITE, :n]
+            if self._talker[row] < 0:
+                side[:] = 0
+            leg.render_write(side, start)
+
+    def _grow(self) -> None:
+        old = len(self.rows)
+        # Sounding rows are made anew with each block and silent ones are zero: nothing to copy.
+        self.rows = np.zeros((old * 2, 2, self.width), np.int16)
+        self._due = np.concatenate([self._due, np.full(old, ENDLESS, np.int64)])
+        self._talker = np.concatenate([self._talker, np.full(old, -1, np.intp)])
+        self._free = list(range(old * 2 - 1, old - 1, -1))
