@@ -29,6 +29,11 @@ def safe_name(identifier: str) -> str:
     return "id-" + hashlib.sha256(identifier.encode("utf-8", "surrogatepass")).hexdigest()[:40]
 
 
+def default_state() -> Path:
+    """Where commands keep their state without ``--state``: ``$CALLFLOW_STATE``, else ``./callflow-state``."""
+    return Path(os.environ.get("CALLFLOW_STATE") or "callflow-state")
+
+
 @dataclass(frozen=True, slots=True)
 class StateFolder:
     """The paths below one state folder."""
