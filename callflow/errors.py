@@ -23,7 +23,9 @@ whether trying again can help.
     │   ├── BadUrl               CF-DLV-001   a url that cannot be delivered to
     │   ├── BlockedAddress       CF-DLV-002   an address that the guard refuses
     │   ├── UnknownDelivery      CF-DLV-003   no such delivery
-    │   └── FetchError           CF-DLV-004   a document's url could not be fetched or posted to
+    │   ├── FetchError           CF-DLV-004   a document's url could not be fetched or posted to
+    │   ├── BadRedirect          CF-DLV-005   a redirect that cannot be followed
+    │   └── UnsendableFile       CF-DLV-006   the file to deliver is gone or damaged
     ├── EngineError              CF-ENG-000   a flow cannot be walked
     │   ├── FlowTooDeep          CF-ENG-001   a tree deeper than the limit
     │   ├── TooManyBranches      CF-ENG-002   more branches than max_branch_count
@@ -70,6 +72,8 @@ class JsonSyntaxError(DocumentError):
     """Not JSON, or not JSON we accept (duplicate keys, NaN, a BOM ...)."""
 
     code = "CF-DOC-001"
+    line: int = 0
+    column: int = 0
 
 
 class InvalidDocument(DocumentError):
@@ -181,6 +185,19 @@ class FetchError(DeliveryError):
 
     code = "CF-DLV-004"
     retryable = True
+
+
+class BadRedirect(DeliveryError):
+    """A redirect that cannot be followed: a loop, too many, no Location, a url of no use."""
+
+    code = "CF-DLV-005"
+    retryable = True
+
+
+class UnsendableFile(DeliveryError):
+    """The file to deliver is gone or damaged."""
+
+    code = "CF-DLV-006"
 
 
 class EngineError(CallflowError):

@@ -88,14 +88,14 @@ def _number(value: float, schema: Mapping[str, Any]) -> str:
 
 
 def _list(value: list[Any], schema: Mapping[str, Any]) -> str:
-    if schema.get("uniqueItems") and any(item in value[:index] for index, item in enumerate(value)):
-        return "holds an item twice"
     items = schema.get("items")
     if isinstance(items, dict):
         for index, item in enumerate(value):
             why = fault(item, items)
             if why:
                 return f"has an item ({index}) that {why}"
+    if schema.get("uniqueItems") and any(item in value[:index] for index, item in enumerate(value)):
+        return "holds an item twice"
     return ""
 
 

@@ -17,7 +17,7 @@ _MEANT = re.compile(r"[A-Z][A-Z0-9_]*")
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """``value``: a copy with every known name replaced; ``missing``: names that nothing resolves, in order."""
+    """``value``: a copy with known names replaced; ``missing``: names that nothing resolves, in order."""
 
     value: Any
     missing: tuple[str, ...] = ()
@@ -27,8 +27,8 @@ def fill(value: Any, lookup: Mapping[str, str], *, url_keys: Sequence[str] = URL
     """Replace ``{NAME}`` by ``lookup[NAME]`` in every string of a JSON value (keys stay as they are).
 
     Below a key of ``url_keys`` values are percent-encoded, so that one cannot add a path or a query to a url;
-    only a name at the very beginning may bring ``http://host``. Only names in capitals count as missing: other
-    words in braces are left alone as text.
+    only a name at the very beginning may bring ``http://host``. Only names in capitals count as missing:
+    other words in braces are left alone as text.
     """
     missing: dict[str, None] = {}
 

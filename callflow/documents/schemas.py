@@ -3,7 +3,7 @@
 Keywords of our own in them (validators ignore them):
 
 ``x-document``         the string is the id of a document of this kind
-``x-url``              it is a url: ``deliver`` (uploads go there), ``fetch``, ``fetch-if-url`` (or else an id)
+``x-url``              it is a url: ``deliver`` (for uploads), ``fetch``, ``fetch-if-url`` (else an id)
 ``x-regex``            it is a regular expression
 ``x-network``          it is a network (CIDR)
 ``x-node``             the object is a node of a flow
@@ -12,7 +12,7 @@ Keywords of our own in them (validators ignore them):
 ``x-maximum-setting``  the system_config setting that is the key's largest value
 ``x-judged-by``        run-time reading leaves the value to that file
 ``x-bad-value``        ``keep``: run-time reading keeps a bad value, the module must judge it
-``x-children``         when a module's children run: ``always``, ``bridge`` (not if answered), ``any``, ``never``
+``x-children``         when its children run: ``always``, ``bridge`` (not if answered), ``any``, ``never``
 ``x-not-used-here``    Kazoo's settings that are known and have no effect
 """
 

@@ -5,10 +5,19 @@ These classes have no defaults on purpose: a value's default lives in ``schemas/
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+import os
+import platform
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from callflow.documents import jsontext, schemas
+from callflow.documents.casting import cast
+from callflow.documents.judging import fault
+from callflow.documents.shipped import system_config_dir
+from callflow.errors import DocumentError, SettingsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +67,8 @@ class DeliverySettings:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a value came from: ``default``, ``shipped``, ``user``, ``account``, ``node``; and the file."""
+    """Where a value came from: ``default``, ``shipped``, ``user``, ``argument``, ``account``,
+    ``node``; and the file."""
 
     source: str
     file: str = ""
@@ -74,15 +84,163 @@ class Settings:
     origins: dict[str, Origin]
 
 
+ENVIRONMENT = "CALLFLOW_SYSTEM_CONFIG"
+USER_FOLDER = Path("system_config")
+_PER_ACCOUNT = ("media", "callflow")  # never delivery: which networks may be reached is the operator's
+_Layer = tuple[Origin, Mapping[str, Any]]
+
+
 def load_settings(folder: Path | None = None, overrides: Mapping[str, object] | None = None) -> Settings:
     """The effective settings: schema defaults < shipped documents < the user's folder < ``overrides``.
 
     The user's folder is ``folder``, else ``$CALLFLOW_SYSTEM_CONFIG``, else ``./system_config`` where it is
-    there. ``overrides``: dotted names (``media.record_stereo``) to values. Raises SettingsError.
+    there. ``overrides``: dotted names (``media.record_stereo``) to values. Raises SettingsError for a folder
+    or file that cannot be read and for a value against its schema.
     """
-    raise NotImplementedError
+    user = user_folder(folder)
+    layers: dict[str, list[_Layer]] = {}
+    for name in schemas.SETTINGS_DOCUMENTS:
+        layers[name] = _file_layers(name, system_config_dir(), "shipped")
+        if user is not None and user.resolve() != system_config_dir().resolve():
+            layers[name] += _file_layers(name, user, "user")
+    for dotted, value in (overrides or {}).items():
+        name, _, rest = dotted.partition(".")
+        if name not in layers or not rest:
+            raise SettingsError(f"there is no setting {dotted}", hint="callflow schema system_config.media")
+        layers[name].append((Origin("argument"), _nested(rest.split("."), value)))
+    return _settle(layers)
+
+
+def user_folder(folder: Path | None = None) -> Path | None:
+    """The user's system_config folder, or None: see ``load_settings``. Raises SettingsError."""
+    said = folder or (Path(os.environ[ENVIRONMENT]) if os.environ.get(ENVIRONMENT) else None)
+    if said is None:
+        return USER_FOLDER if USER_FOLDER.is_dir() else None
+    if not said.is_dir():
+        raise SettingsError(
+            f"{said} is not a folder", hint="give a folder with media.json, delivery.json ..."
+        )
+    return said
 
 
 def for_account(settings: Settings, account: Mapping[str, Any], file: str = "") -> Settings:
-    """``settings`` with the account document's ``configs`` (``media``, ``callflow``) laid over it."""
-    raise NotImplementedError
+    """``settings`` with the account document's ``configs`` (``media``, ``callflow``) laid over it.
+
+    Raises SettingsError for a value against its schema.
+    """
+    configs = account.get("configs")
+    if not isinstance(configs, Mapping):
+        return settings
+    layers: dict[str, list[_Layer]] = {}
+    for name in _PER_ACCOUNT:
+        body = configs.get(name)
+        layers[name] = [(Origin("account", file), body)] if isinstance(body, Mapping) else []
+    return _settle(layers, settings)
+
+
+def flatten(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A system_config document as flat keys: Kazoo's stored shape (``{"default": {...}}`` and a section for
+    each node) becomes its default section with this machine's own (``...@HOST``) laid over it.
+    """
+    body = {key: value for key, value in document.items() if not key.startswith(("_", "pvt_", "$"))}
+    if not isinstance(body.get("default"), Mapping) and not any("@" in key for key in body):
+        return body
+    flat: dict[str, Any] = {}
+    for key in ("default", *(key for key in body if key.endswith(f"@{platform.node()}"))):
+        section = body.get(key)
+        if isinstance(section, Mapping):
+            flat = _merge(flat, section)
+    return flat
+
+
+def _file_layers(name: str, folder: Path, source: str) -> list[_Layer]:
+    path = folder / f"{name}.json"
+    if not path.is_file():
+        return []
+    try:
+        document = jsontext.read(path).value
+    except DocumentError as error:
+        raise SettingsError(f"{error}", hint=error.hint) from error
+    if not isinstance(document, dict):
+        raise SettingsError(f"{path} is not a JSON object", hint='write {"name of a setting": value, ...}')
+    return [(Origin(source, str(path)), flatten(document))]
+
+
+def _nested(path: list[str], value: object) -> dict[str, Any]:
+    return {path[0]: _nested(path[1:], value) if len(path) > 1 else value}
+
+
+def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(under)
+    for key, value in over.items():
+        old = merged.get(key)
+        merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _settle(layers: Mapping[str, list[_Layer]], base: Settings | None = None) -> Settings:
+    origins: dict[str, Origin] = dict(base.origins) if base else {}
+    found: dict[str, dict[str, Any]] = {}
+    for name in schemas.SETTINGS_DOCUMENTS:
+        schema = schemas.load(f"system_config.{name}")
+        values = _values_of(getattr(base, name)) if base else schemas.defaults_of(schema)
+        if base is None:
+            origins.update({dotted: Origin("default") for dotted in _leaves(name, schema)})
+        for origin, document in layers.get(name, ()):
+            values = _lay_over(values, document, schema, origin, name, origins)
+        found[name] = values
+    return Settings(
+        _media(found["media"]), _callflow(found["callflow"]), _delivery(found["delivery"]), origins
+    )
+
+
+def _leaves(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
+    for key, part in schema["properties"].items():
+        if "properties" in part:
+            yield from _leaves(f"{name}.{key}", part)
+        else:
+            yield f"{name}.{key}"
+
+
+def _lay_over(
+    values: dict[str, Any],
+    document: Mapping[str, Any],
+    schema: Mapping[str, Any],
+    origin: Origin,
+    name: str,
+    origins: dict[str, Origin],
+) -> dict[str, Any]:
+    merged = dict(values)
+    for key, part in schema["properties"].items():
+        if key not in document:
+            continue
+        value, _ = cast(document[key], part)
+        dotted = f"{name}.{key}"
+        if "properties" in part and isinstance(value, Mapping):
+            merged[key] = _lay_over(values[key], value, part, origin, dotted, origins)
+            continue
+        why = fault(value, part)
+        if why:
+            place = origin.file or ("the account's configs" if origin.source == "account" else "given")
+            raise SettingsError(f"{dotted} {why} ({place})", hint=part["description"])
+        merged[key] = value
+        origins[dotted] = origin
+    return merged
+
+
+def _values_of(part: object) -> dict[str, Any]:
+    assert dataclasses.is_dataclass(part)
+    fields = {field.name: getattr(part, field.name) for field in dataclasses.fields(part)}
+    return {key: _values_of(v) if dataclasses.is_dataclass(v) else v for key, v in fields.items()}
+
+
+def _media(values: Mapping[str, Any]) -> MediaSettings:
+    return MediaSettings(**{**values, "call_recording": CallRecordingSettings(**values["call_recording"])})
+
+
+def _callflow(values: Mapping[str, Any]) -> CallflowSettings:
+    return CallflowSettings(**values)
+
+
+def _delivery(values: Mapping[str, Any]) -> DeliverySettings:
+    return DeliverySettings(**{**values, "allow_networks": tuple(values["allow_networks"])})

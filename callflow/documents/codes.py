@@ -1,0 +1,135 @@
+"""Layer 1: every code that checking can give, in one table: what it means, why it comes, how to mend it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+ERROR = "error"
+WARNING = "warning"
+NOTE = "note"
+
+
+class Code(NamedTuple):
+    """``level`` is ``error`` (exit code 1), ``warning`` or ``note``."""
+
+    level: str
+    title: str
+    cause: str
+    fix: str
+
+
+CODES: dict[str, Code] = {
+    # ---- files and JSON
+    "CF-CHK-001": Code(ERROR, "unreadable file", "The file or folder is missing or may not be read.",
+                       "Correct the path or the permissions."),
+    "CF-CHK-010": Code(ERROR, "not JSON", "The text breaks JSON's grammar at this place.",
+                       "Write plain JSON: double quotes, commas between items, no comments."),
+    "CF-CHK-011": Code(ERROR, "empty file", "There is nothing in the file.", "Write a document into it."),
+    "CF-CHK-012": Code(ERROR, "cut off", "The text ends before a bracket or quote is closed.",
+                       "Complete it; perhaps it was not written to its end."),
+    "CF-CHK-013": Code(ERROR, "key twice", "An object holds the same key twice; only the last would count.",
+                       "Delete or rename one of them."),
+    "CF-CHK-014": Code(ERROR, "byte order mark", "The file starts with an invisible mark.",
+                       "Save it as UTF-8 without BOM."),
+    "CF-CHK-015": Code(ERROR, "comment", "JSON has no comments.", "Take it out, or use a key such as name."),
+    "CF-CHK-016": Code(ERROR, "trailing comma", "A comma stands before a closing bracket.", "Delete the comma."),
+    "CF-CHK-017": Code(ERROR, "not a number", "NaN and Infinity are no JSON values.", "Write a finite number."),
+    "CF-CHK-018": Code(ERROR, "huge number", "The number is too big to be handled exactly.",
+                       "Write a smaller one, or a text."),
+    "CF-CHK-019": Code(ERROR, "not UTF-8", "The file is in another encoding.", "Save it as UTF-8."),
+    "CF-CHK-020": Code(ERROR, "nested too deep", "The file or flow is deeper than the limit.",
+                       "Split the flow and join the parts with the module callflow."),
+    "CF-CHK-021": Code(ERROR, "bad text", "A text holds a control character or an unknown escape.",
+                       r"Write \n, \t, \u.... or \\ instead."),
+    # ---- what a file is
+    "CF-CHK-030": Code(ERROR, "not a document", "The file is JSON, but no document that is known here.",
+                       "A callflow has a flow; a bare flow has a module."),
+    "CF-CHK-031": Code(NOTE, "metaflow", "An action on digits in mid-call, not a callflow.",
+                       "Nothing, if that is meant; it runs in Kazoo beside a callflow, and not here yet."),
+    "CF-CHK-032": Code(ERROR, "NCCO", "A JSON list of actions is an NCCO, the other dialect.",
+                       "Check callflows only."),
+    "CF-CHK-033": Code(WARNING, "other file", "A JSON file in the folder that is no document of an account.",
+                       "Move it elsewhere, or name files to check one by one."),
+    # ---- nodes
+    "CF-CHK-040": Code(ERROR, "no node", "Something that is not an object stands where a node should be.",
+                       'Write {"module": ..., "data": {...}, "children": {...}}.'),
+    "CF-CHK-041": Code(ERROR, "no module", "The node does not say what to do.", "Give it a module."),
+    "CF-CHK-042": Code(ERROR, "bad module name", "module is not a text of 1 to 64 characters.",
+                       "Write the module's name."),
+    "CF-CHK-043": Code(ERROR, "no data", "The node has no data; Kazoo's API refuses such a node.",
+                       'Write "data": {}.'),
+    "CF-CHK-044": Code(ERROR, "bad data", "data is not an object; the engine reads it as {}.",
+                       'Write "data": {...}.'),
+    "CF-CHK-045": Code(ERROR, "bad children", "children is not an object of branch keys.",
+                       'Write "children": {"_": {...}}.'),
+    "CF-CHK-046": Code(ERROR, "missing branch key", "children holds a node itself, as an example of Kazoo's "
+                       "documentation does. On Kazoo such a flow hangs up there; here it is read as _.",
+                       'Write "children": {"_": {"module": ...}}.'),
+    "CF-CHK-048": Code(WARNING, "unknown node key", "A node has module, data and children; others are ignored.",
+                       "Move it into data, or delete it."),
+    "CF-CHK-049": Code(WARNING, "empty child", "A child {} ends the call.", "Delete it, or write a node."),
+    "CF-CHK-050": Code(WARNING, "children never run", "The call ends in this module.",
+                       "Move the children elsewhere, or delete them."),
+    "CF-CHK-051": Code(WARNING, "empty branch key", "Nothing but an empty value leads to a child named ''.",
+                       "Give it a name."),
+    "CF-CHK-052": Code(WARNING, "branch key never used", "The module only goes on to _.",
+                       "Rename the child to _."),
+    # ---- modules
+    "CF-CHK-060": Code(ERROR, "unknown module", "Kazoo has no such module; its engine passes the node over.",
+                       "Correct the name."),
+    "CF-CHK-061": Code(WARNING, "module without code here", "A module of Kazoo's that this engine does not have "
+                       "yet: the node is passed over to _.", "Leave it for Kazoo, or use another module."),
+    "CF-CHK-062": Code(ERROR, "metaflow module", "The module exists for metaflows only.",
+                       "Use a callflow module."),
+    # ---- data
+    "CF-CHK-070": Code(ERROR, "wrong type", "The value has another type than the key.", "Write the right type."),
+    "CF-CHK-071": Code(ERROR, "unknown value", "The value is none of those that the key knows.",
+                       "Choose one of them."),
+    "CF-CHK-072": Code(ERROR, "out of range", "The number is under the least or over the largest value.",
+                       "Write one within the limits."),
+    "CF-CHK-073": Code(ERROR, "missing key", "A key that is required is not there.", "Add it."),
+    "CF-CHK-074": Code(WARNING, "unknown key", "The key means nothing here and is ignored, as by Kazoo.",
+                       "Correct or delete it."),
+    "CF-CHK-075": Code(NOTE, "text cast", "A text holds a number or boolean; it is read as that.",
+                       "Write it without quotes."),
+    "CF-CHK-076": Code(ERROR, "bad text or list", "The text or list breaks a rule of its key.",
+                       "See callflow schema."),
+    "CF-CHK-077": Code(WARNING, "no effect", "A setting of Kazoo's that is known and has no effect here.",
+                       "Keep it for Kazoo, or delete it."),
+    # ---- recording
+    "CF-CHK-080": Code(ERROR, "over the time limit", "time_limit is over media.max_recording_time_limit and is "
+                       "clamped to it.", "Write less, or raise that setting."),
+    "CF-CHK-081": Code(WARNING, "silence keys without effect", "Without silence_detection: true the other "
+                       "silence keys do nothing.", "Add silence_detection: true, or delete them."),
+    "CF-CHK-082": Code(WARNING, "doubtful silence timeout", "The number is unusual for seconds and for "
+                       "milliseconds.", "Set media.silence_timeout_unit to s or ms."),
+    "CF-CHK-083": Code(WARNING, "read-only origin", "origin is written by the module.", "Delete it."),
+    "CF-CHK-084": Code(WARNING, "stop behind a bridge", "An answered bridge runs no children: this stop is "
+                       "reached only if nobody answers.", "Leave it out: recordings end with the call."),
+    "CF-CHK-085": Code(WARNING, "two starts", "record_on_answer and record_on_bridge are both set.",
+                       "Keep one: the bridge decides."),
+    "CF-CHK-086": Code(WARNING, "nothing is recorded", "There is no url, and media.store_recordings is false.",
+                       "Give a url, or set media.store_recordings to true."),
+    "CF-CHK-087": Code(WARNING, "always too short", "No recording within time_limit reaches record_min_sec.",
+                       "Lower record_min_sec."),
+    "CF-CHK-088": Code(WARNING, "recording into voicemail", "A recording that runs while voicemail records "
+                       "takes the message in as well.", "Stop the recording before voicemail."),
+    # ---- urls, expressions, documents
+    "CF-CHK-090": Code(ERROR, "refused url", "Nothing can be delivered to or fetched from this url.",
+                       "Write http://host/path or https://host/path."),
+    "CF-CHK-091": Code(WARNING, "blocked address", "The address is not public and not in "
+                       "delivery.allow_networks: it is refused when it is used.",
+                       "Use a public address, or allow its network."),
+    "CF-CHK-095": Code(ERROR, "bad regular expression", "The expression cannot be read, so it never matches.",
+                       "Correct it; mind the double backslashes of JSON."),
+    "CF-CHK-096": Code(ERROR, "bad network", "This is no network in CIDR form.", "Write e.g. 10.1.0.0/16."),
+    "CF-CHK-100": Code(ERROR, "unknown document", "The account has no document with this id.",
+                       "Correct the id, or add the document."),
+    "CF-CHK-101": Code(WARNING, "empty id", "An empty id names no document.", "Write an id, or delete the key."),
+    "CF-CHK-102": Code(ERROR, "number twice", "Two callflows of the account have the same number or pattern.",
+                       "Take it out of one."),
+    "CF-CHK-103": Code(WARNING, "no number", "The callflow has neither numbers nor patterns; no call finds it.",
+                       "Add a number, or reach it through the module callflow."),
+    "CF-CHK-104": Code(WARNING, "file name", "The document's id is not the file's name.",
+                       "Name the file after the id."),
+}  # fmt: skip
