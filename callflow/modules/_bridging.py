@@ -44,7 +44,9 @@ def after_bridge(result: BridgeResult) -> Outcome:
         return Continue(did="found nothing to ring")
     keys = (result.cause, f"sip:{result.code or NO_CODE}")
     return Attempt(
-        keys, otherwise=Continue(did="went on after the failure"), did=f"was not answered: {result.cause}"
+        keys=keys,
+        otherwise=Continue(did="went on after the failure"),
+        did=f"was not answered: {result.cause}",
     )
 
 
