@@ -123,13 +123,11 @@ class Database:
 
     def _commit(self, batch: list[_Work]) -> None:
         """One transaction for all, a savepoint for each."""
-        outcomes: list[tuple[_Work, Any, BaseException | None]] = []
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            for work in batch:
-                outcomes.append((work, *self._one(work)))
+            outcomes = [(work, *self._one(work)) for work in batch]
             self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except BaseException as error:
             if self._connection.in_transaction:
                 with contextlib.suppress(sqlite3.Error):
                     self._connection.execute("ROLLBACK")

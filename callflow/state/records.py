@@ -196,14 +196,20 @@ def delete_recording(conn: sqlite3.Connection, recording_id: str, *, force: bool
 
 
 def reserve_url(conn: sqlite3.Connection, candidates: Iterable[str], recording_id: str) -> str:
-    """Take the first free candidate for this recording; nobody else ever gets it while the row is there."""
+    """Take the first free candidate for this recording; nobody else ever gets it while the row is there.
+
+    Two urls that differ only in user and password are one resource. Asked again for the same recording, it
+    gives the same url.
+    """
     mine = conn.execute("SELECT url FROM urls WHERE recording_id = ?", (recording_id,)).fetchone()
     if mine is not None:
         return str(mine[0])
     for url in candidates:
-        taken = conn.execute("SELECT 1 FROM urls WHERE url = ?", (url,)).fetchone()
-        if taken is None:
-            conn.execute("INSERT INTO urls (url, recording_id) VALUES (?, ?)", (url, recording_id))
+        scheme, _, rest = url.partition("://")
+        authority, slash, path = rest.partition("/")
+        resource = f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
+        if conn.execute("SELECT 1 FROM urls WHERE resource = ?", (resource,)).fetchone() is None:
+            conn.execute("INSERT INTO urls VALUES (?, ?, ?)", (resource, url, recording_id))
             return url
     raise BadUrl("every candidate url is taken", hint="this is a fault of the program")
 
@@ -217,8 +223,9 @@ def release_url(conn: sqlite3.Connection, recording_id: str) -> None:
 
 
 def add_delivery(conn: sqlite3.Connection, row: DeliveryRow) -> None:
-    """Enqueue: due at once unless ``next_wall`` says otherwise."""
-    _put(conn, "deliveries", _values(replace(row, since_wall=row.since_wall or row.created_wall)))
+    """Enqueue: due at once unless ``next_wall`` says otherwise. ``host`` is filled in from the url."""
+    since = row.since_wall or row.created_wall
+    _put(conn, "deliveries", _values(replace(row, since_wall=since, host=row.host or host_of(row.url))))
 
 
 def get_delivery(conn: sqlite3.Connection, delivery_id: str) -> DeliveryRow:
@@ -259,6 +266,11 @@ def add_attempt(conn: sqlite3.Connection, row: AttemptRow) -> None:
         "SELECT coalesce(max(number), 0) FROM attempts WHERE delivery_id = ?", (row.delivery_id,)
     ).fetchone()
     _put(conn, "attempts", _values(replace(row, number=max(row.number, last + 1))))
+
+
+def host_of(url: str) -> str:
+    """``host`` or ``host:port`` in small letters: what deliveries are bounded and retried by."""
+    return url.partition("://")[2].partition("/")[0].partition("?")[0].rpartition("@")[2].lower()
 
 
 # ---- rows and values ------------------------------------------------------------------------

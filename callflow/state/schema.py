@@ -36,7 +36,8 @@ STEPS: tuple[str, ...] = (
     CREATE INDEX recordings_started ON recordings (started_wall);
     CREATE INDEX recordings_call ON recordings (call_id);
     CREATE TABLE urls (
-        url          TEXT PRIMARY KEY,
+        resource     TEXT PRIMARY KEY,
+        url          TEXT NOT NULL,
         recording_id TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX urls_recording ON urls (recording_id);
