@@ -78,9 +78,11 @@ def _inline(value: Any, name: str) -> Any:
     file, _, pointer = reference.partition("#")
     folder = name.rpartition("/")[0]
     target_name = f"{folder}/{file}".lstrip("/").removesuffix(".json")
-    target: Any = load(target_name)
+    target: Any = load(target_name) if file else _read(name)
     for part in pointer.strip("/").split("/") if pointer else ():
         target = target[part]
+    if not file:
+        target = _inline(target, name)
     siblings = {key: _inline(item, name) for key, item in value.items() if key != "$ref"}
     return {**copy.deepcopy(target), **siblings}
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from callflow.channels.sim.clips import clip_of
@@ -30,7 +28,7 @@ from callflow.channels.sim.scenario import (
     Timed,
     TransferTo,
 )
-from callflow.documents import jsontext, shipped
+from callflow.documents import jsontext, schemas
 from callflow.errors import ScenarioError
 from callflow.media.messages import Clip
 
@@ -72,10 +70,9 @@ def parse_scenario(value: object, folder: Path) -> Scenario:
 _HINT = "`callflow schema scenario` lists the keys."
 
 
-def _first_problem(value: object) -> tuple[str, str] | None:
+def _first_problem(value: Any) -> tuple[str, str] | None:
     """JSON pointer and message of the most telling thing that is against the schema."""
-    schema = json.loads((shipped.schemas_dir() / "scenario.json").read_text("utf-8"))
-    error = best_match(Draft202012Validator(schema).iter_errors(value))
+    error = best_match(schemas.validator("scenario").iter_errors(value))
     if error is None:
         return None
     pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in error.absolute_path)
