@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from callflow.errors import CallflowError
+from callflow.documents import jsontext
+from callflow.documents.moduledata import prepare_document
+from callflow.errors import CallflowError, DocumentError, InvalidDocument, MissingDocument
 
 FOLDERS = {
     "callflow": "callflows",
@@ -21,6 +23,8 @@ FOLDERS = {
     "media": "media",
 }
 """Kind of document → its folder."""
+
+AUDIO_SUFFIXES = (".wav", ".mp3", ".ogg", ".flac")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,26 @@ class Account:
 
         Raises MissingDocument if there is no such folder.
         """
-        raise NotImplementedError
+        if not folder.is_dir():
+            raise MissingDocument(
+                f"there is no account folder {folder}", hint="give a folder with account.json"
+            )
+        broken: list[CallflowError] = []
+        document = _read(folder / "account.json", "account", broken)
+        documents: dict[str, dict[str, Mapping[str, Any]]] = {}
+        media_files: dict[str, Path] = {}
+        for kind, name in FOLDERS.items():
+            documents[kind] = {}
+            for path in sorted((folder / name).glob("*.json")):
+                found = _read(path, kind, broken)
+                if found is not None:
+                    documents[kind][document_id(found, path)] = found
+        for id, found in documents["media"].items():
+            audio = _audio_of(folder / FOLDERS["media"], id, found)
+            if audio is not None:
+                media_files[id] = audio
+        id = document_id(document, folder) if document else folder.resolve().name
+        return cls(id, folder, document or {}, documents, media_files, tuple(broken))
 
     def get(self, kind: str, id: str) -> Mapping[str, Any] | None:
         """The document ``id`` of ``kind`` (``user device vmbox menu media callflow``), or None."""
@@ -61,3 +84,35 @@ class Account:
     def media_file(self, id: str) -> Path | None:
         """The audio of the media document ``id``, or None."""
         return self.media_files.get(id)
+
+
+def document_id(document: Mapping[str, Any], path: Path) -> str:
+    """``id`` or ``_id`` of a document, else the name of its file without suffix."""
+    for key in ("id", "_id"):
+        if isinstance(document.get(key), str) and document[key]:
+            return str(document[key])
+    return path.resolve().stem if path.suffix == ".json" else path.resolve().name
+
+
+def _read(path: Path, kind: str, broken: list[CallflowError]) -> Mapping[str, Any] | None:
+    try:
+        value = jsontext.read(path).value
+        if not isinstance(value, dict):
+            raise InvalidDocument(f"{path} is not a JSON object", hint="callflow check says more")
+    except MissingDocument:
+        return None  # account.json may be missing
+    except DocumentError as error:
+        broken.append(error)
+        return None
+    return prepare_document(kind, value).data
+
+
+def _audio_of(folder: Path, id: str, document: Mapping[str, Any]) -> Path | None:
+    """The audio beside a media document: what ``file`` says, else the same name; never outside ``folder``."""
+    said = document.get("file")
+    names = [said] if isinstance(said, str) else [f"{id}{suffix}" for suffix in AUDIO_SUFFIXES]
+    for name in names:
+        path = folder / name
+        if Path(name).name == name and path.is_file():
+            return path
+    return None

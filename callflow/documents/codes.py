@@ -32,8 +32,10 @@ CODES: dict[str, Code] = {
     "CF-CHK-014": Code(ERROR, "byte order mark", "The file starts with an invisible mark.",
                        "Save it as UTF-8 without BOM."),
     "CF-CHK-015": Code(ERROR, "comment", "JSON has no comments.", "Take it out, or use a key such as name."),
-    "CF-CHK-016": Code(ERROR, "trailing comma", "A comma stands before a closing bracket.", "Delete the comma."),
-    "CF-CHK-017": Code(ERROR, "not a number", "NaN and Infinity are no JSON values.", "Write a finite number."),
+    "CF-CHK-016": Code(ERROR, "trailing comma", "A comma stands before a closing bracket.",
+                       "Delete the comma."),
+    "CF-CHK-017": Code(ERROR, "not a number", "NaN and Infinity are no JSON values.",
+                       "Write a finite number."),
     "CF-CHK-018": Code(ERROR, "huge number", "The number is too big to be handled exactly.",
                        "Write a smaller one, or a text."),
     "CF-CHK-019": Code(ERROR, "not UTF-8", "The file is in another encoding.", "Save it as UTF-8."),
@@ -65,7 +67,7 @@ CODES: dict[str, Code] = {
     "CF-CHK-046": Code(ERROR, "missing branch key", "children holds a node itself, as an example of Kazoo's "
                        "documentation does. On Kazoo such a flow hangs up there; here it is read as _.",
                        'Write "children": {"_": {"module": ...}}.'),
-    "CF-CHK-048": Code(WARNING, "unknown node key", "A node has module, data and children; others are ignored.",
+    "CF-CHK-048": Code(WARNING, "unknown node key", "Only module, data and children mean anything.",
                        "Move it into data, or delete it."),
     "CF-CHK-049": Code(WARNING, "empty child", "A child {} ends the call.", "Delete it, or write a node."),
     "CF-CHK-050": Code(WARNING, "children never run", "The call ends in this module.",
@@ -77,12 +79,13 @@ CODES: dict[str, Code] = {
     # ---- modules
     "CF-CHK-060": Code(ERROR, "unknown module", "Kazoo has no such module; its engine passes the node over.",
                        "Correct the name."),
-    "CF-CHK-061": Code(WARNING, "module without code here", "A module of Kazoo's that this engine does not have "
-                       "yet: the node is passed over to _.", "Leave it for Kazoo, or use another module."),
+    "CF-CHK-061": Code(WARNING, "module without code here", "A module of Kazoo's that this engine does not "
+                       "have yet: the node is passed over to _.", "Leave it for Kazoo, or use another module."),
     "CF-CHK-062": Code(ERROR, "metaflow module", "The module exists for metaflows only.",
                        "Use a callflow module."),
     # ---- data
-    "CF-CHK-070": Code(ERROR, "wrong type", "The value has another type than the key.", "Write the right type."),
+    "CF-CHK-070": Code(ERROR, "wrong type", "The value has another type than the key.",
+                       "Write the right type."),
     "CF-CHK-071": Code(ERROR, "unknown value", "The value is none of those that the key knows.",
                        "Choose one of them."),
     "CF-CHK-072": Code(ERROR, "out of range", "The number is under the least or over the largest value.",
@@ -97,8 +100,8 @@ CODES: dict[str, Code] = {
     "CF-CHK-077": Code(WARNING, "no effect", "A setting of Kazoo's that is known and has no effect here.",
                        "Keep it for Kazoo, or delete it."),
     # ---- recording
-    "CF-CHK-080": Code(ERROR, "over the time limit", "time_limit is over media.max_recording_time_limit and is "
-                       "clamped to it.", "Write less, or raise that setting."),
+    "CF-CHK-080": Code(ERROR, "over the time limit", "time_limit is over media.max_recording_time_limit "
+                       "and is clamped to it.", "Write less, or raise that setting."),
     "CF-CHK-081": Code(WARNING, "silence keys without effect", "Without silence_detection: true the other "
                        "silence keys do nothing.", "Add silence_detection: true, or delete them."),
     "CF-CHK-082": Code(WARNING, "doubtful silence timeout", "The number is unusual for seconds and for "
@@ -108,7 +111,7 @@ CODES: dict[str, Code] = {
                        "reached only if nobody answers.", "Leave it out: recordings end with the call."),
     "CF-CHK-085": Code(WARNING, "two starts", "record_on_answer and record_on_bridge are both set.",
                        "Keep one: the bridge decides."),
-    "CF-CHK-086": Code(WARNING, "nothing is recorded", "There is no url, and media.store_recordings is false.",
+    "CF-CHK-086": Code(WARNING, "nothing is recorded", "No url, and media.store_recordings is false.",
                        "Give a url, or set media.store_recordings to true."),
     "CF-CHK-087": Code(WARNING, "always too short", "No recording within time_limit reaches record_min_sec.",
                        "Lower record_min_sec."),
@@ -125,10 +128,11 @@ CODES: dict[str, Code] = {
     "CF-CHK-096": Code(ERROR, "bad network", "This is no network in CIDR form.", "Write e.g. 10.1.0.0/16."),
     "CF-CHK-100": Code(ERROR, "unknown document", "The account has no document with this id.",
                        "Correct the id, or add the document."),
-    "CF-CHK-101": Code(WARNING, "empty id", "An empty id names no document.", "Write an id, or delete the key."),
+    "CF-CHK-101": Code(WARNING, "empty id", "An empty id names no document.",
+                       "Write an id, or delete the key."),
     "CF-CHK-102": Code(ERROR, "number twice", "Two callflows of the account have the same number or pattern.",
                        "Take it out of one."),
-    "CF-CHK-103": Code(WARNING, "no number", "The callflow has neither numbers nor patterns; no call finds it.",
+    "CF-CHK-103": Code(WARNING, "no number", "Neither numbers nor patterns: no call finds it.",
                        "Add a number, or reach it through the module callflow."),
     "CF-CHK-104": Code(WARNING, "file name", "The document's id is not the file's name.",
                        "Name the file after the id."),

@@ -58,7 +58,7 @@ def _settle(
         if "x-judged-by" in part:
             continue
         name = f"{prefix}{key}"
-        if key in settled and part.get("type") == "object" and isinstance(settled[key], dict):
+        if key in settled and "properties" in part and isinstance(settled[key], dict):
             settled[key] = _settle(settled[key], part, f"{name}.", notes)
         elif key in settled:
             _judge(settled, key, part, name, notes)

@@ -115,8 +115,8 @@ def choose_storage(url: str | None, settings: Settings) -> StorageChoice:
 
 
 def silence_ms(value: int, unit: str) -> int:
-    """A silence timeout in milliseconds. ``unit`` (``media.silence_timeout_unit``): ``ms``, ``s`` or ``auto``:
-    below 500 seconds, else milliseconds, so that the documented default 5 means 5 s (DESIGN 5).
+    """A silence timeout in milliseconds. ``unit`` (``media.silence_timeout_unit``): ``ms``, ``s`` or
+    ``auto``: below 500 seconds, else milliseconds, so that the documented default 5 means 5 s (DESIGN 5).
     """
     seconds = unit == "s" or (unit == "auto" and value < _AUTO_SECONDS_BELOW)
     return value * 1000 if seconds else value
