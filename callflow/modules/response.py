@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from callflow.channels.channel import CAUSE_CODES
 from callflow.engine.call import Call
 from callflow.engine.outcome import Outcome, Stop
 from callflow.errors import CallflowError, CallGone
@@ -17,7 +16,7 @@ async def handle(data: Mapping[str, Any], call: Call) -> Outcome:
     if media := data.get("media"):
         await _announce(media, call)
     await call.respond(code, data.get("message") or "")
-    return Stop(cause=cause_of(code), did=f"answered {code}")
+    return Stop(did=f"answered {code}")
 
 
 async def _announce(media: str, call: Call) -> None:
@@ -30,8 +29,3 @@ async def _announce(media: str, call: Call) -> None:
         raise
     except CallflowError as error:
         call.notice("error", error.code, f"the announcement was not played: {error}", error.hint)
-
-
-def cause_of(code: int) -> str:
-    """The hangup cause that stands for a SIP status; ``NORMAL_UNSPECIFIED`` for one without its own."""
-    return next((cause for cause, status in CAUSE_CODES.items() if status == code), "NORMAL_UNSPECIFIED")
