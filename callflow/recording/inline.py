@@ -75,8 +75,7 @@ class InlineMedia:
         if isinstance(command, AddLeg):
             self._leg_added(command.leg)
         if isinstance(command, RemoveLeg):
-            ended = self._host.leg_gone(command.leg)
-            return [*ended, *self._pump.command(command), *self._leg_removed(command.leg)]
+            return [*self._pump.command(command), *self._leg_removed(command.leg)]
         return self._pump.command(command)
 
     def _leg_added(self, leg: str) -> None:
@@ -97,7 +96,7 @@ class InlineMedia:
         """One block of sound; the clock moves as far as that got."""
         block_s = until - self._pump.now if self._pump.idle else BLOCK_S
         reached, events = self._pump.advance(until, block_s)
-        self._tell([*events, *self._host.settle(events)])
+        self._tell([*events, *self._host.settle()])
         return reached
 
     def _catch_up(self) -> None:
