@@ -22,14 +22,14 @@ from callflow.recording.messages import RecordingEvent, SpoolClosed
 # A virtual clock moves only when no task has anything left to do, so this wait lets all of them come first.
 _SETTLE_S = 0.001
 
-ENDINGS = frozenset({"finishing", "cancelled", "failed"})
-"""The changes of a recording after which its spool is closed."""
+ENDINGS = frozenset({"finishing", "cancelled"})
+"""The changes of a recording after which its spool is closed, or fails."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Ending:
     id: str
-    finished: asyncio.Future[Finished]
+    finished: asyncio.Future[Finished | None]  # None: its spool has failed, which was told
 
 
 class ClosingDesk:
@@ -57,8 +57,14 @@ class ClosingDesk:
 
     def on_event(self, event: object) -> None:
         """A media event: an ending is noted, and time held."""
-        if isinstance(event, RecordingEvent) and event.change in ENDINGS:
+        if not isinstance(event, RecordingEvent):
+            return
+        if event.change in ENDINGS:
             self._note(event.id)
+        elif event.change == "failed" and event.id in self._known:
+            finished = self._known[event.id].finished
+            if not finished.done():
+                finished.set_result(None)
 
     def on_closed(self, closed: SpoolClosed) -> None:
         """A spool is complete on disk: finish it. From any thread."""
@@ -100,12 +106,13 @@ class ClosingDesk:
             if self._clock.virtual:
                 await self._clock.sleep(_SETTLE_S)
             del self._known[ending.id]
-            self._publish(finished)
+            if finished is not None:
+                self._publish(finished)
             self._order.task_done()
 
 
-def _pass_on(recording_id: str, done: asyncio.Future[Finished], to: asyncio.Future[Finished]) -> None:
-    if to.cancelled():
+def _pass_on(recording_id: str, done: asyncio.Future[Finished], to: asyncio.Future[Finished | None]) -> None:
+    if to.done():
         return
     error = done.exception()
     if error is not None:  # a fault of ours: the spool is still there, and recovery tries again
