@@ -28,8 +28,10 @@ def _seconds(words: list[str], times: int) -> float:
     taken = []
     for _ in range(times):
         began = time.perf_counter()
-        subprocess.run(words, capture_output=True, check=False)
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
         taken.append(time.perf_counter() - began)
+        if done.returncode != 0:
+            raise RuntimeError(f"{words}: {done.stdout[-1000:]}{done.stderr[-1000:]}")
     return sorted(taken)[times // 2]
 
 
