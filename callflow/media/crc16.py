@@ -1,7 +1,7 @@
 """Layer 1: the CRC-16 of LAME's tag (polynomial 0x8005, reflected, from 0) over megabytes in milliseconds.
 
-``binascii`` has another CRC-16, and a Python loop over each byte of an hour of MP3 takes many seconds. A CRC is
-linear, so 1 kB lanes are taken side by side with numpy and joined afterwards.
+``binascii`` has another CRC-16, and a Python loop over each byte of an hour of MP3 takes many seconds. A CRC
+is linear, so lanes of 1 kB are taken side by side with numpy and joined afterwards.
 """
 
 from __future__ import annotations
@@ -13,9 +13,18 @@ from numpy.typing import NDArray
 
 _POLYNOMIAL = 0xA001
 _LANE = 1024
+_PIECE = 1024 * _LANE
 
 
-def crc16(data: bytes, crc: int = 0) -> int:
+def crc16(data: bytes | memoryview) -> int:
+    """The CRC of ``data``."""
+    crc = 0
+    for first in range(0, len(data), _PIECE):
+        crc = _piece(bytes(data[first : first + _PIECE]), crc)
+    return crc
+
+
+def _piece(data: bytes, crc: int) -> int:
     """The CRC of ``data`` that follows data of CRC ``crc``."""
     lanes = len(data) // _LANE
     if lanes:
@@ -51,4 +60,4 @@ def _lane_shift() -> tuple[list[int], list[int]]:
     """What a lane of zeros makes of each low and each high byte of a CRC."""
     zeros = np.zeros((_LANE, 256), np.uint8)
     bytes_ = np.arange(256, dtype=np.uint16)
-    return _advance(bytes_, zeros).tolist(), _advance(bytes_ << 8, zeros).tolist()
+    return _advance(bytes_, zeros).tolist(), _advance((bytes_ << 8).astype(np.uint16), zeros).tolist()

@@ -1,7 +1,7 @@
 """Layer 1: the Info frame of an MP3: how much of the decoded sound is the encoder's delay and padding.
 
-The LAME library's stream (by ``lameenc``) comes without it, and then every player adds 1,105 samples in front and
-up to two frames behind. The frame stands first in the file, decodes to silence and is skipped by players
+The LAME library's stream (by ``lameenc``) comes without it, and then every player adds 1,105 samples in front
+and up to two frames behind. The frame stands first in the file, decodes to silence and is skipped by players
 that know it. Layout: "Mp3 info tag, rev 1" (LAME project); frame headers: ISO 11172-3 2.4.1.3, 13818-3.
 """
 
@@ -106,7 +106,7 @@ def info_frame(kind: FrameKind, kbps: int, quality: int, samples: int, stream: b
     frame += struct.pack(">I", max(0, 100 - 10 * quality))
     frame += struct.pack(">9sBB8xBB", b"LAME3.100", _LAME_CBR, 0, 0, min(kbps, 255))
     frame += (ENCODER_DELAY << 12 | padding).to_bytes(3, "big")
-    frame += struct.pack(">BBHIH", 0, 0, 0, total, crc16(bytes(stream)))
+    frame += struct.pack(">BBHIH", 0, 0, 0, total, crc16(stream))
     frame += struct.pack(">H", crc16(frame))
     return frame.ljust(size, b"\0")
 
