@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from callflow.channels.channel import Channel, DialTarget, Party
+from callflow.channels.channel import Channel, DialTarget
 from callflow.documents.accounts import Account
 from callflow.documents.settings import Settings
 from callflow.engine.background import Background
@@ -23,7 +23,7 @@ from callflow.engine.recordings import RecordingHandle, RecordingsDesk
 from callflow.engine.results import BridgeResult, Digits
 from callflow.engine.routing import Router
 from callflow.engine.services import HttpResponse, Services
-from callflow.engine.variables import CallVariables, placeholders_of
+from callflow.engine.variables import CallVariables, interaction_id, placeholders_of
 from callflow.events import Noticed
 from callflow.media.messages import Clip, TapPoint
 from callflow.recording.messages import Target
@@ -46,6 +46,7 @@ class Call:
         self.capture_groups: Mapping[str, str] = {}
         self.collections: dict[str, str] = {}
         self.language = "en-us"
+        self.interaction_id = interaction_id(services)
         self.party = channel.party
         self.line = Line(services, channel, self.notice)
         self.variables = CallVariables(services.account, channel.party)
@@ -53,8 +54,21 @@ class Call:
         self.recordings = RecordingsDesk(self)
         self._router = Router(services)
         self._clips = ClipFinder(services)
-        self._listening = Listening(services, self.line)
+        self.listening = Listening(services, self.line)
         self.bridging = Bridging(self)
+
+    def start(self) -> None:
+        """Begin to hear the caller. ``callflow.engine.session`` does it, and ``close``."""
+        self.services.calls.add(self.line.channel.call_id, self)
+        self.listening.start()
+        self.line.start()
+
+    async def close(self) -> None:
+        """Hear nothing any more; the run of the call is over."""
+        self.services.calls.remove(self.line.channel.call_id)
+        self.listening.close()
+        await self.background.cancel()
+        await self.line.close()
 
     # ---- what is known -----------------------------------------------------------------------
 
@@ -65,7 +79,7 @@ class Call:
 
     @property
     def leg(self) -> str:
-        """The caller's leg, as taps name it."""
+        """The name, in media commands and taps, of the leg that is on the line."""
         return self.line.name
 
     @property
@@ -98,12 +112,14 @@ class Call:
         return placeholders_of(self)
 
     def notice(self, level: str, code: str, message: str, hint: str = "") -> None:
-        """Tell author and operator something: ``level`` is info, warning or error."""
+        """Tell author and operator something: ``level`` is info (a document's ``note`` is one), warning or
+        error.
+        """
         self.services.bus.publish(
             Noticed(
                 time=self.services.clock.now(),
                 call_id=self.id,
-                level=level,
+                level="info" if level == "note" else level,
                 code=code,
                 message=message,
                 hint=hint,
@@ -136,7 +152,7 @@ class Call:
         """Play ``clips`` to the caller, ``loops`` times (0: for ever); give the digit that ended it, or
         an empty string. A clip that cannot be played is an ``AudioFileError`` or ``ToneError``.
         """
-        return await self._listening.play(clips, terminators=terminators, loops=loops)
+        return await self.listening.play(clips, terminators=terminators, loops=loops)
 
     async def clips_for(self, media_id: str) -> tuple[Clip, ...]:
         """The sound that a flow names: a url (fetched), ``prompt://``, ``tone_stream://``,
@@ -181,7 +197,7 @@ class Call:
         cut short by any digit; ``timeout_s`` runs from their end to the first digit, ``interdigit_s``
         from each digit to the next.
         """
-        return await self._listening.collect(
+        return await self.listening.collect(
             max_digits=max_digits,
             timeout_s=timeout_s,
             interdigit_s=interdigit_s,
@@ -191,7 +207,7 @@ class Call:
 
     def flush_digits(self) -> None:
         """Forget the digits that nobody has asked for yet."""
-        self._listening.flush()
+        self.listening.flush()
 
     # ---- other parties -----------------------------------------------------------------------
 

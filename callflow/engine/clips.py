@@ -60,7 +60,9 @@ class ClipFinder:
         name = parts[min(1, len(parts) - 1)] if parts else ""
         found = self.prompt(name, parts[2] if len(parts) > 2 else language) if name else ()
         if not found:
-            raise MissingDocument(f"no prompt for {media_id!r}", hint="Write prompt://system_media/NAME/en-us.")
+            raise MissingDocument(
+                f"no prompt for {media_id!r}", hint="Write prompt://system_media/NAME/en-us."
+            )
         return found
 
     async def _fetch(self, url: str) -> Path:
@@ -88,5 +90,7 @@ def _milliseconds(media_id: str, text: str) -> int:
     if head == "-1":
         return 24 * 3600 * 1000
     if not head.isdigit():
-        raise MissingDocument(f"{media_id!r} does not say how long", hint="Write silence_stream://MILLISECONDS.")
+        raise MissingDocument(
+            f"{media_id!r} does not say how long", hint="Write silence_stream://MILLISECONDS."
+        )
     return int(head)

@@ -132,7 +132,7 @@ def _children_of(children: object, notices: list[str]) -> dict[str, object]:
         return {}
     if isinstance(children.get("module"), str) and NODE_KEYS.issuperset(children):
         notices.append(
-            'children holds a node without a branch key: read as {"_": ...} (on Kazoo the call would end here)'
+            'children holds a node without a branch key: read as {"_": ...} (Kazoo ends the call here)'
         )
         return {DEFAULT_KEY: children}
     return dict(children)

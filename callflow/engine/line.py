@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from callflow.channels.channel import (
     CAUSE_CODES,
@@ -134,10 +134,14 @@ class Line:
     def reseat(self, leg: Leg) -> Leg:
         """Put ``leg`` on the line; give back the one that was on it. The call id stays."""
         former, self.leg = self.leg, leg
-        leg.listener = self._on_event
-        if leg.ended is not None:
-            self.lose(leg.ended)
+        self.listen()
         return former
+
+    def listen(self) -> None:
+        """Hear the leg on the line oneself (again, after a talk)."""
+        self.leg.listener = self._on_event
+        if self.leg.ended is not None:
+            self.lose(self.leg.ended)
 
     async def close(self) -> None:
         """Stop hearing; when the run of the call is over."""
@@ -170,7 +174,7 @@ class Line:
         await self._gone.wait()
 
     async def guard(self, work: Awaitable[T]) -> T:
-        """Wait for ``work``, but not past the end of the call: then it is cancelled and ``CallGone`` raised."""
+        """Wait for ``work``; if the call ends before, ``work`` is cancelled and ``CallGone`` raised."""
         if self.ended is not None:
             if asyncio.iscoroutine(work):
                 work.close()
@@ -178,8 +182,9 @@ class Line:
         task = asyncio.ensure_future(work)
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.add(waiting)
+        either: set[asyncio.Future[Any]] = {task, waiting}
         try:
-            await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._waiting.discard(waiting)
             waiting.cancel()

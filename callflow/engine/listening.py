@@ -67,9 +67,7 @@ class Listening:
         leg = self._line.name
         future: asyncio.Future[PlaybackDone] = asyncio.get_running_loop().create_future()
         self._playbacks[playback] = future
-        self._services.media.send(
-            Play(leg, playback, tuple(clips), loops=loops, terminators=terminators)
-        )
+        self._services.media.send(Play(leg, playback, tuple(clips), loops=loops, terminators=terminators))
         try:
             done = await self._line.guard(future)
         finally:

@@ -64,9 +64,7 @@ def find_flow(
     )
 
 
-def _exact(
-    number: str, callflows: Mapping[str, Mapping[str, Any]], remarks: list[str]
-) -> Match | None:
+def _exact(number: str, callflows: Mapping[str, Mapping[str, Any]], remarks: list[str]) -> Match | None:
     """The flow that lists the number; of several the one with the lowest id, as a CouchDB view sorts."""
     ids = [flow_id for flow_id in sorted(callflows) if number in _strings(callflows[flow_id], "numbers")]
     if not ids:
@@ -76,9 +74,7 @@ def _exact(
     return Match(ids[0], callflows[ids[0]])
 
 
-def _by_pattern(
-    number: str, callflows: Mapping[str, Mapping[str, Any]], remarks: list[str]
-) -> Match | None:
+def _by_pattern(number: str, callflows: Mapping[str, Mapping[str, Any]], remarks: list[str]) -> Match | None:
     best: _Best | None = None
     for pattern, flow_id in _patterns(callflows):
         try:

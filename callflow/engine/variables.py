@@ -10,6 +10,10 @@ from callflow.documents.accounts import Account
 
 if TYPE_CHECKING:
     from callflow.engine.call import Call
+    from callflow.engine.services import Services
+
+GREGORIAN_OFFSET_S = 62_167_219_200
+"""Seconds from year 0 to 1970: Kazoo's documents count from there."""
 
 SCOPES = ("custom_channel_vars", "custom_application_vars", "account", "device", "user", "merged")
 
@@ -52,9 +56,7 @@ class CallVariables:
         """Set a variable in one of the two scopes that belong to the call; None removes it."""
         if scope not in ("custom_channel_vars", "custom_application_vars"):
             raise ValueError(f"variables of scope {scope} cannot be set")
-        into = (
-            self.custom_channel_vars if scope == "custom_channel_vars" else self.custom_application_vars
-        )
+        into = self.custom_channel_vars if scope == "custom_channel_vars" else self.custom_application_vars
         if value is None:
             into.pop(name, None)
         else:
@@ -87,6 +89,11 @@ def placeholders_of(call: Call) -> Mapping[str, str]:
         **call.services.variables,
     }
     return {name: _text(value) for name, value in known.items() if _plain(value) and value != ""}
+
+
+def interaction_id(services: Services) -> str:
+    """What Kazoo ties the legs of one conversation together with: the second since year 0, and 8 digits."""
+    return f"{int(services.clock.wall()) + GREGORIAN_OFFSET_S}-{services.ids.short()[:8]}"
 
 
 def _known(account: Account, party: Party, owner_id: str) -> dict[str, Any]:

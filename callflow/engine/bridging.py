@@ -1,0 +1,252 @@
+"""Layer 3: a call's talks: two parties hear each other until one leaves, or transfers the other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from callflow.channels.channel import ChannelEvent, DialTarget, Ended, Held, TransferRequested
+from callflow.engine.flow import Flow
+from callflow.engine.line import Leg
+from callflow.engine.results import BridgeResult
+from callflow.engine.ringing import Ringing
+from callflow.errors import TooManyBranches
+from callflow.events import CallBridged, CallTransferred, CallUnbridged, DigitPressed
+from callflow.media.messages import Bridge, Clip, Digit, Hold, PlaybackDone, Unbridge
+from callflow.recording.messages import LegNotice
+
+if TYPE_CHECKING:
+    from callflow.engine.call import Call
+
+TRANSFER_RING_S = 60.0
+"""How long the target of a transfer rings."""
+
+NORMAL = "NORMAL_CLEARING"
+TRANSFERRED = {"blind": "BLIND_TRANSFER", "attended": "ATTENDED_TRANSFER"}
+"""The hangup cause of a party that has transferred the other away."""
+
+
+class Bridging:
+    """At most one talk at a time: between the line and ``peer``."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._peer: Leg | None = None
+        self._news: asyncio.Queue[tuple[Leg, Ended | TransferRequested]] = asyncio.Queue()
+        self._redirect: Flow | None = None
+        self._transfers = 0
+
+    @property
+    def bridged(self) -> bool:
+        """True while two parties hear each other."""
+        return self._peer is not None
+
+    def take_redirect(self) -> Flow | None:
+        """The flow that a transfer has sent the line to, once: the walk goes on with it."""
+        flow, self._redirect = self._redirect, None
+        return flow
+
+    async def run(
+        self,
+        targets: Sequence[DialTarget],
+        *,
+        timeout_s: float,
+        ringback: Clip | None,
+        fail_on_single_reject: bool,
+    ) -> BridgeResult:
+        """See ``Call.bridge``."""
+        self._call.line.check()
+        ringing = Ringing(
+            self._call,
+            targets,
+            timeout_s=timeout_s,
+            ringback=ringback,
+            fail_on_single_reject=fail_on_single_reject,
+        )
+        rung = await ringing.run()
+        if rung.leg is None or rung.target is None:
+            return BridgeResult(answered=False, cause=rung.cause, code=rung.code)
+        ended = await self._talk(rung.leg, f"{rung.target.endpoint} {rung.target.id}")
+        if isinstance(ended, Ended):
+            return BridgeResult(answered=True, cause=ended.cause, code=ended.code)
+        cause = await self._go_on(ended)
+        return BridgeResult(answered=True, cause=cause, transferred=True)
+
+    # ---- a talk ------------------------------------------------------------------------------
+
+    async def _talk(self, leg: Leg, endpoint: str) -> Ended | TransferRequested:
+        """The line and ``leg`` talk; until ``leg`` has ended, or one has transferred the other (who then is
+        on the line). Raises ``CallGone`` once the line has; ``leg`` has been hung up then.
+        """
+        call, media = self._call, self._call.services.media
+        self._news = asyncio.Queue()
+        self._peer = leg
+        leg.listener = call.line.leg.listener = self._hear
+        try:
+            if leg.ended is not None:
+                return leg.ended
+            await call.line.answer()
+            media.send(Bridge(call.leg, leg.name))
+            media.send(LegNotice(leg.name, "answered"))
+            for name in (call.leg, leg.name):
+                media.send(LegNotice(name, "bridged"))
+            call.services.router.watch_leg(leg.name, self._on_media)
+            call.services.bus.publish(
+                CallBridged(
+                    time=call.services.clock.now(),
+                    call_id=call.id,
+                    leg=call.leg,
+                    peer=leg.name,
+                    endpoint=endpoint,
+                )
+            )
+            return await self._listen()
+        finally:
+            await self._part()
+
+    async def _listen(self) -> Ended | TransferRequested:
+        call = self._call
+        while True:
+            who, event = await call.line.guard(self._news.get())
+            if isinstance(event, Ended):
+                self._unbridged(event.cause)
+                return event
+            peer = self._peer
+            assert peer is not None
+            leaver, stayer = (call.line.leg, peer) if who is call.line.leg else (peer, call.line.leg)
+            if self._transfers >= call.settings.callflow.max_branch_count:
+                call.notice(
+                    "error",
+                    TooManyBranches.code,
+                    f"the call was transferred {self._transfers} times: this one is refused",
+                    "Do two flows or parties transfer to each other?",
+                )
+                continue
+            await self._let_go(leaver, stayer, event)
+            return event
+
+    async def _part(self) -> None:
+        """The talk is over: the peer, if it is still ours, is hung up."""
+        call, peer = self._call, self._peer
+        self._peer = None
+        call.line.listen()
+        if peer is None:
+            return
+        call.services.router.forget_leg(peer.name)
+        call.services.calls.remove(peer.channel.call_id)
+        if peer.ended is None:
+            self._unbridged(call.line.ended.cause if call.line.ended else NORMAL, peer)
+            await peer.channel.hangup(NORMAL)
+        await peer.close()
+
+    def _unbridged(self, cause: str, peer: Leg | None = None) -> None:
+        call, peer = self._call, peer or self._peer
+        assert peer is not None
+        call.services.media.send(Unbridge(call.leg))
+        call.services.bus.publish(
+            CallUnbridged(
+                time=call.services.clock.now(),
+                call_id=call.id,
+                leg=call.leg,
+                peer=peer.name,
+                cause=cause,
+            )
+        )
+
+    def _hear(self, leg: Leg, event: ChannelEvent) -> None:
+        if isinstance(event, Held):
+            self._call.services.media.send(Hold(leg.name, event.held))
+        elif isinstance(event, Ended) and leg is self._call.line.leg:
+            self._call.line.lose(event)
+        elif isinstance(event, Ended | TransferRequested):
+            self._news.put_nowait((leg, event))
+
+    def _on_media(self, event: Digit | PlaybackDone) -> None:
+        if isinstance(event, Digit):
+            self._call.services.bus.publish(
+                DigitPressed(time=event.time, call_id=self._call.id, leg=event.leg, digit=event.digit)
+            )
+
+    # ---- transfers ---------------------------------------------------------------------------
+
+    async def _let_go(self, leaver: Leg, stayer: Leg, request: TransferRequested) -> None:
+        """``leaver`` has transferred ``stayer``, who is on the line from now on."""
+        call = self._call
+        self._transfers += 1
+        call.recordings.transfer(leaver.name, stayer.name)
+        self._unbridged(TRANSFERRED[request.kind])
+        call.services.bus.publish(
+            CallTransferred(
+                time=call.services.clock.now(),
+                call_id=call.id,
+                leg=leaver.name,
+                kept=stayer.name,
+                target=request.target,
+                kind=request.kind,
+            )
+        )
+        if leaver is call.line.leg:
+            call.line.reseat(stayer)
+            call.services.router.forget_leg(leaver.name)
+            call.listening.start()
+        self._peer = None
+        call.services.router.forget_leg(leaver.name)
+        call.services.calls.remove(leaver.channel.call_id)
+        await leaver.channel.hangup(TRANSFERRED[request.kind])
+        await leaver.close()
+
+    async def _go_on(self, request: TransferRequested) -> str:
+        """Bring the one on the line to the target of the transfer, and the next one, if that transfers again.
+
+        Ends with the line sent to another flow or hung up; gives the cause.
+        """
+        call = self._call
+        while True:
+            other = call.services.calls.find(request.consult) if request.consult else None
+            leg = await other.bridging.give_up(request.consult) if other is not None else None
+            if leg is None:
+                flow = call.route(request.target)
+                if flow is not None:
+                    self._redirect = flow
+                    return TRANSFERRED[request.kind]
+                ringing = Ringing(
+                    call,
+                    [DialTarget("number", request.target)],
+                    timeout_s=TRANSFER_RING_S,
+                    ringback=None,
+                    fail_on_single_reject=False,
+                )
+                rung = await ringing.run()
+                if rung.leg is None:
+                    await call.hangup(rung.cause)
+                    return rung.cause
+                leg = rung.leg
+            ended = await self._talk(leg, f"number {request.target}")
+            if isinstance(ended, Ended):
+                await call.hangup(ended.cause)
+                return ended.cause
+            request = ended
+
+    async def give_up(self, consult: str) -> Leg | None:
+        """Another call takes over the party that talks with the channel ``consult`` here (an attended
+        transfer); this call ends without hanging that party up. None: nobody talks with it.
+        """
+        call, peer = self._call, self._peer
+        if peer is None:
+            return None
+        line = call.line.leg
+        if consult not in (line.channel.call_id, peer.channel.call_id):
+            return None
+        leaver, third = (line, peer) if consult == line.channel.call_id else (peer, line)
+        call.recordings.transfer(leaver.name, third.name)
+        self._unbridged(TRANSFERRED["attended"])
+        self._peer = None
+        call.services.router.forget_leg(third.name)
+        call.services.router.forget_leg(leaver.name)
+        call.services.calls.remove(third.channel.call_id)
+        call.line.leg = leaver
+        cause = TRANSFERRED["attended"]
+        await leaver.channel.hangup(cause)
+        call.line.lose(Ended(cause, by="engine"))
+        return third

@@ -1,0 +1,111 @@
+"""Layer 3: what a call knows about its recordings: their channels, documents and rows. No input or output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from callflow.channels.channel import Direction
+from callflow.clock import month
+from callflow.documents.record_settings import RecordSettings
+from callflow.documents.settings import Settings
+from callflow.engine.variables import GREGORIAN_OFFSET_S
+from callflow.media.messages import Side, TapPoint
+from callflow.recording.messages import RecordingSpec, StartOn
+from callflow.state.records import RecordingRow
+
+if TYPE_CHECKING:
+    from callflow.engine.call import Call
+
+CONTENT_TYPES = {"mp3": "audio/mpeg", "wav": "audio/wav", "ogg": "audio/ogg"}
+"""By file format; what the document and the upload say."""
+
+
+def tap_points(leg: str, settings: Settings) -> tuple[TapPoint, ...]:
+    """The channels of a recording of ``leg``: what its party says on the left and hears on the right, or
+    both in one (``media.record_stereo``).
+    """
+    if settings.media.record_stereo:
+        return (TapPoint(leg, Side.READ), TapPoint(leg, Side.WRITE))
+    return (TapPoint(leg, Side.MIX),)
+
+
+def moved_taps(taps: tuple[TapPoint, ...], left: str, remains: str) -> tuple[TapPoint, ...]:
+    """Where ``taps`` listen once the leg ``left`` is gone from its talk with ``remains``.
+
+    What the one said is what the other heard: so each party, and whoever takes the place of the one that
+    left, stays on its channel.
+    """
+    other = {Side.READ: Side.WRITE, Side.WRITE: Side.READ, Side.MIX: Side.MIX}
+    return tuple(TapPoint(remains, other[tap.side]) if tap.leg == left else tap for tap in taps)
+
+
+def document_of(
+    call: Call, media_name: str, settings: RecordSettings, origin: str, extra: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """The facts of kazoo.md 1.12 that are known at the start; the finish adds duration, start and file."""
+    party = call.party
+    facts: dict[str, Any] = {
+        "name": media_name,
+        "description": f"recording {media_name}",
+        "content_type": CONTENT_TYPES.get(settings.format, "application/octet-stream"),
+        "media_type": settings.format,
+        "media_source": "recorded",
+        "source_type": "callflow",
+        "call_id": call.id,
+        "cdr_id": f"{month(call.services.clock.wall())}-{call.id}",
+        "interaction_id": call.interaction_id,
+        "from": f"{party.from_number}@{party.from_realm}",
+        "to": f"{party.to_number}@{party.to_realm}",
+        "request": f"{party.to_number}@{party.to_realm}",
+        "direction": str(Direction.INBOUND),
+        "caller_id_number": party.from_number,
+        "caller_id_name": party.from_name or party.from_number,
+        "callee_id_number": party.to_number,
+        "callee_id_name": party.to_number,
+        "owner_id": call.variables.owner_id,
+        "account_id": call.account.id,
+        "origin": origin,
+        "custom_channel_vars": dict(call.variables.custom_channel_vars),
+        **(extra or {}),
+    }
+    return {name: value for name, value in facts.items() if value not in ("", None)}
+
+
+def upload_metadata(spec: RecordingSpec) -> dict[str, Any]:
+    """What Kazoo's query parameters are taken from (kazoo.md 1.10). The url is fixed at the start, so the
+    duration stays empty and ``start`` is when the recording was asked for.
+    """
+    return {
+        **spec.document,
+        "account_id": spec.account_id,
+        "start": int(spec.requested_wall) + GREGORIAN_OFFSET_S,
+        "recording_id": spec.id,
+    }
+
+
+def row_of(spec: RecordingSpec) -> RecordingRow:
+    """The recording as it is listed from its start on."""
+    return RecordingRow(
+        id=spec.id,
+        call_id=spec.call_id,
+        account_id=spec.account_id,
+        state="RECORDING" if spec.start is StartOn.NOW else "WAITING",
+        origin=spec.origin,
+        label=spec.label,
+        media_name=spec.media_name,
+        format=spec.format.name,
+        channels=len(spec.taps),
+        rate=spec.rate,
+        target_kind=spec.target.kind,
+        url=spec.target.url,
+        method=spec.target.method,
+        started_wall=spec.requested_wall,
+        document=spec.document,
+    )
+
+
+def with_url(spec: RecordingSpec, url: str) -> RecordingSpec:
+    """``spec`` with its final upload url."""
+    return replace(spec, target=replace(spec.target, url=url))

@@ -1,0 +1,337 @@
+"""Layer 3: a call's recordings: starts them, finds the one that is meant, lets them follow a transfer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from callflow.clock import month
+from callflow.delivery.urls import upload_urls
+from callflow.documents.record_settings import RecordSettings, SilenceSettings
+from callflow.documents.settings import MediaSettings
+from callflow.engine.recording_facts import (
+    document_of,
+    moved_taps,
+    row_of,
+    tap_points,
+    upload_metadata,
+    with_url,
+)
+from callflow.engine.storage import resolve_storage
+from callflow.errors import CallflowError, StorageError
+from callflow.events import RecordingChanged
+from callflow.media.messages import TapPoint
+from callflow.recording.messages import (
+    FileFormat,
+    Mask,
+    MoveTaps,
+    Pause,
+    RecordingCommand,
+    RecordingEvent,
+    RecordingSpec,
+    Resume,
+    SilenceRule,
+    StartOn,
+    StartRecording,
+    StopRecording,
+    Target,
+    Unmask,
+)
+from callflow.state import records
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from callflow.engine.call import Call
+
+ENDS = frozenset({"finishing", "cancelled", "discarded", "failed", "ready"})
+"""Changes after which nothing more is recorded."""
+
+LISTED = frozenset({"started", "masked", "unmasked", "paused", "resumed"})
+"""Changes that the state database is told."""
+
+
+class RecordingHandle:
+    """One recording of a call, while it lives."""
+
+    def __init__(self, spec: RecordingSpec) -> None:
+        self.spec = spec
+        self.taps = spec.taps
+        self.stopping = False
+        self.state = "WAITING" if spec.start is not StartOn.NOW else "RECORDING"
+        self._begun = False
+        self._ended = asyncio.Event()
+        self._reason = ""
+        self._seconds = 0.0
+
+    @property
+    def id(self) -> str:
+        """Its id, which is that of its document."""
+        return self.spec.id
+
+    @property
+    def over(self) -> bool:
+        """True once nothing more is recorded."""
+        return self._ended.is_set()
+
+    async def ended(self) -> tuple[str, float]:
+        """Wait until nothing more is recorded: why, and the seconds of sound. Does not raise ``CallGone``."""
+        await self._ended.wait()
+        return self._reason, self._seconds
+
+    def note(self, event: RecordingEvent) -> None:
+        """The recorder has changed its state, or refused (then nothing has changed; a start that is refused
+        is the end).
+        """
+        refused = event.change == "refused"
+        if refused and self._begun:
+            return
+        self._begun = True
+        self.state = event.state
+        self._seconds = event.samples / self.spec.rate
+        if (refused or event.change in ENDS) and not self._ended.is_set():
+            self._reason = event.reason or event.change
+            self._ended.set()
+
+
+class RecordingsDesk:
+    """All recordings of one call, in the order of their starts."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._handles: list[RecordingHandle] = []
+
+    @property
+    def handles(self) -> tuple[RecordingHandle, ...]:
+        """Every recording that was started on this call, the first first."""
+        return tuple(self._handles)
+
+    async def all_ended(self) -> None:
+        """Wait until nothing is recorded any more."""
+        for handle in self.handles:
+            await handle.ended()
+
+    # ---- starting ----------------------------------------------------------------------------
+
+    async def start(
+        self,
+        settings: RecordSettings,
+        *,
+        origin: str,
+        taps: Sequence[TapPoint] | None,
+        target: Target | None,
+        dtmf_stop: str,
+        document: Mapping[str, Any] | None = None,
+    ) -> RecordingHandle | None:
+        """See ``Call.record``. Raises ``CallGone``."""
+        call = self._call
+        call.line.check()
+        wall = call.services.clock.wall()
+        if target is None:
+            storage = resolve_storage(settings, call.settings, call.account, wall)
+            if storage.message:
+                call.notice(storage.level, storage.code, storage.message, storage.hint)
+            if storage.target is None:
+                return None
+            target = storage.target
+        points = tuple(taps) if taps is not None else tap_points(call.leg, call.settings)
+        spec = self._spec(settings, origin, points, target, document)
+        listed = await self._reserve(replace(spec, dtmf_stop=dtmf_stop))
+        if listed is None:
+            return None
+        handle = RecordingHandle(listed)
+        self._handles.append(handle)
+        call.services.router.watch_recording(listed.id, lambda event: self._on_event(handle, event))
+        call.services.media.send(StartRecording(listed, answered=call.answered, bridged=call.bridged))
+        return handle
+
+    def _spec(
+        self,
+        settings: RecordSettings,
+        origin: str,
+        taps: tuple[TapPoint, ...],
+        target: Target,
+        document: Mapping[str, Any] | None,
+    ) -> RecordingSpec:
+        call, media = self._call, self._call.settings.media
+        wall = call.services.clock.wall()
+        recording_id = settings.media_id or call.services.ids.recording_id(month(wall))
+        media_name = settings.media_name or f"{call.services.ids.hex32()}.{settings.format}"
+        return RecordingSpec(
+            id=recording_id,
+            call_id=call.id,
+            account_id=call.account.id,
+            taps=taps,
+            rate=call.line.channel.rate,
+            start=start_on(settings),
+            time_limit_s=settings.time_limit,
+            min_s=settings.record_min_sec,
+            silence=silence_rule(settings.silence, media),
+            format=FileFormat(
+                settings.format,
+                settings.record_sample_rate,
+                media.mp3_bitrate_kbps,
+                media.mp3_quality,
+            ),
+            follow_transfer=settings.should_follow_transfer,
+            target=target,
+            origin=origin,
+            label=settings.label,
+            media_name=media_name,
+            requested_wall=wall,
+            document=document_of(call, media_name, settings, origin, document),
+        )
+
+    async def _reserve(self, spec: RecordingSpec) -> RecordingSpec | None:
+        """Put it into the database, under an id and an upload url that are nobody else's; None (after an
+        error notice) if the database cannot be written.
+        """
+        call = self._call
+        fresh = call.services.ids.recording_id(month(spec.requested_wall))
+        with_metadata = call.settings.media.call_recording.url_metadata
+
+        def reserve(conn: sqlite3.Connection) -> RecordingSpec:
+            found = spec
+            if records.find_recording(conn, spec.id) is not None:
+                found = replace(spec, id=fresh)
+            if found.target.kind == "http":
+                metadata = upload_metadata(found) if with_metadata else None
+                candidates = upload_urls(found.target.url, found.call_id, found.format.name, metadata)
+                found = with_url(found, records.reserve_url(conn, candidates, found.id))
+            records.begin_recording(conn, row_of(found))
+            return found
+
+        try:
+            with call.services.clock.external():
+                listed = await call.services.database.arun(reserve)
+        except CallflowError as error:
+            call.notice("error", error.code, f"not recorded: {error}", error.hint)
+            return None
+        if listed.id != spec.id:
+            call.notice(
+                "warning",
+                "CF-RUN-MEDIA-ID",
+                f"there is a recording {spec.id!r} already: this one is {listed.id}",
+                "Leave media_id out: a fresh one is made.",
+            )
+        return listed
+
+    # ---- stopping and the like ---------------------------------------------------------------
+
+    def stop(self, *, media_id: str, media_name: str, label: str, reason: str) -> list[str]:
+        """End the latest that fits; one that is being stopped does not count any more."""
+        handle = self._pick(media_id, media_name, label)
+        if handle is None:
+            return []
+        handle.stopping = True
+        return self._tell(handle, StopRecording(handle.id, reason))
+
+    def mask(self, *, media_id: str = "", media_name: str = "", label: str = "") -> list[str]:
+        """Silence from now on."""
+        return self._change(Mask, media_id, media_name, label)
+
+    def unmask(self, *, media_id: str = "", media_name: str = "", label: str = "") -> list[str]:
+        """Sound again."""
+        return self._change(Unmask, media_id, media_name, label)
+
+    def pause(self, *, media_id: str = "", media_name: str = "", label: str = "") -> list[str]:
+        """Nothing from now on."""
+        return self._change(Pause, media_id, media_name, label)
+
+    def resume(self, *, media_id: str = "", media_name: str = "", label: str = "") -> list[str]:
+        """On with it."""
+        return self._change(Resume, media_id, media_name, label)
+
+    def _change(
+        self, command: Callable[[str], RecordingCommand], media_id: str, media_name: str, label: str
+    ) -> list[str]:
+        handle = self._pick(media_id, media_name, label)
+        return [] if handle is None else self._tell(handle, command(handle.id))
+
+    def _pick(self, media_id: str, media_name: str, label: str) -> RecordingHandle | None:
+        for handle in reversed(self._handles):
+            if handle.over or handle.stopping:
+                continue
+            spec = handle.spec
+            if (
+                media_id in ("", spec.id)
+                and media_name in ("", spec.media_name)
+                and label in ("", spec.label)
+            ):
+                return handle
+        return None
+
+    def _tell(self, handle: RecordingHandle, command: RecordingCommand) -> list[str]:
+        self._call.services.media.send(command)
+        return [handle.id]
+
+    # ---- transfers ---------------------------------------------------------------------------
+
+    def transfer(self, left: str, remains: str) -> None:
+        """The leg ``left`` transfers the leg ``remains``: recordings that follow go on, each party on its
+        channel; the others end. To be called while both legs are there.
+        """
+        for handle in self._handles:
+            if handle.over or handle.stopping:
+                continue
+            if not handle.spec.follow_transfer:
+                handle.stopping = True
+                self._tell(handle, StopRecording(handle.id, "transfer"))
+                continue
+            taps = moved_taps(handle.taps, left, remains)
+            if taps != handle.taps:
+                handle.taps = taps
+                self._tell(handle, MoveTaps(handle.id, taps))
+
+    # ---- events ------------------------------------------------------------------------------
+
+    def _on_event(self, handle: RecordingHandle, event: RecordingEvent) -> None:
+        call = self._call
+        handle.note(event)
+        if event.change == "refused":
+            call.notice("warning", "CF-RUN-RECORDING", f"recording {event.id}: {event.message}")
+            return
+        call.services.bus.publish(
+            RecordingChanged(
+                time=event.time,
+                call_id=call.id,
+                recording_id=event.id,
+                change=event.change,
+                state=event.state,
+                reason=event.reason,
+                seconds=event.samples / handle.spec.rate,
+                origin=handle.spec.origin,
+                format=handle.spec.format.name,
+                message=event.message,
+            )
+        )
+        if event.change in LISTED:
+            self._list_state(event)
+        if handle.over:
+            call.services.router.forget_recording(event.id)
+
+    def _list_state(self, event: RecordingEvent) -> None:
+        """Told, not awaited: a listing may lag, a call may not."""
+        with contextlib.suppress(StorageError):
+            self._call.services.database.submit(
+                lambda conn: records.update_recording(conn, event.id, event.state)
+            )
+
+
+def start_on(settings: RecordSettings) -> StartOn:
+    """When it begins; with both flags the bridge decides."""
+    if settings.record_on_bridge:
+        return StartOn.BRIDGE
+    return StartOn.ANSWER if settings.record_on_answer else StartOn.NOW
+
+
+def silence_rule(wanted: SilenceSettings | None, media: MediaSettings) -> SilenceRule | None:
+    """When silence ends it, and how silence is told from speech."""
+    if wanted is None:
+        return None
+    return SilenceRule(
+        wanted.initial_ms, wanted.final_ms, wanted.threshold, media.silence_detector, media.vad_mode
+    )

@@ -1,0 +1,155 @@
+"""Layer 3: rings targets for the one on the line, who hears ringback or early media meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from callflow.channels.channel import Answered, ChannelEvent, DialTarget, EarlyMedia, Ended
+from callflow.engine.line import Leg
+from callflow.engine.race import TIMED_OUT, Race
+from callflow.events import CallRinging
+from callflow.media.messages import Bridge, Clip, Play, StopPlay, ToneClip, Unbridge
+from callflow.media.tones import NAMED
+
+if TYPE_CHECKING:
+    from callflow.engine.call import Call
+
+RINGBACK = ToneClip(NAMED["ringback"])
+LOSE_RACE = "LOSE_RACE"
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """Who answered (``leg`` and the ``target`` it stands for), or why nobody did."""
+
+    leg: Leg | None
+    target: DialTarget | None
+    cause: str = ""
+    code: int = 0
+
+
+class Ringing:
+    """One attempt to find somebody for the line."""
+
+    def __init__(
+        self,
+        call: Call,
+        targets: Sequence[DialTarget],
+        *,
+        timeout_s: float,
+        ringback: Clip | None,
+        fail_on_single_reject: bool,
+    ) -> None:
+        self._call = call
+        self._targets = targets
+        self._ringback = ringback or RINGBACK
+        self._playback = ""
+        self._early: int | None = None
+        self._legs: dict[int, Leg] = {}
+        self._news: asyncio.Queue[tuple[Leg, ChannelEvent]] = asyncio.Queue()
+        self._race = Race(
+            [target.delay_s for target in targets],
+            start=call.services.clock.now(),
+            timeout_s=timeout_s,
+            fail_on_single_reject=fail_on_single_reject,
+        )
+
+    async def run(self) -> Rung:
+        """Ring until the race is over. Raises ``CallGone``; then, as always, nobody is left ringing."""
+        call, race = self._call, self._race
+        try:
+            await call.line.progress()
+            while True:
+                now = call.services.clock.now()
+                for index in race.due(now):
+                    await self._dial(index)
+                await self._hang_up(race.expired(now), TIMED_OUT)
+                if race.over:
+                    break
+                event = await self._next(race.next_at() - now)
+                if event is not None:
+                    await self._on_event(*event)
+        finally:
+            await self._hang_up(race.give_up(), "ORIGINATOR_CANCEL")
+            self._quiet()
+        if race.winner is None:
+            return Rung(None, None, *race.failure)
+        return Rung(self._legs[race.winner], self._targets[race.winner])
+
+    async def _dial(self, index: int) -> None:
+        call, target = self._call, self._targets[index]
+        channel = await call.services.dialer.dial(
+            target, caller=call.party, rate=call.line.channel.rate, call_id=call.services.ids.call_id()
+        )
+        leg = Leg(channel, lambda which, event: self._news.put_nowait((which, event)))
+        self._legs[index] = leg
+        call.services.calls.add(channel.call_id, call)
+        call.services.bus.publish(
+            CallRinging(
+                time=call.services.clock.now(),
+                call_id=call.id,
+                leg=leg.name,
+                endpoint=f"{target.endpoint} {target.id}",
+            )
+        )
+        leg.start()
+        if not self._playback and self._early is None:
+            self._play_ringback()
+
+    async def _next(self, wait_s: float) -> tuple[Leg, ChannelEvent] | None:
+        try:
+            return await self._call.line.guard(asyncio.wait_for(self._news.get(), max(0.0, wait_s)))
+        except TimeoutError:
+            return None
+
+    async def _on_event(self, leg: Leg, event: ChannelEvent) -> None:
+        index = next(index for index, mine in self._legs.items() if mine is leg)
+        if isinstance(event, EarlyMedia) and self._early is None:
+            self._early = index
+            self._quiet()
+            self._call.services.media.send(Bridge(self._call.leg, leg.name))
+        elif isinstance(event, Answered):
+            await self._hang_up(self._race.answered(index), LOSE_RACE)
+        elif isinstance(event, Ended) and leg.ended is not None:
+            await self._on_ended(index, event)
+
+    async def _on_ended(self, index: int, event: Ended) -> None:
+        if self._early == index:
+            self._early = None
+            self._call.services.media.send(Unbridge(self._call.leg))
+            self._play_ringback()
+        await self._forget(index)
+        await self._hang_up(self._race.ended(index, event.cause, event.code), LOSE_RACE)
+
+    async def _hang_up(self, indexes: Sequence[int], cause: str) -> None:
+        for index in indexes:
+            leg = self._legs.get(index)
+            if leg is not None:
+                await leg.channel.hangup(cause)
+                await self._forget(index)
+
+    async def _forget(self, index: int) -> None:
+        leg = self._legs[index]
+        self._call.services.calls.remove(leg.channel.call_id)
+        leg.listener = _ignore
+        await leg.close()
+
+    # ---- what is heard meanwhile -------------------------------------------------------------
+
+    def _play_ringback(self) -> None:
+        self._playback = self._call.services.ids.short()
+        self._call.services.media.send(
+            Play(self._call.leg, self._playback, (self._ringback,), loops=0, now=True)
+        )
+
+    def _quiet(self) -> None:
+        if self._playback:
+            self._call.services.media.send(StopPlay(self._call.leg, self._playback))
+            self._playback = ""
+
+
+def _ignore(leg: Leg, event: ChannelEvent) -> None:
+    """Nobody cares any more for what this leg does."""

@@ -1,0 +1,64 @@
+"""Layer 3: the run of one call, from its coming in to the last thing that belongs to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from callflow.channels.channel import Ended
+from callflow.engine.call import Call
+from callflow.engine.flow import Flow
+from callflow.engine.walker import Module, WalkEnd, Walker
+from callflow.events import CallEnded, CallStarted
+
+
+@dataclass(frozen=True, slots=True)
+class CallRun:
+    """How a call went. ``duration``: seconds from its coming in to its end."""
+
+    walk: WalkEnd
+    cause: str
+    by: str
+    duration: float
+
+
+async def run_call(call: Call, flow: Flow, modules: Mapping[str, Module]) -> CallRun:
+    """Walk ``flow`` and wait until the call has ended, what it started beside the walk is done and nothing
+    is recorded any more. If it is cancelled, the call is hung up.
+    """
+    services = call.services
+    start = services.clock.now()
+    call.flow_id = flow.id
+    call.flow_name = call.flow_name or flow.name
+    services.bus.publish(
+        CallStarted(
+            time=start,
+            call_id=call.id,
+            from_number=call.party.from_number,
+            to_number=call.party.to_number,
+            account_id=call.account.id,
+            flow_id=flow.id,
+            flow_name=flow.name,
+        )
+    )
+    call.start()
+    try:
+        walk = await Walker(call, modules).run(flow)
+        if walk is WalkEnd.HANDED_OVER:
+            await call.line.until_gone()
+        run = _ended(call, walk, start)
+        await call.background.finish()
+        await call.recordings.all_ended()
+    finally:
+        await call.hangup("NORMAL_TEMPORARY_FAILURE")
+        await call.close()
+    return run
+
+
+def _ended(call: Call, walk: WalkEnd, start: float) -> CallRun:
+    ended = call.line.ended or Ended("NORMAL_CLEARING", by="engine")
+    now = call.services.clock.now()
+    call.services.bus.publish(
+        CallEnded(time=now, call_id=call.id, cause=ended.cause, by=ended.by, duration=now - start)
+    )
+    return CallRun(walk, ended.cause, ended.by, now - start)
