@@ -55,7 +55,7 @@ def hook_fields(call: Call, custom_data: object) -> dict[str, object]:
 
 async def _tell(call: Call, verb: str, uri: str, fields: Mapping[str, object], tries: int) -> None:
     """Send until a 2xx, at most ``tries`` times; the last failure is told as a notice."""
-    text = urlencode(list(_pairs(fields)))
+    text = query_of(fields)
     url, headers, body = uri, {}, None
     if verb == "GET":
         url = with_query(uri, text)
@@ -78,6 +78,11 @@ async def _tell(call: Call, verb: str, uri: str, fields: Mapping[str, object], t
     call.notice("error", "CF-RUN-WEBHOOK", f"webhook: {mask_url(uri)} was not told: {why}")
 
 
+def query_of(fields: Mapping[str, object]) -> str:
+    """``fields`` as a form or query; an object's keys and a list's places go into brackets: ``a[b][0]=1``."""
+    return urlencode(list(_pairs(fields)))
+
+
 def with_query(uri: str, query: str) -> str:
     """``uri`` with ``query`` added to the one it has; a fragment is not sent."""
     parts = urlsplit(uri)
@@ -86,7 +91,6 @@ def with_query(uri: str, query: str) -> str:
 
 
 def _pairs(value: object, name: str = "") -> Iterator[tuple[str, str]]:
-    """A JSON value as form fields: ``{"a": {"b": [1]}}`` is ``a[b][0]=1``."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             yield from _pairs(inner, f"{name}[{key}]" if name else str(key))
