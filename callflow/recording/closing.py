@@ -12,7 +12,6 @@ import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from callflow.clock import Clock
 from callflow.log import logger
@@ -68,7 +67,7 @@ class ClosingDesk:
 
     def on_closed(self, closed: SpoolClosed) -> None:
         """A spool is complete on disk: finish it. From any thread."""
-        work = self._threads.submit(self._finisher.finish, Path(closed.folder))
+        work = self._threads.submit(self._finisher.finish, closed)
         assert self._loop is not None, "start() comes first"
         self._loop.call_soon_threadsafe(self._under_way, closed.id, work)
 

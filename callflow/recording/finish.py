@@ -1,45 +1,133 @@
-"""Layer 2: from spool to file: encode, name, commit. Runs in a thread beside the calls."""
+"""Layer 2: from spool to file: encode, name, commit. Runs in threads beside the calls.
+
+The order makes every instant safe to die at: file whole and named, then one transaction (row and delivery),
+then the spool goes. Whatever was done before a crash is done again, with the same names and ids.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shutil
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from callflow.clock import SystemClock
+from callflow.errors import CallflowError
+from callflow.recording.crashpoints import crash_point
+from callflow.recording.encode import encode
+from callflow.recording.messages import SpoolClosed
+from callflow.recording.outcome import (
+    FINAL,
+    Finished,
+    Verdict,
+    delivery_row,
+    file_of,
+    finished,
+    recording_row,
+    verdict,
+)
+from callflow.recording.recorder import State
+from callflow.recording.spool import Spool, read_spool
+from callflow.state.database import Database
 from callflow.state.folder import StateFolder
+from callflow.state.lock import FileLock
+from callflow.state.records import DeliveryRow, RecordingRow, find_recording, finish_recording
 
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """How a recording ended. ``change``: ``ready``, ``discarded``, ``cancelled`` or ``failed``; the other fields
-    are those of ``callflow.events.RecordingChanged``. ``delivery_id``: its place in the outbox, if it has one.
-    """
-
-    id: str
-    call_id: str
-    change: str
-    state: str
-    reason: str
-    seconds: float
-    samples: int
-    recovered: bool
-    origin: str
-    format: str
-    bytes: int | None = None
-    sha256: str | None = None
-    file: str | None = None
-    url: str | None = None
-    delivery_id: str | None = None
-    message: str = ""
+__all__ = ["Finished", "Finisher"]
 
 
 class Finisher:
-    """Finishes spools of ``folder`` into files, rows and deliveries."""
+    """Finishes spools of ``folder`` into files, rows and deliveries. ``wall``: seconds since 1970 of the machine,
+    when a delivery enters the outbox.
+    """
 
-    def __init__(self, folder: StateFolder, database: object) -> None: ...
+    def __init__(
+        self, folder: StateFolder, database: Database, *, wall: Callable[[], float] | None = None
+    ) -> None:
+        self._folder = folder
+        self._database = database
+        self._wall = wall or SystemClock().wall
 
-    def finish(self, spool: Path) -> Finished:
-        """Bring one closed spool (``SpoolClosed.folder``) to its end. Blocks (encoding, fsync, SQLite): call it
-        in a thread; several at once are fine. Never raises for what is wrong with the recording: that is a
-        ``Finished`` with ``change`` ``failed``, and the spool is kept.
+    def finish(self, closed: SpoolClosed) -> Finished:
+        """Bring a closed spool to its end. Blocks (encoding, fsync, SQLite): call it in a thread; several at
+        once are fine. Does not raise for what is wrong with the recording: that is a ``Finished`` with
+        ``change`` ``failed``, and the spool is kept.
         """
-        raise NotImplementedError
+        spool = Path(closed.folder)
+        try:
+            lock = FileLock.acquire(self._folder.lock_of(spool))
+        except OSError as error:
+            return self._fail(closed.id, "spool_unwritable", f"{error.strerror}: {spool}")
+        return self.finish_locked(spool, lock, closed)
+
+    def finish_locked(self, folder: Path, lock: FileLock, closed: SpoolClosed) -> Finished:
+        """``finish`` for who holds the lock (recovery); it is released here."""
+        gone = False
+        try:
+            if not folder.is_dir():  # never made, or another process was quicker
+                gone = True
+                return self._without_spool(closed)
+            spool = read_spool(folder)
+            done = self._finish(spool, closed)
+            gone = done.state != State.FAILED or not spool.samples
+            if gone:
+                shutil.rmtree(folder, ignore_errors=True)
+            return done
+        except CallflowError as error:
+            return self._fail(closed.id, closed.reason or "finishing", error.message)
+        finally:
+            lock.release(remove=gone)
+
+    def _finish(self, spool: Spool, closed: SpoolClosed) -> Finished:
+        already = self._row(spool.spec.id)
+        if already is not None and already.state in FINAL:
+            return finished(already, None)  # it died between the commit and the removal of the spool
+        found = verdict(spool, closed.reason, closed.message)
+        if found.state is not State.READY:
+            return self._commit(recording_row(self._folder, spool, found, None), None)
+        try:
+            encoded = encode(spool, file_of(self._folder, spool))
+        except CallflowError as error:
+            why = f"{found.message}; {error.message}" if found.message else error.message
+            failed = Verdict(State.FAILED, found.reason or "finishing", why, found.recovered)
+            return self._commit(recording_row(self._folder, spool, failed, None), None)
+        crash_point("between-rename-and-commit")
+        row = recording_row(self._folder, spool, found, encoded)
+        return self._commit(row, delivery_row(row, spool, self._wall()))
+
+    def _commit(self, row: RecordingRow, delivery: DeliveryRow | None) -> Finished:
+        self._database.run(lambda conn: finish_recording(conn, row, delivery))
+        return finished(row, delivery)
+
+    def _row(self, recording_id: str) -> RecordingRow | None:
+        return self._database.run(lambda conn: find_recording(conn, recording_id))
+
+    def _without_spool(self, closed: SpoolClosed) -> Finished:
+        row = self._row(closed.id) if closed.id else None
+        if row is not None and row.state in FINAL:
+            return finished(row, None)
+        return self._fail(
+            closed.id, closed.reason or "spool_unwritable", closed.message or "there is no spool"
+        )
+
+    def _fail(self, recording_id: str, reason: str, message: str) -> Finished:
+        """Note a failure in the database, if that can be written, and give it back."""
+
+        def note(conn: sqlite3.Connection) -> RecordingRow:
+            row = find_recording(conn, recording_id)
+            if row is None:
+                return unlisted
+            if row.state in FINAL:
+                return row
+            failed = replace(row, state=str(State.FAILED), reason=reason, message=message)
+            finish_recording(conn, failed, None)
+            return failed
+
+        unlisted = RecordingRow(
+            id=recording_id, call_id="", state=str(State.FAILED), reason=reason, message=message
+        )
+        try:
+            return finished(self._database.run(note), None)
+        except CallflowError as error:
+            return finished(replace(unlisted, message=f"{message}; {error.message}"), None)

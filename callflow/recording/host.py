@@ -1,23 +1,57 @@
 """Layer 2: all recordings of one pump: commands in, events out.
 
-How a media port uses it (one thread, the pump's)::
+How a media port uses it, in the pump's thread::
 
-    if isinstance(command, RecordingCommand): events = host.command(command)
-    elif isinstance(command, RemoveLeg):      events = [*host.leg_gone(command.leg), *pump.command(command)]
-    else:                                     events = pump.command(command)
-    ...
-    reached, events = pump.advance(until)
-    events += host.settle(events)             # after every block: stop digits, what the writer has to tell
+    events = host.command(command)            # a RecordingCommand; others go to pump.command
+    reached, events = pump.advance(until)     # with ends by limit, silence, digit and hangup among them
+    events += host.settle()                   # after every block: what the writer has found out
+
+``started`` is told only when the spool is on disk: what was told to have begun is never lost. For every
+recording that was not ``refused``, ``on_closed`` is called once, in the writer's thread, also if it has failed:
+then what is there of it can be finished.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
-from callflow.recording.messages import RecordingCommand, RecordingEvent, SpoolClosed
-from callflow.recording.writer import SpoolWriter
-from callflow.state.folder import StateFolder
+from callflow.errors import StateError
+from callflow.media.messages import Digit
+from callflow.media.taps import LegWatcher, Tap
+from callflow.recording.messages import (
+    LegNotice,
+    Mask,
+    MoveTaps,
+    Pause,
+    RecordingCommand,
+    RecordingEvent,
+    RecordingSpec,
+    Resume,
+    SpoolClosed,
+    StartRecording,
+    StopRecording,
+    Unmask,
+)
+from callflow.recording.recorder import RUNNING, Recorder, State, Step
+from callflow.recording.tap import RecordingTap
+from callflow.recording.writer import SpoolHandle, SpoolWriter
+
+MAX_CHANNELS = 32
+
+
+class TappedPump(Protocol):
+    """What a recording needs of ``callflow.media.pump.Pump``."""
+
+    @property
+    def now(self) -> float: ...
+
+    def attach(self, tap: Tap) -> None: ...
+
+    def detach(self, tap: Tap) -> None: ...
+
+    def watch(self, watcher: LegWatcher) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,36 +69,166 @@ class RecordingHost:
     """Runs recorders as taps of ``pump``. ``on_closed`` is called from the writer's thread."""
 
     def __init__(
-        self,
-        pump: object,
-        folder: StateFolder,
-        writer: SpoolWriter,
-        *,
-        on_closed: Callable[[SpoolClosed], None],
-    ) -> None: ...
+        self, pump: TappedPump, writer: SpoolWriter, *, on_closed: Callable[[SpoolClosed], None]
+    ) -> None:
+        self._pump = pump
+        self._writer = writer
+        self._on_closed = on_closed
+        self._taps: dict[str, RecordingTap] = {}  # those that wait or run
+        self._by_spool: dict[SpoolHandle, RecordingTap] = {}  # also those whose spool is not closed yet
+        pump.watch(self)
 
     @property
     def recordings(self) -> tuple[RecordingView, ...]:
         """Those that wait or run, oldest first."""
-        return ()
+        return tuple(
+            RecordingView(r.spec.id, r.spec.call_id, str(r.state), r.samples / r.spec.rate, r.spec.origin)
+            for r in (tap.recorder for tap in self._taps.values())
+        )
 
     @property
-    def waiting_for_writer(self) -> bool:
-        """True while ``settle`` may still have something to tell without any sound (real time: tick on)."""
-        return False
+    def busy(self) -> bool:
+        """True while a spool is open: ``settle`` may still have something to tell."""
+        return bool(self._by_spool)
+
+    # ---- commands -----------------------------------------------------------------------------
 
     def command(self, command: RecordingCommand) -> list[RecordingEvent]:
         """Carry out a command at the pump's present sample. What does not fit gives a ``refused`` event."""
-        return []
+        now = self._pump.now
+        if isinstance(command, StartRecording):
+            return self._start(command, now)
+        if isinstance(command, LegNotice):
+            return self._notice(command, now)
+        tap = self._taps.get(command.id)
+        if tap is None:
+            message = f"recording {command.id!r} neither waits nor runs"
+            return [RecordingEvent(command.id, "refused", "", now, 0, message=message)]
+        try:
+            return self._act(command, tap, now)
+        except StateError as error:
+            return [tap.recorder.event("refused", now, message=error.message)]
 
-    def leg_gone(self, leg: str) -> list[RecordingEvent]:
-        """A leg ends (before the pump removes it): so do the recordings whose first tap it is (``hangup``)."""
-        return []
+    def _act(
+        self,
+        command: StopRecording | Mask | Unmask | Pause | Resume | MoveTaps,
+        tap: RecordingTap,
+        now: float,
+    ) -> list[RecordingEvent]:
+        match command:
+            case StopRecording():
+                return self._end(tap, now, command.reason)
+            case MoveTaps():
+                if not tap.recorder.spec.follow_transfer:
+                    return self._end(tap, now, "transfer")
+                return self._tell(tap, [tap.move(command.taps, now)])
+            case Mask():
+                step = Step.MASK
+            case Unmask():
+                step = Step.UNMASK
+            case Pause():
+                step = Step.PAUSE
+            case Resume():
+                step = Step.RESUME
+        return self._tell(tap, [tap.step(step, now)])
 
-    def settle(self, events: Sequence[object] = ()) -> list[RecordingEvent]:
-        """After each block: act on digits among the pump's ``events``, and tell what the writer found."""
-        return []
+    def _start(self, command: StartRecording, now: float) -> list[RecordingEvent]:
+        spec = command.spec
+        if problem := self._problem(spec):
+            return [RecordingEvent(spec.id, "refused", "", now, 0, message=problem)]
+        spool = self._writer.open(spec, now, self._on_closed)
+        tap = RecordingTap(Recorder(spec), spool, self._writer, self)
+        self._taps[spec.id] = tap
+        self._by_spool[spool] = tap
+        if tap.recorder.due(answered=command.answered, bridged=command.bridged):
+            events = self._begin(tap, now)
+        else:
+            events = self._tell(tap, [tap.recorder.event("waiting", now)])
+        return events + self.settle()
+
+    def _problem(self, spec: RecordingSpec) -> str:
+        if spec.id in self._taps:
+            return f"a recording {spec.id!r} is being made already"
+        if not 1 <= len(spec.taps) <= MAX_CHANNELS:
+            return f"a recording has 1 to {MAX_CHANNELS} channels, not {len(spec.taps)}"
+        return "" if spec.rate > 0 else f"a rate of {spec.rate} cannot be recorded"
+
+    def _notice(self, notice: LegNotice, now: float) -> list[RecordingEvent]:
+        answered, bridged = notice.what == "answered", notice.what == "bridged"
+        events: list[RecordingEvent] = []
+        for tap in self._of_leg(notice.leg):
+            recorder = tap.recorder
+            if recorder.state is State.WAITING and recorder.due(answered=answered, bridged=bridged):
+                events += self._begin(tap, now)
+        return events
+
+    def _begin(self, tap: RecordingTap, now: float) -> list[RecordingEvent]:
+        event = tap.step(Step.BEGIN, now)
+        self._pump.attach(tap)
+        return self._tell(tap, [event])
+
+    # ---- ends ---------------------------------------------------------------------------------
+
+    def leg_removed(self, leg: str, time: float) -> list[object]:
+        """A leg has ended (the pump says): so do the recordings whose first channel it is (``hangup``)."""
+        return [event for tap in self._of_leg(leg) for event in self._end(tap, time, "hangup")]
+
+    def digit(self, digit: Digit) -> list[object]:
+        """A party pressed a digit (called by the pump): it ends the recordings that it is meant to end."""
+        return [
+            event
+            for tap in self._of_leg(digit.leg)
+            if digit.digit in tap.recorder.spec.dtmf_stop and tap.recorder.state in RUNNING
+            for event in self._end(tap, digit.time, "digit")
+        ]
 
     def end_all(self, reason: str) -> list[RecordingEvent]:
         """End every recording (shutdown)."""
+        now = self._pump.now
+        return [event for tap in tuple(self._taps.values()) for event in self._end(tap, now, reason)]
+
+    def _end(self, tap: RecordingTap, time: float, reason: str) -> list[RecordingEvent]:
+        return self.ended(tap, tap.finish(time, reason))
+
+    def ended(self, tap: RecordingTap, event: RecordingEvent) -> list[RecordingEvent]:
+        """The tap has ended, by ``_end`` or by itself: nothing more is recorded."""
+        del self._taps[tap.recorder.spec.id]
+        self._pump.detach(tap)
+        self._writer.close_spool(tap.spool, event.time)
+        return self._tell(tap, [event]) + self.settle()
+
+    # ---- telling ------------------------------------------------------------------------------
+
+    def settle(self) -> list[RecordingEvent]:
+        """What the writer has found out since: events that waited for their spool, and failures."""
+        told: list[RecordingEvent] = []
+        news = self._writer.news
+        while news:
+            spool = news.popleft()
+            tap = self._by_spool.get(spool)
+            if tap is None:
+                continue
+            if spool.opened:  # else nothing has begun: only the failure is told
+                told += tap.held
+            tap.held.clear()
+            if spool.failure is not None:
+                told.append(self._failed(tap))
+            if spool.closed:
+                del self._by_spool[spool]
+        return told
+
+    def _failed(self, tap: RecordingTap) -> RecordingEvent:
+        assert tap.spool.failure is not None
+        if self._taps.pop(tap.recorder.spec.id, None) is not None:
+            self._pump.detach(tap)
+        return tap.fail(self._pump.now, tap.spool.failure.reason, tap.spool.failure.message)
+
+    def _tell(self, tap: RecordingTap, events: list[RecordingEvent]) -> list[RecordingEvent]:
+        """``events`` if they may be told now; else they are held until the spool is there (``settle``)."""
+        if tap.spool.opened and not tap.held:
+            return events
+        tap.held += events
         return []
+
+    def _of_leg(self, leg: str) -> list[RecordingTap]:
+        return [tap for tap in self._taps.values() if tap.recorder.leg == leg]

@@ -1,11 +1,71 @@
-"""Layer 2: after a crash: finish what nobody holds any more."""
+"""Layer 2: after a crash: finish what nobody holds any more.
+
+Only a free lock says that a spool is nobody's: what another process is recording or finishing at this moment
+is never touched, however many processes use the state folder.
+"""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from callflow.log import logger
 from callflow.recording.finish import Finished, Finisher
+from callflow.recording.messages import SpoolClosed
+from callflow.recording.spool import META
 from callflow.state.folder import StateFolder
+from callflow.state.lock import FileLock
 
 
 def recover(folder: StateFolder, finisher: Finisher) -> list[Finished]:
-    """Finish every spool whose lock is free and clear away half-made files. Blocks: call it in a thread."""
-    return []
+    """Finish every spool whose lock is free and clear away what crashes left half made. Blocks: call it in a
+    thread. Raises StorageError if the spool cannot be listed.
+    """
+    done = [*_finish_spools(folder, finisher)]
+    _clear_locks(folder)
+    _clear_parts(folder)
+    return done
+
+
+def _finish_spools(folder: StateFolder, finisher: Finisher) -> Iterator[Finished]:
+    for spool in folder.spools():
+        lock = _try(folder.lock_of(spool))
+        if lock is None:
+            continue
+        if not (spool / META).exists():  # its maker died before there was anything to record
+            shutil.rmtree(spool, ignore_errors=True)
+            lock.release(remove=True)
+            continue
+        yield finisher.finish_locked(spool, lock, SpoolClosed(spool.name, str(spool), 0.0))
+
+
+def _clear_locks(folder: StateFolder) -> None:
+    """Locks whose spool is gone, or was never made."""
+    for path in folder.spool.glob("*.lock"):
+        if not path.with_suffix("").is_dir():
+            _remove_free(path, folder)
+
+
+def _clear_parts(folder: StateFolder) -> None:
+    """Half-made files of spools that nobody finishes now. (``.ID.mp3.part``)"""
+    for part in (*folder.outbox.glob(".*.part"), *folder.media.glob("*/.*.part")):
+        spool = folder.spool / part.name.removeprefix(".").rsplit(".", 2)[0]
+        lock = _try(folder.lock_of(spool))
+        if lock is not None:
+            part.unlink(missing_ok=True)
+            lock.release(remove=not spool.is_dir())
+
+
+def _remove_free(path: Path, folder: StateFolder) -> None:
+    lock = _try(path)
+    if lock is not None:
+        lock.release(remove=not path.with_suffix("").is_dir())
+
+
+def _try(path: Path) -> FileLock | None:
+    try:
+        return FileLock.try_acquire(path)
+    except OSError as error:
+        logger.warning("cannot lock %s: %s", path, error.strerror)
+        return None

@@ -1,40 +1,255 @@
-"""Layer 2: the thread that brings recorded samples to disk, so that no tick ever waits for a file."""
+"""Layer 2: the thread that brings recorded samples to disk, so that no tick ever waits for a file.
+
+The pump's thread hands over blocks and journal lines; this thread makes the spool, appends, and frees the
+lock at the end; a second thread calls fdatasync every few seconds. A spool that cannot be written fails by
+itself: the reason is told once, its further blocks are thrown away, and the others go on.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import errno
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from callflow.errors import SpoolError
+from callflow.log import logger
+from callflow.media.taps import Samples
 from callflow.recording.messages import RecordingSpec, SpoolClosed
+from callflow.recording.spool import line_bytes
+from callflow.recording.spoolfile import SYNC_EVERY_S, SpoolFile, allow_many_files
 from callflow.state.folder import StateFolder
 
 OnClosed = Callable[[SpoolClosed], None]
 
 
-class SpoolHandle:
-    """One recording's spool as the pump's thread sees it. ``opened``: it is on disk. ``failure``: why not."""
+class Failure(NamedTuple):
+    """Why a spool cannot be written: ``reason`` is ``disk_full`` or ``spool_unwritable``."""
 
-    opened: bool
-    failure: tuple[str, str] | None  # reason, message
+    reason: str
+    message: str
+
+
+class SpoolHandle:
+    """One recording's spool as the pump's thread sees it. ``opened``: it is on disk; ``closed``: it is
+    complete and free; ``gap_samples``: written as silence because the queue was full.
+    """
+
+    __slots__ = ("closed", "failure", "file", "gap_samples", "on_closed", "opened", "spec", "time")
+
+    def __init__(self, spec: RecordingSpec, file: SpoolFile, time: float, on_closed: OnClosed) -> None:
+        self.spec = spec
+        self.file = file
+        self.time = time
+        self.on_closed = on_closed
+        self.opened = False
+        self.closed = False
+        self.failure: Failure | None = None
+        self.gap_samples = 0
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is known if there is a spool at all."""
+        return self.opened or self.closed
+
+
+class _Open(NamedTuple):
+    asked: float
+
+
+class _Close(NamedTuple):
+    time: float
+
+
+class _Gap(NamedTuple):
+    samples: int
+    at: int
+
+
+_Item = tuple[SpoolHandle, "Samples | bytes | _Open | _Close | _Gap | Failure"]
 
 
 class SpoolWriter:
-    """Appends blocks to spools. ``patient``: a full queue makes the caller wait (virtual time); else the
-    block is written as silence of the same length and counted (``SpoolHandle.gap_samples``).
+    """Appends blocks to spools, from one thread's calls, in the order of the calls.
+
+    ``patient`` (virtual time): a full queue makes ``append`` wait, ``open`` and ``close_spool`` wait until it
+    is done. Else (real time) nothing ever waits: what finds no room becomes silence of the same length.
     """
 
-    def __init__(self, folder: StateFolder, *, patient: bool, limit_bytes: int = 32 << 20) -> None: ...
+    def __init__(self, folder: StateFolder, *, patient: bool, limit_bytes: int = 32 << 20) -> None:
+        self._folder = folder
+        self._patient = patient
+        self._limit = limit_bytes
+        self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._put = 0  # bytes handed over; only the caller's thread writes it
+        self._done = 0  # bytes written or thrown away; only our thread writes it
+        self._items_put = 0
+        self._items_done = 0
+        self._progress = threading.Condition()
+        self._waiters = 0
+        self._open: dict[int, SpoolHandle] = {}
+        self._stop = threading.Event()
+        self.news: deque[SpoolHandle] = deque()
+        """Spools that have opened, closed or failed, for the caller's thread to take."""
+        allow_many_files()
+        self._thread = threading.Thread(target=self._main, name="callflow-spool", daemon=True)
+        self._syncer = threading.Thread(target=self._sync, name="callflow-sync", daemon=True)
+        self._thread.start()
+        self._syncer.start()
 
-    def open(self, spec: RecordingSpec, time: float) -> SpoolHandle: ...
+    # ---- the caller's side ------------------------------------------------------------------------
 
-    def append(self, spool: SpoolHandle, frames: npt.NDArray[np.int16]) -> None: ...
+    def open(self, spec: RecordingSpec, asked: float, on_closed: OnClosed) -> SpoolHandle:
+        """Make the spool of ``spec``, asked for at engine time ``asked``.
 
-    def note(self, spool: SpoolHandle, line: dict[str, object]) -> None: ...
+        ``on_closed`` is called once, in our thread: after ``close_spool``, or when the spool has failed. It must
+        not wait for the caller's thread.
+        """
+        path = self._folder.spool_of(spec.id)
+        file = SpoolFile(path, self._folder.lock_of(path), len(spec.taps))
+        spool = SpoolHandle(spec, file, asked, on_closed)
+        self._hand((spool, _Open(asked)))
+        if self._patient:
+            self._wait(lambda: spool.settled)
+        return spool
 
-    def close_spool(self, spool: SpoolHandle, time: float, on_closed: OnClosed | None) -> None: ...
+    def append(self, spool: SpoolHandle, frames: Samples, at: int) -> None:
+        """Write ``frames`` (int16 ``[n, channels]``, C order; ours from now on); ``at``: its first sample."""
+        size = frames.nbytes
+        if self._put - self._done > self._limit:
+            if not self._patient:
+                spool.gap_samples += len(frames)
+                self._hand((spool, _Gap(len(frames), at)))
+                return
+            self._wait(lambda: self._put - self._done <= self._limit // 2)
+        self._put += size
+        self._hand((spool, frames))
 
-    def wait_idle(self) -> None: ...
+    def note(self, spool: SpoolHandle, line: Mapping[str, object]) -> None:
+        """Append a line to the journal."""
+        self._hand((spool, line_bytes(line)))
 
-    def close(self) -> None: ...
+    def close_spool(self, spool: SpoolHandle, time: float) -> None:
+        """Nothing more comes: free the lock, then call ``on_closed``. ``time``: of the recording's end."""
+        self._hand((spool, _Close(time)))
+        if self._patient:
+            self._wait(lambda: spool.closed)
+
+    def wait_idle(self) -> None:
+        """Wait until all that was handed over is on disk (in the page cache)."""
+        self._wait(lambda: self._items_done == self._items_put)
+
+    def close(self) -> None:
+        """Write what is left, free every lock, end the threads. Spools still open are for recovery."""
+        if self._stop.is_set():
+            return
+        self._stop.set()
+        self._queue.put(None)
+        self._thread.join()
+        self._syncer.join()
+        for spool in self._open.values():
+            spool.file.close()
+        self._open.clear()
+
+    def _hand(self, item: _Item) -> None:
+        self._items_put += 1
+        self._queue.put(item)
+
+    def _wait(self, ready: Callable[[], bool]) -> None:
+        with self._progress:
+            self._waiters += 1
+            try:
+                while not ready():
+                    self._progress.wait(1.0)
+            finally:
+                self._waiters -= 1
+
+    # ---- our thread -------------------------------------------------------------------------------
+
+    def _main(self) -> None:
+        while (item := self._queue.get()) is not None:
+            spool, what = item
+            try:
+                self._carry_out(spool, what)
+            except (OSError, SpoolError) as error:
+                self._fail(spool, _failure(spool, error))
+            except Exception as error:  # a fault of ours must cost one recording, not all of them
+                logger.exception("spool of recording %s", spool.spec.id)
+                self._fail(spool, Failure("spool_unwritable", f"internal error: {error!r}"))
+            if isinstance(what, np.ndarray):
+                self._done += what.nbytes
+            self._items_done += 1
+            if self._waiters:
+                with self._progress:
+                    self._progress.notify_all()
+
+    def _carry_out(self, spool: SpoolHandle, what: object) -> None:
+        if spool.failure is not None:
+            return
+        if isinstance(what, np.ndarray):
+            spool.file.append(what)
+        elif isinstance(what, bytes):
+            spool.file.note(what)
+        elif isinstance(what, _Gap):
+            spool.file.skip(what.samples)
+            spool.file.note(line_bytes({"what": "gap", "samples": what.at, "length": what.samples}))
+        elif isinstance(what, _Open):
+            spool.file.open(spool.spec, what.asked)
+            self._open[id(spool)] = spool
+            spool.opened = True
+            self.news.append(spool)
+        elif isinstance(what, Failure):
+            self._fail(spool, what)
+        elif isinstance(what, _Close):
+            self._open.pop(id(spool), None)
+            spool.file.close()
+            spool.time = what.time
+            self._closed(spool)
+
+    def _fail(self, spool: SpoolHandle, failure: Failure) -> None:
+        self._open.pop(id(spool), None)
+        with suppress(OSError):  # a full disk often still has room for a line
+            if spool.opened:
+                spool.file.note(line_bytes({"what": "failed", **failure._asdict()}))
+        with suppress(OSError):
+            spool.file.close()
+        spool.failure = failure
+        self._closed(spool)
+
+    def _closed(self, spool: SpoolHandle) -> None:
+        reason, message = spool.failure or ("", "")
+        spool.on_closed(SpoolClosed(spool.spec.id, str(spool.file.folder), spool.time, reason, message))
+        spool.closed = True
+        self.news.append(spool)
+
+    def _sync(self) -> None:
+        """Every few seconds of real time, what is in the page cache goes to the disk itself."""
+        while not self._stop.wait(SYNC_EVERY_S):
+            for spool in tuple(self._open.values()):
+                try:
+                    spool.file.sync()
+                except OSError as error:
+                    self._queue.put((spool, _failure(spool, error)))
+                if self._stop.is_set():
+                    return
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def _failure(spool: SpoolHandle, error: OSError | SpoolError) -> Failure:
+    kept = spool.file.samples
+    if kept:
+        tail = f"what was recorded until then ({kept / spool.spec.rate:.1f} s) is kept"
+    else:
+        tail = "nothing of it was recorded"
+    if isinstance(error, SpoolError):
+        return Failure("spool_unwritable", f"{error.message}; {tail}")
+    if error.errno in _FULL:
+        return Failure("disk_full", f"the disk of the state folder is full ({error.strerror}); {tail}")
+    return Failure("spool_unwritable", f"the spool cannot be written ({error.strerror}); {tail}")

@@ -1,10 +1,10 @@
 """Layer 1: the state folder, where everything lives that must outlive the process.
 
-    STATE/
-    ├── callflow.db       recordings, deliveries, attempts
-    ├── spool/            a folder per recording that is not finished, and its lock beside it
-    ├── outbox/           finished files that wait for their delivery
-    └── media/YYYYMM/     the local media store
+STATE/
+├── callflow.db       recordings, deliveries, attempts
+├── spool/            a folder per recording that is not finished, and its lock beside it
+├── outbox/           finished files that wait for their delivery
+└── media/YYYYMM/     the local media store
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class StateFolder:
 
 
 def sync_folder(path: Path) -> None:
-    """Make names in ``path`` (created, renamed, removed) outlast a power cut, where the system can do that."""
+    """Make names in ``path`` (created, renamed, removed) outlast a power cut, where the system can do it."""
     if sys.platform == "win32":  # pragma: no cover
         return
     fd = os.open(path, os.O_RDONLY)

@@ -9,19 +9,22 @@ from pathlib import Path
 if sys.platform == "win32":  # pragma: no cover
     import msvcrt
 
-    def _lock(fd: int) -> bool:
-        try:
-            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
+    def _lock(fd: int, *, wait: bool) -> bool:
+        while True:
+            try:
+                msvcrt.locking(fd, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+            except OSError:
+                if not wait:
+                    return False
+            else:
+                return True
 
 else:
     import fcntl
 
-    def _lock(fd: int) -> bool:
+    def _lock(fd: int, *, wait: bool) -> bool:
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         return True
@@ -45,17 +48,29 @@ class FileLock:
 
         Raises OSError where the file cannot be made (no such folder, no permission, full disk).
         """
+        return cls._acquire(path, wait=False)
+
+    @classmethod
+    def acquire(cls, path: Path) -> FileLock:
+        """Take the lock as soon as it is free. Blocks. Raises OSError as ``try_acquire``."""
+        lock = cls._acquire(path, wait=True)
+        assert lock is not None
+        return lock
+
+    @classmethod
+    def _acquire(cls, path: Path, *, wait: bool) -> FileLock | None:
         while True:
             fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
             try:
-                if not _lock(fd):
+                if not _lock(fd, wait=wait):
                     os.close(fd)
                     return None
-                if _same_file(fd, path):
-                    return cls(path, fd)
+                same = _same_file(fd, path)
             except BaseException:
                 os.close(fd)
                 raise
+            if same:
+                return cls(path, fd)
             os.close(fd)  # a former holder has removed the file meanwhile: lock the new one
 
     @property

@@ -1,0 +1,184 @@
+"""Layer 2: what becomes of a spool that nobody writes any more, and the rows that say so. No input or output."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from callflow.clock import month
+from callflow.log import mask_url
+from callflow.recording.encode import Encoded
+from callflow.recording.recorder import State, too_short
+from callflow.recording.spool import Spool
+from callflow.state.folder import StateFolder, safe_name
+from callflow.state.records import DeliveryRow, RecordingRow
+
+CONTENT_TYPES = {"mp3": "audio/mpeg", "wav": "audio/wav", "ogg": "audio/ogg"}
+"""By file format."""
+
+GREGORIAN_OFFSET_S = 62_167_219_200
+"""Seconds from year 0 to 1970: Kazoo's documents count from there."""
+
+FINAL = frozenset({State.READY, State.DISCARDED, State.CANCELLED})
+"""States that nothing follows. (``FAILED`` keeps its spool and may still become ``READY``.)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a recording ended. ``change``: ``ready``, ``discarded``, ``cancelled`` or ``failed``; the other
+    fields are those of ``callflow.events.RecordingChanged``, ``url`` as it may be shown. ``delivery_id``: its
+    place in the outbox, if it has one.
+    """
+
+    id: str
+    call_id: str
+    change: str
+    state: str
+    reason: str
+    seconds: float
+    samples: int
+    recovered: bool
+    origin: str
+    format: str
+    bytes: int | None = None
+    sha256: str | None = None
+    file: str | None = None
+    url: str | None = None
+    delivery_id: str | None = None
+    message: str = ""
+
+
+class Verdict(NamedTuple):
+    """``recovered``: its writer died; such a one, and one that failed, is exempt from the minimum length."""
+
+    state: State
+    reason: str
+    message: str = ""
+    recovered: bool = False
+
+
+def verdict(spool: Spool, reason: str, message: str) -> Verdict:
+    """What the recording is to become, if it can be encoded. ``reason``, ``message``: of a failure to write it
+    (empty: none is known).
+    """
+    ended, failed = spool.ended, spool.failed
+    if failed is not None and not reason:
+        reason, message = str(failed.get("reason", "")), str(failed.get("message", ""))
+    if ended is not None and ended["what"] == "cancelled":
+        return Verdict(State.CANCELLED, str(ended.get("reason", "")))
+    if reason:
+        return Verdict(State.READY if spool.samples else State.FAILED, reason, message)
+    if spool.began is None:
+        return Verdict(State.CANCELLED, "recovered", recovered=True)
+    if ended is None:
+        return Verdict(State.READY, "recovered", recovered=True)
+    if too_short(spool.spec, max(spool.samples, int(ended.get("samples", 0)))):
+        return Verdict(State.DISCARDED, "too_short")
+    return Verdict(State.READY, str(ended.get("reason", "")))
+
+
+def file_of(folder: StateFolder, spool: Spool) -> Path:
+    """The name of the finished file: made of its id only, so that finishing it again gives the same one."""
+    spec = spool.spec
+    name = f"{safe_name(spec.id)}.{spec.format.name}"
+    if spec.target.kind == "local":
+        return folder.media / month(spec.requested_wall) / name
+    return folder.outbox / name
+
+
+def recording_row(folder: StateFolder, spool: Spool, found: Verdict, encoded: Encoded | None) -> RecordingRow:
+    """The row of a recording that has come to its end."""
+    spec = spool.spec
+    started, finished = _walls(spool)
+    return RecordingRow(
+        id=spec.id,
+        call_id=spec.call_id,
+        account_id=spec.account_id,
+        state=str(found.state),
+        reason=found.reason,
+        message=found.message,
+        origin=spec.origin,
+        label=spec.label,
+        media_name=spec.media_name,
+        format=spec.format.name,
+        channels=len(spec.taps),
+        rate=spec.rate,
+        samples=spool.samples,
+        bytes=encoded.bytes if encoded else 0,
+        sha256=encoded.sha256 if encoded else "",
+        file=folder.relative(encoded.path) if encoded else "",
+        target_kind=spec.target.kind,
+        url=spec.target.url,
+        method=spec.target.method,
+        recovered=found.recovered,
+        started_wall=started,
+        finished_wall=finished,
+        document=_document(spool, started),
+    )
+
+
+def delivery_row(row: RecordingRow, spool: Spool, wall: float) -> DeliveryRow | None:
+    """Its place in the outbox; None: it stays in the local store. The id follows from the recording's."""
+    target = spool.spec.target
+    if target.kind == "local":
+        return None
+    return DeliveryRow(
+        id=hashlib.sha256(f"delivery {row.id}".encode()).hexdigest()[:12],
+        recording_id=row.id,
+        kind=target.kind,
+        url=target.url,
+        method=target.method,
+        database=target.database,
+        file=row.file,
+        content_type=CONTENT_TYPES.get(row.format, "application/octet-stream"),
+        sha256=row.sha256,
+        bytes=row.bytes,
+        created_wall=wall,
+    )
+
+
+def finished(row: RecordingRow, delivery: DeliveryRow | None) -> Finished:
+    """A row as news."""
+    return Finished(
+        id=row.id,
+        call_id=row.call_id,
+        change=row.state.lower(),
+        state=row.state,
+        reason=row.reason,
+        seconds=row.seconds,
+        samples=row.samples,
+        recovered=row.recovered,
+        origin=row.origin,
+        format=row.format,
+        bytes=row.bytes or None,
+        sha256=row.sha256 or None,
+        file=row.file or None,
+        url=mask_url(row.url) if row.url else None,
+        delivery_id=delivery.id if delivery else None,
+        message=row.message,
+    )
+
+
+def _walls(spool: Spool) -> tuple[float, float]:
+    """When it began and ended, in seconds since 1970."""
+    began, ended = spool.began, spool.ended
+    started = spool.wall(float(began["time"])) if began else spool.spec.requested_wall
+    if ended is not None:
+        return started, spool.wall(float(ended["time"]))
+    return started, started + spool.samples / spool.spec.rate
+
+
+def _document(spool: Spool, started: float) -> dict[str, Any]:
+    """The facts of kazoo.md 1.12: those known at the start, and those known now."""
+    ms = 1000 * spool.samples // spool.spec.rate
+    facts = {
+        **spool.spec.document,
+        "start": int(started) + GREGORIAN_OFFSET_S,
+        "duration": ms // 1000,
+        "duration_ms": ms,
+    }
+    if spool.spec.target.url:
+        facts["url"] = mask_url(spool.spec.target.url)
+    return facts

@@ -1,0 +1,126 @@
+"""Layer 2: a recording on disk while it is made: what survives ``kill -9``.
+
+spool/ID.lock          held (flock) by whoever writes or finishes the recording
+spool/ID/meta.json     the RecordingSpec; written first, never changed
+spool/ID/journal.jsonl a line for each change: started, masked, moved, gap, finishing ...
+spool/ID/audio.s16     16-bit little-endian samples, channels interleaved, at the call's rate
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from callflow.errors import SpoolError
+from callflow.media.messages import Side, TapPoint
+from callflow.recording.messages import FileFormat, RecordingSpec, SilenceRule, StartOn, Target
+
+META = "meta.json"
+JOURNAL = "journal.jsonl"
+AUDIO = "audio.s16"
+SAMPLE_BYTES = 2
+_VERSION = 1
+_ENDS = ("finishing", "cancelled")
+
+
+def meta_bytes(spec: RecordingSpec, asked: float) -> bytes:
+    """``meta.json``: the spec, and the engine time at which it was asked for (that of ``requested_wall``)."""
+    plain: dict[str, Any] = {}
+    for item in fields(spec):
+        value = getattr(spec, item.name)
+        if item.name == "taps":
+            value = [asdict(point) for point in value]
+        elif item.name == "document":
+            value = dict(value)
+        elif isinstance(value, SilenceRule | FileFormat | Target):
+            value = asdict(value)
+        plain[item.name] = value
+    body = {"version": _VERSION, "asked": asked, "spec": plain}
+    return json.dumps(body, ensure_ascii=True, default=str).encode() + b"\n"
+
+
+def line_bytes(line: Mapping[str, object]) -> bytes:
+    """A line of the journal."""
+    return json.dumps(line, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Spool:
+    """What was read of a spool folder. ``samples``: whole ones per channel in ``audio.s16``."""
+
+    folder: Path
+    spec: RecordingSpec
+    asked: float
+    journal: tuple[Mapping[str, Any], ...]
+    samples: int
+
+    @property
+    def audio(self) -> Path:
+        """The samples."""
+        return self.folder / AUDIO
+
+    @property
+    def began(self) -> Mapping[str, Any] | None:
+        """The line of its sample 0. None: it never began."""
+        return next((line for line in self.journal if line.get("what") == "started"), None)
+
+    @property
+    def ended(self) -> Mapping[str, Any] | None:
+        """The line of its orderly end (``reason``). None: whoever wrote it died or failed before that."""
+        return next((line for line in reversed(self.journal) if line.get("what") in _ENDS), None)
+
+    @property
+    def failed(self) -> Mapping[str, Any] | None:
+        """The line of its failure, if there was one and it could be written."""
+        return next((line for line in self.journal if line.get("what") == "failed"), None)
+
+    def wall(self, time: float) -> float:
+        """Seconds since 1970 for an engine time of this recording."""
+        return self.spec.requested_wall + (time - self.asked)
+
+
+def read_spool(folder: Path) -> Spool:
+    """Read a spool. A last line or sample that was cut off by a crash is left out. Raises SpoolError."""
+    try:
+        body = json.loads((folder / META).read_bytes())
+        spec, asked = _spec(body["spec"]), float(body["asked"])
+        journal = _journal(folder / JOURNAL)
+        audio = folder / AUDIO
+        size = audio.stat().st_size if audio.exists() else 0
+    except OSError as error:
+        raise SpoolError(f"the spool {folder} cannot be read: {error.strerror}", hint=_HINT) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise SpoolError(f"the spool {folder} is damaged: {META}: {error!r}", hint=_HINT) from error
+    return Spool(folder, spec, asked, journal, size // (SAMPLE_BYTES * len(spec.taps)))
+
+
+_HINT = f"the samples, if any, are in its {AUDIO} (16-bit little-endian, channels interleaved)"
+
+
+def _journal(path: Path) -> tuple[Mapping[str, Any], ...]:
+    lines = []
+    if path.exists():
+        for raw in path.read_bytes().split(b"\n"):
+            try:
+                line = json.loads(raw)
+            except ValueError:
+                continue  # cut off
+            if isinstance(line, dict):
+                lines.append(line)
+    return tuple(lines)
+
+
+def _spec(plain: dict[str, Any]) -> RecordingSpec:
+    known = {item.name for item in fields(RecordingSpec)}
+    values = {name: value for name, value in plain.items() if name in known}
+    values["taps"] = tuple(TapPoint(point["leg"], Side(point["side"])) for point in plain["taps"])
+    values["start"] = StartOn(plain["start"])
+    values["silence"] = SilenceRule(**plain["silence"]) if plain["silence"] is not None else None
+    values["format"] = FileFormat(**plain["format"])
+    values["target"] = Target(**plain["target"])
+    if not values["taps"] or int(values["rate"]) <= 0:
+        raise ValueError("no channels or no rate")
+    return RecordingSpec(**values)
