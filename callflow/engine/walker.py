@@ -14,7 +14,7 @@ from typing import Any
 
 from callflow.documents.moduledata import prepare
 from callflow.documents.placeholders import fill
-from callflow.documents.schemas import KNOWN_KAZOO_MODULES
+from callflow.documents.schemas import known_kazoo_modules
 from callflow.engine.call import Call
 from callflow.engine.flow import Flow, Node
 from callflow.engine.outcome import (
@@ -162,7 +162,7 @@ class Walker:
         return HardStop(cause=FAULT, did="cannot be run")
 
     def _no_module(self, node: Node) -> Outcome:
-        known = node.module in KNOWN_KAZOO_MODULES
+        known = node.module in known_kazoo_modules()
         self._call.notice(
             "warning",
             "CF-RUN-NO-MODULE" if known else "CF-RUN-UNKNOWN-MODULE",
