@@ -16,7 +16,7 @@ CHUNK = 256 * 1024
 
 
 class FileBody(aiohttp.Payload):
-    """Sends exactly ``size`` bytes of ``path``. ``problem``: why the file could not be read, if it could not."""
+    """Sends exactly ``size`` bytes of ``path``. ``problem``: why the file could not be read, if so."""
 
     def __init__(self, path: Path, size: int, progress: Progress, halfway: Callable[[], None]) -> None:
         super().__init__(path)

@@ -112,7 +112,7 @@ class GuardedHttp:
         try:
             await self._follow(_Hops(parsed, "GET", {}, 10), lambda progress: None, take)
         except BaseException:
-            into.unlink(missing_ok=True)
+            _forget(into)
             raise
 
     async def upload(
@@ -282,6 +282,10 @@ class _Hops:
 
     def _bad(self, what: str) -> BadRedirect:
         return BadRedirect(f"{self.at.name} {what}", hint="correct the receiver, or the url")
+
+
+def _forget(path: Path) -> None:
+    path.unlink(missing_ok=True)
 
 
 def _store(file: BinaryIO, chunk: bytes) -> None:

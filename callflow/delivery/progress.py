@@ -57,11 +57,11 @@ class Progress:
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> bool | None:
+    ) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._transport = None
-        return await self._timeout.__aexit__(kind, error, trace)
+        await self._timeout.__aexit__(kind, error, trace)
 
     def step(self, doing: str = "") -> None:
         """Something moved: the time begins anew."""

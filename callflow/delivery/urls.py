@@ -40,7 +40,7 @@ _NUMBER_LIKE = re.compile(r"(?i)(?:0x[0-9a-f]*|[0-9]+)(?:\.(?:0x[0-9a-f]*|[0-9]+
 
 @dataclass(frozen=True, slots=True)
 class HttpUrl:
-    """A url taken apart. ``url``: what goes on the wire, without user and password; ``userinfo``: those, raw."""
+    """A url taken apart: ``url`` is what goes on the wire, without the raw ``userinfo`` (user:password)."""
 
     url: str
     scheme: str

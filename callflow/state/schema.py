@@ -69,6 +69,7 @@ STEPS: tuple[str, ...] = (
     CREATE INDEX deliveries_recording ON deliveries (recording_id);
     CREATE INDEX deliveries_created ON deliveries (created_wall);
     CREATE INDEX deliveries_due ON deliveries (host, next_wall) WHERE state IN ('QUEUED', 'WAITING');
+    CREATE INDEX deliveries_next ON deliveries (next_wall) WHERE state IN ('QUEUED', 'WAITING');
     CREATE INDEX deliveries_sending ON deliveries (lease_owner) WHERE state = 'SENDING';
     CREATE INDEX deliveries_leftover ON deliveries (id) WHERE state = 'DELIVERED' AND file <> '';
     CREATE TABLE attempts (

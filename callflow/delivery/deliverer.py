@@ -1,0 +1,266 @@
+"""Layer 2: empties the outbox: claims what is due, sends it side by side, settles it, and starts again.
+
+It lives on a loop of real time. Everything that decides is elsewhere and pure (``outbox``, ``retry``,
+``urls``, ``guard``); here are only tasks, leases and waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import secrets
+import sqlite3
+from collections import Counter
+from collections.abc import Callable
+
+from callflow.clock import Clock
+from callflow.delivery import outbox
+from callflow.delivery.attempt import Tried, attempt
+from callflow.delivery.destinations.couchdb import CouchDestination
+from callflow.delivery.destinations.destination import Destination
+from callflow.delivery.destinations.http import HttpDestination
+from callflow.delivery.guard import Guard
+from callflow.delivery.http import GuardedHttp
+from callflow.delivery.outbox import DeliveryState, Parcel
+from callflow.documents.settings import DeliverySettings
+from callflow.errors import StorageError
+from callflow.events import DeliveryChanged
+from callflow.log import logger, mask_url
+from callflow.state.database import Database
+from callflow.state.folder import StateFolder
+from callflow.state.lock import FileLock
+from callflow.state.records import DeliveryRow
+
+LEASE_S = 60.0
+POLL_S = 5.0
+"""How often the outbox is looked at without being woken: another process may have put something in."""
+BACK_S = 5.0
+"""How long to wait after the database could not be used."""
+
+
+class Deliverer:
+    """Delivers what is in the outbox of ``folder``; several, in several processes, may share one folder.
+
+    ``publish`` gets a DeliveryChanged for each step, on the loop that runs ``run``. ``allow_loopback``: for
+    pretend calls and tests. ``url_metadata``: ``media.call_recording.url_metadata``. ``halfway``: called when
+    half of a file is on its way (a test may die there).
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        folder: StateFolder,
+        settings: DeliverySettings,
+        clock: Clock,
+        publish: Callable[[DeliveryChanged], None],
+        *,
+        allow_loopback: bool = False,
+        url_metadata: bool = False,
+        halfway: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._database = database
+        self._folder = folder
+        self._settings = settings
+        self._clock = clock
+        self._publish = publish
+        guard = Guard(settings.allow_networks, allow_loopback=allow_loopback)
+        self._client = GuardedHttp(
+            guard,
+            connect_timeout_s=settings.connect_timeout_s,
+            progress_timeout_s=settings.progress_timeout_s,
+        )
+        self._destinations: dict[str, Destination] = {
+            "http": HttpDestination(self._client, url_metadata=url_metadata, halfway=halfway),
+            "couchdb": CouchDestination(self._client),
+        }
+        self._owner = f"{os.getpid()}-{secrets.token_hex(6)}"
+        self._lock: FileLock | None = None
+        self._sending: dict[asyncio.Task[None], str] = {}
+        self._woken = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._renewed = 0.0
+
+    def wake(self) -> None:
+        """Something was put into the outbox: look at once. From any thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._woken.set)
+
+    async def run(self, until_empty: bool = False) -> None:
+        """Deliver for ever; ``until_empty``: until nothing is queued, waiting or being sent by anybody."""
+        self._loop = asyncio.get_running_loop()
+        self._hold()
+        await self._tidy()
+        while True:
+            try:
+                done = await self._round(until_empty)
+            except (StorageError, OSError) as error:
+                logger.error("the outbox cannot be used, trying again in %g s: %s", BACK_S, error)
+                done = False
+                await self._clock.sleep(BACK_S)
+            if done:
+                return
+
+    async def close(self) -> None:
+        """Stop what is being sent (it is due again at once) and close. Call it after ``run`` was ended."""
+        for task in tuple(self._sending):
+            task.cancel()
+        await asyncio.gather(*self._sending, return_exceptions=True)
+        await self._client.close()
+        with self._clock.external():
+            now = self._clock.wall()
+            await self._database.arun(lambda conn: outbox.release(conn, self._owner, now))
+        if self._lock is not None:
+            self._lock.release(remove=True)
+            self._lock = None
+
+    # ---- a round ------------------------------------------------------------------------------
+
+    async def _round(self, until_empty: bool) -> bool:
+        """Claim and start what may be sent now, then wait for a reason to look again. True: all is done."""
+        self._woken.clear()
+        await self._keep_leases()
+        with self._clock.external():
+            parcels, due, left = await self._database.arun(self._claim)
+        for parcel in parcels:
+            self._start(parcel)
+        if parcels:
+            return False
+        if until_empty and not left and not self._sending:
+            return True
+        await self._wait(POLL_S if due is None else min(POLL_S, max(0.0, due - self._clock.wall())))
+        return False
+
+    def _claim(self, conn: sqlite3.Connection) -> tuple[list[Parcel], float | None, bool]:
+        now = self._clock.wall()
+        parcels = outbox.claim(
+            conn,
+            self._owner,
+            now,
+            lease_s=LEASE_S,
+            limit=self._settings.parallel - len(self._sending),
+            per_host=self._settings.parallel_per_host,
+            in_flight=Counter(self._sending.values()),
+        )
+        return parcels, outbox.next_due(conn, now), outbox.any_left(conn)
+
+    async def _wait(self, seconds: float) -> None:
+        """Until woken, or ``seconds`` have gone. Virtual time stands still while something is being sent."""
+        waiting = asyncio.ensure_future(self._woken.wait())
+        sleeping = asyncio.ensure_future(self._clock.sleep(seconds))
+        try:
+            if self._sending:
+                with self._clock.external():
+                    await asyncio.wait((waiting, sleeping), return_when=asyncio.FIRST_COMPLETED)
+            else:
+                await asyncio.wait((waiting, sleeping), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+            sleeping.cancel()
+
+    def _start(self, parcel: Parcel) -> None:
+        self._tell(parcel, parcel.delivery, "sending")
+        task = asyncio.create_task(self._send(parcel))
+        self._sending[task] = parcel.delivery.host
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._sending[task]
+        self._woken.set()
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("a delivery could not be settled: %s", task.exception())
+
+    # ---- one delivery -------------------------------------------------------------------------
+
+    async def _send(self, parcel: Parcel) -> None:
+        path = self._folder.root / parcel.delivery.file
+        with self._clock.external():
+            tried = await attempt(parcel, path, self._destinations, self._clock, random.random())
+        row = await self._settle(parcel, tried)
+        if row is None:
+            return
+        if row.state == DeliveryState.DELIVERED and not self._settings.keep_delivered:
+            await self._remove(row)
+        wait_s = row.next_wall - self._clock.wall() if row.state == DeliveryState.WAITING else None
+        self._tell(parcel, row, row.state.lower(), tried, wait_s)
+
+    async def _settle(self, parcel: Parcel, tried: Tried) -> DeliveryRow | None:
+        """Write it down, however long the database refuses: what was sent must not be forgotten."""
+
+        def settle(conn: sqlite3.Connection) -> DeliveryRow | None:
+            return outbox.settle(conn, self._owner, tried.attempt, tried.decision, self._clock.wall())
+
+        while True:
+            try:
+                with self._clock.external():
+                    return await self._database.arun(settle)
+            except StorageError as error:
+                logger.error("delivery %s cannot be settled yet: %s", parcel.delivery.id, error)
+                await self._clock.sleep(BACK_S)
+
+    async def _remove(self, row: DeliveryRow) -> None:
+        """The commit comes first, then the file, then the note that it is gone."""
+        with self._clock.external():
+            await asyncio.to_thread((self._folder.root / row.file).unlink, missing_ok=True)
+            await self._database.arun(lambda conn: outbox.forget_file(conn, row.id))
+
+    def _tell(
+        self,
+        parcel: Parcel,
+        row: DeliveryRow,
+        change: str,
+        tried: Tried | None = None,
+        next_attempt_in: float | None = None,
+    ) -> None:
+        self._publish(
+            DeliveryChanged(
+                time=self._clock.now(),
+                call_id=parcel.recording.call_id,
+                delivery_id=row.id,
+                recording_id=row.recording_id,
+                change=change,
+                method=row.method.upper(),
+                url=mask_url(row.url),
+                attempt=parcel.delivery.attempts,
+                status=tried.attempt.status if tried else None,
+                seconds=tried.attempt.seconds if tried else None,
+                next_attempt_in=next_attempt_in,
+                message=tried.attempt.error if tried else "",
+            )
+        )
+
+    # ---- leases -------------------------------------------------------------------------------
+
+    def _hold(self) -> None:
+        """Show that this owner is alive: a lock that goes with the process."""
+        if self._lock is None:
+            leases = self._folder.root / "leases"
+            leases.mkdir(exist_ok=True)
+            self._lock = FileLock.try_acquire(leases / f"{self._owner}.lock")
+
+    async def _tidy(self) -> None:
+        """Remove files that a process delivered and had no time to remove."""
+        if self._settings.keep_delivered:
+            return
+        with self._clock.external():
+            leftovers = await self._database.arun(outbox.leftovers)
+        for row in leftovers:
+            await self._remove(row)
+
+    async def _keep_leases(self) -> None:
+        """Renew ours; take back what dead owners and leases that are over held."""
+        now = self._clock.wall()
+        if now - self._renewed < POLL_S * 0.9:
+            return
+        self._renewed = now
+        with self._clock.external():
+            others = await self._database.arun(lambda conn: outbox.renew(conn, self._owner, now, LEASE_S))
+            dead = [name for name in others if self._is_dead(name)]
+            if dead:
+                await self._database.arun(lambda conn: [outbox.release(conn, name, now) for name in dead])
+
+    def _is_dead(self, owner: str) -> bool:
+        lock = FileLock.try_acquire(self._folder.root / "leases" / f"{owner}.lock")
+        if lock is not None:
+            lock.release(remove=True)
+        return lock is not None

@@ -1,0 +1,321 @@
+"""Layer 2: the outbox: the states of a delivery as a table, and the queries that move rows along it.
+
+Every function takes a connection inside a transaction (``Database.run``). A delivery in flight is held by a
+lease: the name of who sends it and until when; nobody else touches it before the lease is over or its owner
+is known to be dead. A success is a fact and is kept whoever reports it, however late.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from callflow.delivery.retry import Decision, Next
+from callflow.errors import StateError
+from callflow.state.records import (
+    AttemptRow,
+    DeliveryRow,
+    RecordingRow,
+    add_attempt,
+    get_delivery,
+    get_recording,
+)
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands."""
+
+    QUEUED = "QUEUED"  # due at once
+    WAITING = "WAITING"  # failed; due at next_wall
+    SENDING = "SENDING"  # held by a lease
+    DELIVERED = "DELIVERED"
+    DEAD = "DEAD"  # given up; the file is kept
+    BLOCKED = "BLOCKED"  # refused by the address guard; the file is kept
+    CANCELLED = "CANCELLED"  # by hand; the file is kept
+
+
+class Happening(StrEnum):
+    """What can happen to it."""
+
+    CLAIM = "claim"
+    SUCCEED = "succeed"
+    FAIL = "fail"
+    GIVE_UP = "give up"
+    BLOCK = "block"
+    LOSE = "lose the sender"
+    RETRY = "retry"
+    CANCEL = "cancel"
+
+
+_S, _H = DeliveryState, Happening
+
+TABLE: Mapping[DeliveryState, Mapping[Happening, DeliveryState]] = {
+    _S.QUEUED: {
+        _H.CLAIM: _S.SENDING,
+        _H.RETRY: _S.QUEUED,
+        _H.CANCEL: _S.CANCELLED,
+        _H.SUCCEED: _S.DELIVERED,
+    },
+    _S.WAITING: {
+        _H.CLAIM: _S.SENDING,
+        _H.RETRY: _S.QUEUED,
+        _H.CANCEL: _S.CANCELLED,
+        _H.SUCCEED: _S.DELIVERED,
+    },
+    _S.SENDING: {
+        _H.SUCCEED: _S.DELIVERED,
+        _H.FAIL: _S.WAITING,
+        _H.GIVE_UP: _S.DEAD,
+        _H.BLOCK: _S.BLOCKED,
+        _H.LOSE: _S.WAITING,
+        _H.CANCEL: _S.CANCELLED,
+    },
+    _S.DELIVERED: {_H.SUCCEED: _S.DELIVERED, _H.RETRY: _S.QUEUED},
+    _S.DEAD: {_H.RETRY: _S.QUEUED, _H.CANCEL: _S.CANCELLED, _H.SUCCEED: _S.DELIVERED},
+    _S.BLOCKED: {_H.RETRY: _S.QUEUED, _H.CANCEL: _S.CANCELLED, _H.SUCCEED: _S.DELIVERED},
+    _S.CANCELLED: {_H.RETRY: _S.QUEUED, _H.SUCCEED: _S.DELIVERED},
+}
+
+_AFTER = {
+    Next.DELIVERED: Happening.SUCCEED,
+    Next.WAIT: Happening.FAIL,
+    Next.DEAD: Happening.GIVE_UP,
+    Next.BLOCKED: Happening.BLOCK,
+}
+
+
+def apply(state: DeliveryState, happening: Happening) -> DeliveryState:
+    """The state after. Raises StateError for what the table does not allow."""
+    after = TABLE[state].get(happening)
+    if after is None:
+        raise StateError(
+            f"a delivery that is {state} cannot {happening}",
+            hint=f"possible now: {', '.join(TABLE[state])}",
+        )
+    return after
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What a sender holds: the delivery, and the recording it carries."""
+
+    delivery: DeliveryRow
+    recording: RecordingRow
+
+
+# ---- for the deliverer ----------------------------------------------------------------------
+
+
+def claim(
+    conn: sqlite3.Connection,
+    owner: str,
+    now: float,
+    *,
+    lease_s: float,
+    limit: int,
+    per_host: int,
+    in_flight: Mapping[str, int],
+) -> list[Parcel]:
+    """Take up to ``limit`` due deliveries, at most ``per_host`` to a host with those ``in_flight``.
+
+    The hosts take turns, so that a thousand files for one never stand before a single one for another.
+    """
+    found: list[list[str]] = []
+    for host in _due_hosts(conn, now):
+        free = min(per_host - in_flight.get(host, 0), limit)
+        if free > 0:
+            rows = conn.execute(
+                "SELECT id FROM deliveries WHERE host = ? AND next_wall <= ? "
+                "AND state IN ('QUEUED', 'WAITING') ORDER BY next_wall, created_wall, id LIMIT ?",
+                (host, now, free),
+            )
+            found.append([row[0] for row in rows])
+    taken: list[Parcel] = []
+    while len(taken) < limit and any(found):
+        for ids in found:
+            if ids and len(taken) < limit:
+                taken.append(_take(conn, ids.pop(0), owner, now + lease_s))
+    return taken
+
+
+def _due_hosts(conn: sqlite3.Connection, now: float) -> list[str]:
+    """The hosts with something due, the one that waits longest first. It steps through an index by hosts."""
+    rows = conn.execute(
+        """
+        WITH RECURSIVE hosts (host) AS (
+            SELECT min(host) FROM deliveries WHERE state IN ('QUEUED', 'WAITING')
+            UNION ALL
+            SELECT (SELECT min(host) FROM deliveries
+                    WHERE state IN ('QUEUED', 'WAITING') AND host > hosts.host)
+            FROM hosts WHERE hosts.host IS NOT NULL
+        )
+        SELECT host, (SELECT min(next_wall) FROM deliveries
+                      WHERE state IN ('QUEUED', 'WAITING') AND host = hosts.host) AS due
+        FROM hosts WHERE host IS NOT NULL AND due <= ? ORDER BY due, host
+        """,
+        (now,),
+    )
+    return [row[0] for row in rows]
+
+
+def _take(conn: sqlite3.Connection, delivery_id: str, owner: str, until: float) -> Parcel:
+    row = get_delivery(conn, delivery_id)
+    row = replace(row, lease_owner=owner, lease_until=until, attempts=row.attempts + 1)
+    return Parcel(_move(conn, row, Happening.CLAIM), get_recording(conn, row.recording_id))
+
+
+def settle(
+    conn: sqlite3.Connection, owner: str, attempt: AttemptRow, decision: Decision, now: float
+) -> DeliveryRow | None:
+    """Write how an attempt went and what is next. None: the recording was deleted meanwhile.
+
+    If the lease is not ours any more, a success still counts; a failure is only kept in the history.
+    """
+    if conn.execute("SELECT 1 FROM deliveries WHERE id = ?", (attempt.delivery_id,)).fetchone() is None:
+        return None
+    row = get_delivery(conn, attempt.delivery_id)
+    add_attempt(conn, attempt)
+    ours = row.state == DeliveryState.SENDING and row.lease_owner == owner
+    if not ours and decision.next is not Next.DELIVERED:
+        return row
+    failed = decision.next is not Next.DELIVERED
+    settled = replace(
+        row,
+        lease_owner="",
+        lease_until=0.0,
+        next_wall=now + decision.delay_s,
+        finished_wall=0.0 if decision.next is Next.WAIT else now,
+        fast_failures=row.fast_failures + int(failed and not decision.slow),
+        slow_failures=row.slow_failures + int(failed and decision.slow),
+        last_status=attempt.status,
+        last_error=attempt.error,
+    )
+    return _move(conn, settled, _AFTER[decision.next])
+
+
+def renew(conn: sqlite3.Connection, owner: str, now: float, lease_s: float) -> list[str]:
+    """Hold on to all that ``owner`` is sending, give back what others held too long; says who else sends."""
+    conn.execute(
+        "UPDATE deliveries SET lease_until = ? WHERE state = 'SENDING' AND lease_owner = ?",
+        (now + lease_s, owner),
+    )
+    rows = conn.execute("SELECT id FROM deliveries WHERE state = 'SENDING' AND lease_until <= ?", (now,))
+    for row in rows.fetchall():
+        _lose(conn, row[0], now)
+    others = conn.execute(
+        "SELECT DISTINCT lease_owner FROM deliveries WHERE state = 'SENDING' AND lease_owner <> ?", (owner,)
+    )
+    return [row[0] for row in others]
+
+
+def release(conn: sqlite3.Connection, owner: str, now: float) -> list[DeliveryRow]:
+    """Give back all that ``owner`` was sending (it ends, or is dead): due at once, and no failure."""
+    rows = conn.execute("SELECT id FROM deliveries WHERE state = 'SENDING' AND lease_owner = ?", (owner,))
+    return [_lose(conn, row[0], now) for row in rows.fetchall()]
+
+
+def next_due(conn: sqlite3.Connection, now: float) -> float | None:
+    """When the next delivery that is not due yet will be; None: there is none."""
+    (due,) = conn.execute(
+        "SELECT min(next_wall) FROM deliveries WHERE state IN ('QUEUED', 'WAITING') AND next_wall > ?", (now,)
+    ).fetchone()
+    return None if due is None else float(due)
+
+
+def any_left(conn: sqlite3.Connection) -> bool:
+    """Whether any delivery still has to be made."""
+    (left,) = conn.execute(
+        "SELECT EXISTS (SELECT 1 FROM deliveries WHERE state IN ('QUEUED', 'WAITING')) "
+        "OR EXISTS (SELECT 1 FROM deliveries WHERE state = 'SENDING')"
+    ).fetchone()
+    return bool(left)
+
+
+def leftovers(conn: sqlite3.Connection) -> list[DeliveryRow]:
+    """What is delivered and has its file still."""
+    rows = conn.execute("SELECT id FROM deliveries WHERE state = 'DELIVERED' AND file <> ''")
+    return [get_delivery(conn, row[0]) for row in rows.fetchall()]
+
+
+def forget_file(conn: sqlite3.Connection, delivery_id: str) -> None:
+    """The file of a delivery was removed."""
+    row = get_delivery(conn, delivery_id)
+    conn.execute("UPDATE deliveries SET file = '' WHERE id = ?", (delivery_id,))
+    conn.execute("UPDATE recordings SET file = '' WHERE id = ? AND file = ?", (row.recording_id, row.file))
+
+
+# ---- by hand --------------------------------------------------------------------------------
+
+
+def retry(conn: sqlite3.Connection, delivery_id: str, now: float) -> DeliveryRow:
+    """Send again, now and with a new schedule. Raises UnknownDelivery, StateError."""
+    row = get_delivery(conn, delivery_id)
+    if not row.file:
+        raise StateError(
+            f"delivery {row.id} cannot be sent again: its file was removed once it was delivered",
+            hint="delivery.keep_delivered of system_config keeps files",
+        )
+    fresh = replace(
+        row,
+        fast_failures=0,
+        slow_failures=0,
+        since_wall=now,
+        next_wall=now,
+        finished_wall=0.0,
+        lease_owner="",
+        lease_until=0.0,
+    )
+    return _move(conn, fresh, Happening.RETRY)
+
+
+def retry_many(
+    conn: sqlite3.Connection, now: float, *, host: str = "", since: float = 0.0, until: float | None = None
+) -> list[DeliveryRow]:
+    """Send again all that is dead, blocked or waiting: of one host, of a time of making, or all."""
+    rows = conn.execute(
+        "SELECT id FROM deliveries WHERE state IN ('DEAD', 'BLOCKED', 'WAITING') AND file <> '' "
+        "AND (? = '' OR host = ?) AND created_wall >= ? AND (? IS NULL OR created_wall <= ?)",
+        (host, host, since, until, until),
+    )
+    return [retry(conn, row[0], now) for row in rows.fetchall()]
+
+
+def cancel(conn: sqlite3.Connection, delivery_id: str, now: float) -> DeliveryRow:
+    """Don't send it any more; the file is kept. Raises UnknownDelivery, StateError."""
+    row = get_delivery(conn, delivery_id)
+    return _move(conn, replace(row, lease_owner="", lease_until=0.0, finished_wall=now), Happening.CANCEL)
+
+
+# ---- rows -----------------------------------------------------------------------------------
+
+
+def _lose(conn: sqlite3.Connection, delivery_id: str, now: float) -> DeliveryRow:
+    row = get_delivery(conn, delivery_id)
+    return _move(conn, replace(row, lease_owner="", lease_until=0.0, next_wall=now), Happening.LOSE)
+
+
+_MOVING = (
+    "state",
+    "attempts",
+    "fast_failures",
+    "slow_failures",
+    "since_wall",
+    "next_wall",
+    "finished_wall",
+    "last_status",
+    "last_error",
+    "lease_owner",
+    "lease_until",
+)
+
+
+def _move(conn: sqlite3.Connection, row: DeliveryRow, happening: Happening) -> DeliveryRow:
+    """Move ``row`` along the table and write it; it brings what else changes."""
+    moved = replace(row, state=apply(DeliveryState(row.state), happening).value)
+    conn.execute(
+        f"UPDATE deliveries SET {', '.join(f'{name} = ?' for name in _MOVING)} WHERE id = ?",
+        (*(getattr(moved, name) for name in _MOVING), row.id),
+    )
+    return moved

@@ -1,0 +1,243 @@
+"""Layer 2: the other side: a server that takes recordings, shows them, and misbehaves on demand.
+
+``callflow receive``, the demo and the tests use it. It keeps a file only when all of it has come and its
+digest is right, under a name of its own: nothing that comes later overwrites it, unless it is the same
+recording once more (``Idempotency-Key``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import aiofiles
+from aiohttp import web
+
+from callflow.clock import SystemClock, monotonic
+from callflow.delivery.misdeeds import Faults, Misdeed
+from callflow.log import logger
+
+_RECORDING = re.compile(r"call_recording_[^/&=?]*")
+_PIECE = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One request. ``file``: where it was kept, None if it was not. ``digest_ok``: None if none was sent.
+
+    ``body_bytes``: what came; ``seconds``: of audio, None if it is no audio file. ``status``: the answer
+    (0: the connection was cut). ``took_s``: how long it took to come.
+    """
+
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    body_bytes: int
+    sha256: str
+    digest_ok: bool | None
+    status: int
+    file: Path | None
+    seconds: float | None
+    took_s: float
+    peer: str
+
+    def header(self, name: str) -> str | None:
+        """The first header of this name."""
+        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+
+
+class Receiver:
+    """Takes PUT and POST at any path into ``folder``. ``told`` is called for each request when it is over."""
+
+    def __init__(
+        self,
+        folder: Path,
+        faults: Faults | None = None,
+        *,
+        told: Callable[[Received], None] = lambda received: None,
+    ) -> None:
+        self.folder = folder
+        self.received: list[Received] = []
+        self._faults = faults or Faults()
+        self._told = told
+        self._clock = SystemClock()
+        self._runner: web.AppRunner | None = None
+        self._kept: dict[str, Path] = {}
+        self._arrived = asyncio.Condition()
+
+    async def start(self, port: int = 0, host: str = "127.0.0.1") -> str:
+        """Listen; gives the base url (``http://127.0.0.1:PORT``). Port 0: any free one."""
+        await asyncio.to_thread(self.folder.mkdir, parents=True, exist_ok=True)
+        app = web.Application(client_max_size=0)
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, port)
+        await site.start()
+        address = self._runner.addresses[0]
+        shown = f"[{host}]" if ":" in host else host
+        return f"http://{shown}:{address[1]}"
+
+    async def wait_for(self, count: int) -> list[Received]:
+        """Wait until ``count`` requests were seen."""
+        async with self._arrived:
+            await self._arrived.wait_for(lambda: len(self.received) >= count)
+        return self.received
+
+    async def close(self) -> None:
+        """Stop listening and end what is open."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+
+    # ---- one request --------------------------------------------------------------------------
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        began = monotonic()
+        misdeed = self._faults.next()
+        part = self.folder / f".{len(self.received)}-{id(request):x}.part"
+        digest = hashlib.sha256()
+        count = 0
+        cut_at = misdeed.cut_at(request.content_length or 0)
+        try:
+            async with aiofiles.open(part, "wb") as file:
+                async for piece in request.content.iter_chunked(_PIECE):
+                    await file.write(piece)
+                    digest.update(piece)
+                    count += len(piece)
+                    if cut_at is not None and count >= cut_at:
+                        break
+                    if misdeed.bytes_per_s:
+                        await self._clock.sleep(len(piece) / misdeed.bytes_per_s)
+            sha256 = digest.hexdigest()
+            answer = await self._answer(request, misdeed, cut_at is not None, sha256)
+            status = 0 if answer is None else answer.status
+            kept = await self._keep(part, request, sha256) if 200 <= status <= 299 else None
+        except (ConnectionError, web.RequestPayloadError) as error:
+            logger.info("a sender went away: %s", type(error).__name__)
+            sha256, status, kept, answer = digest.hexdigest(), 0, None, None
+        finally:
+            part.unlink(missing_ok=True)
+        await self._note(request, count, sha256, status, kept, monotonic() - began)
+        if answer is None:
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response(status=500)
+        return answer
+
+    async def _answer(
+        self, request: web.Request, misdeed: Misdeed, cut: bool, sha256: str
+    ) -> web.Response | None:
+        """What to say; None: nothing, the connection is cut."""
+        if misdeed.delay_s:
+            await self._clock.sleep(misdeed.delay_s)
+        if cut:
+            return None
+        headers = {"Retry-After": str(misdeed.retry_after)} if misdeed.retry_after is not None else {}
+        if misdeed.location:
+            headers["Location"] = misdeed.location
+        if misdeed.status:
+            return web.Response(status=misdeed.status, headers=headers, text=f"as asked: {misdeed.status}\n")
+        if request.method not in ("PUT", "POST"):
+            return web.Response(status=405, headers={"Allow": "PUT, POST"}, text="send PUT or POST\n")
+        if _digest_ok(request.headers.get("Content-Digest"), sha256) is False:
+            return web.Response(status=400, text="the digest does not fit the body\n")
+        return web.Response(status=201, text="thank you\n")
+
+    async def _keep(self, part: Path, request: web.Request, sha256: str) -> Path:
+        """Give the file its name: the recording's, made harmless, and free unless it is the same again."""
+        key = request.headers.get("Idempotency-Key", "")
+        path = self._kept.get(key) if key else None
+        if path is None:
+            path = await asyncio.to_thread(_free_name, self.folder, file_name(request.raw_path))
+        await asyncio.to_thread(part.replace, path)
+        if key:
+            self._kept[key] = path
+        return path
+
+    async def _note(
+        self, request: web.Request, count: int, sha256: str, status: int, kept: Path | None, took_s: float
+    ) -> None:
+        received = Received(
+            method=request.method,
+            target=request.raw_path,
+            headers=tuple((str(key), value) for key, value in request.headers.items()),
+            body_bytes=count,
+            sha256=sha256,
+            digest_ok=_digest_ok(request.headers.get("Content-Digest"), sha256),
+            status=status,
+            file=kept,
+            seconds=None if kept is None else await asyncio.to_thread(audio_seconds, kept),
+            took_s=took_s,
+            peer=str(request.remote or ""),
+        )
+        async with self._arrived:
+            self.received.append(received)
+            self._arrived.notify_all()
+        self._told(received)
+
+
+def file_name(target: str) -> str:
+    """A harmless file name for a target: ``call_recording_...`` wherever it is in it, else the last step."""
+    found = _RECORDING.findall(target)
+    last = found[-1] if found else target.partition("?")[0].rstrip("/").rpartition("/")[2]
+    name = re.sub(r"[^A-Za-z0-9._@+-]", "_", unquote(last)).lstrip(".")
+    return name[-150:] or "recording"
+
+
+def audio_seconds(path: Path) -> float | None:
+    """How long the audio of a file is; None: it is no audio file."""
+    from callflow.errors import CallflowError
+    from callflow.media.files import duration
+
+    try:
+        return float(duration(path))
+    except CallflowError:
+        return None
+
+
+def _digest_ok(header: str | None, sha256: str) -> bool | None:
+    match = re.search(r"sha-256=:([A-Za-z0-9+/=]+):", header or "")
+    if match is None:
+        return None
+    return match[1] == base64.b64encode(bytes.fromhex(sha256)).decode("ascii")
+
+
+def _free_name(folder: Path, name: str) -> Path:
+    stem, dot, extension = name.rpartition(".")
+    if not dot:
+        stem, extension = name, ""
+    number = 1
+    while True:
+        path = folder / (name if number == 1 else f"{stem}-{number}{dot}{extension}")
+        try:
+            path.touch(exist_ok=False)
+        except FileExistsError:
+            number += 1
+            continue
+        return path
+
+
+def as_json(received: Received) -> dict[str, Any]:
+    """The documented JSON form: one object a request."""
+    return {
+        "event": "received",
+        "method": received.method,
+        "target": received.target,
+        "headers": dict(received.headers),
+        "bytes": received.body_bytes,
+        "sha256": received.sha256,
+        "digest_ok": received.digest_ok,
+        "status": received.status,
+        "file": None if received.file is None else str(received.file),
+        "seconds": received.seconds,
+        "took_s": round(received.took_s, 6),
+        "peer": received.peer,
+    }
