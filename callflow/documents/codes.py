@@ -69,7 +69,8 @@ CODES: dict[str, Code] = {
                        'Write "children": {"_": {"module": ...}}.'),
     "CF-CHK-048": Code(WARNING, "unknown node key", "Only module, data and children mean anything.",
                        "Move it into data, or delete it."),
-    "CF-CHK-049": Code(WARNING, "empty child", "A child {} ends the call.", "Delete it, or write a node."),
+    "CF-CHK-049": Code(ERROR, "empty child", "A child {} ends the call; Kazoo's API refuses it.",
+                       "Delete it, or write a node."),
     "CF-CHK-050": Code(WARNING, "children never run", "The call ends in this module.",
                        "Move the children elsewhere, or delete them."),
     "CF-CHK-051": Code(WARNING, "empty branch key", "Nothing but an empty value leads to a child named ''.",
@@ -80,7 +81,8 @@ CODES: dict[str, Code] = {
     "CF-CHK-060": Code(ERROR, "unknown module", "Kazoo has no such module; its engine passes the node over.",
                        "Correct the name."),
     "CF-CHK-061": Code(WARNING, "module without code here", "A module of Kazoo's that this engine does not "
-                       "have yet: the node is passed over to _.", "Leave it for Kazoo, or use another module."),
+                       "have yet: the node is passed over to _.",
+                       "Leave it for Kazoo, or use another module."),
     "CF-CHK-062": Code(ERROR, "metaflow module", "The module exists for metaflows only.",
                        "Use a callflow module."),
     # ---- data
@@ -97,7 +99,7 @@ CODES: dict[str, Code] = {
                        "Write it without quotes."),
     "CF-CHK-076": Code(ERROR, "bad text or list", "The text or list breaks a rule of its key.",
                        "See callflow schema."),
-    "CF-CHK-077": Code(WARNING, "no effect", "A setting of Kazoo's that is known and has no effect here.",
+    "CF-CHK-077": Code(NOTE, "no effect", "A setting of Kazoo's that is known and has no effect here.",
                        "Keep it for Kazoo, or delete it."),
     # ---- recording
     "CF-CHK-080": Code(ERROR, "over the time limit", "time_limit is over media.max_recording_time_limit "
@@ -115,7 +117,7 @@ CODES: dict[str, Code] = {
                        "Give a url, or set media.store_recordings to true."),
     "CF-CHK-087": Code(WARNING, "always too short", "No recording within time_limit reaches record_min_sec.",
                        "Lower record_min_sec."),
-    "CF-CHK-088": Code(WARNING, "recording into voicemail", "A recording that runs while voicemail records "
+    "CF-CHK-088": Code(NOTE, "recording into voicemail", "A recording that runs while voicemail records "
                        "takes the message in as well.", "Stop the recording before voicemail."),
     # ---- urls, expressions, documents
     "CF-CHK-090": Code(ERROR, "refused url", "Nothing can be delivered to or fetched from this url.",

@@ -18,6 +18,11 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "integer": (int,),
     "number": (int, float),
 }
+_ABOUT = {"$schema", "title", "description", "default", "examples", "readOnly", "writeOnly"}
+_RULES = {"type", "enum", "minLength", "maxLength", "pattern", "minimum", "maximum", "exclusiveMinimum"}
+_INNER = {"uniqueItems", "items", "required", "properties", "additionalProperties"}
+KEYWORDS = frozenset(_ABOUT | _RULES | _INNER)
+"""What ``fault`` understands, and what needs no judging."""
 ARTICLES = {
     "string": "a string",
     "boolean": "true or false",
@@ -106,6 +111,8 @@ def _object(value: dict[str, Any], schema: Mapping[str, Any]) -> str:
     properties = schema.get("properties", {})
     rest = schema.get("additionalProperties")
     for key, item in value.items():
+        if rest is False and key not in properties:
+            return f"has an unknown key ({key})"
         part = properties.get(key, rest)
         why = fault(item, part) if isinstance(part, dict) else ""
         if why:

@@ -13,6 +13,7 @@ Keywords of our own in them (validators ignore them):
 ``x-judged-by``        run-time reading leaves the value to that file
 ``x-bad-value``        ``keep``: run-time reading keeps a bad value, the module must judge it
 ``x-children``         when its children run: ``always``, ``bridge`` (not if answered), ``any``, ``never``
+``x-expected``         groups of keys: one of each should be there
 ``x-not-used-here``    Kazoo's settings that are known and have no effect
 """
 
@@ -24,6 +25,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from callflow.documents.judging import KEYWORDS
 from callflow.documents.shipped import schemas_dir
 from callflow.errors import MissingDocument
 
@@ -137,6 +139,24 @@ def defaults_of(schema: Mapping[str, Any]) -> dict[str, Any]:
             continue
         inner = defaults_of(part)
         found[key] = {**copy.deepcopy(part["default"]), **inner} if inner else copy.deepcopy(part["default"])
+    return found
+
+
+@cache
+def is_simple(name: str) -> bool:
+    """Whether ``judging.fault`` knows all keywords of the schema, so that no full validator is needed."""
+    return _keywords(_without_nodes(load(name))) <= KEYWORDS
+
+
+def _keywords(schema: Any) -> set[str]:
+    """The keywords of a schema and of the schemas inside."""
+    if not isinstance(schema, dict):
+        return set()
+    found = {key for key in schema if not key.startswith("x-")}
+    for part in schema.get("properties", {}).values():
+        found |= _keywords(part)
+    for key in ("items", "additionalProperties"):
+        found |= _keywords(schema.get(key))
     return found
 
 

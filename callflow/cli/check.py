@@ -1,0 +1,150 @@
+"""Layer 6, ``callflow check``: every mistake in flows, accounts and system_config, with its place."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from callflow.cli._output import Output, fail, terminal
+
+if TYPE_CHECKING:
+    from callflow.documents.check import Problem, Surroundings, UrlVerdict
+    from callflow.documents.settings import Settings
+
+
+def main(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Files, or folders of *.json files.")
+    ],
+    account: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Account whose document ids flows may name.")
+    ] = None,
+    system_config: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Your system_config; it is checked as well.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings count as problems too.")] = False,
+    output: Annotated[Output, typer.Option("-o", "--output", help="How to print.")] = Output.text,
+) -> None:
+    """Exit code 0: no errors; 1: errors (with --strict also warnings); 2: a path that cannot be read."""
+    from callflow.documents.check import check_paths
+
+    for folder in (account, system_config):
+        if folder is not None and not folder.is_dir():
+            fail(f"{folder} is not a folder")
+    around = surroundings(system_config)
+    wanted = [*paths, system_config] if system_config else paths
+    problems = check_paths(wanted, around, account=account, settings_folder=system_config)
+    files = _count(wanted)
+    if output is Output.json:
+        print(json.dumps(_as_json(problems, files), ensure_ascii=False, indent=2))
+    else:
+        _print(problems, files)
+    if any(problem.code == "CF-CHK-001" for problem in problems):
+        raise typer.Exit(2)
+    counted = ("error", "warning") if strict else ("error",)
+    if any(problem.level in counted for problem in problems):
+        raise typer.Exit(1)
+
+
+def surroundings(system_config: Path | None) -> Surroundings:
+    """What documents are judged in: the settings, and what delivery and media refuse or know."""
+    from callflow.documents.check import Surroundings
+
+    settings = _settings(system_config)
+    return Surroundings(settings, None, url_judge(settings), _prompts())
+
+
+def url_judge(settings: Settings) -> Callable[[str], UrlVerdict | None]:
+    """Judges a url as delivery would, without asking the network."""
+    from callflow.delivery.guard import Guard
+    from callflow.delivery.urls import parse_url
+    from callflow.documents.check import UrlVerdict
+    from callflow.errors import BadUrl, SettingsError
+
+    try:
+        guard = Guard(settings.delivery.allow_networks)
+    except SettingsError:
+        guard = Guard()  # the setting itself is reported where it stands
+
+    def judge(url: str) -> UrlVerdict | None:
+        try:
+            host = parse_url(url).host
+        except BadUrl as error:
+            return UrlVerdict("CF-CHK-090", str(error), error.hint)
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            local = host == "localhost" or host.endswith(".localhost")
+            why = guard.refusal("127.0.0.1") if local else None
+        else:
+            why = guard.refusal(host)
+        if why is None:
+            return None
+        hint = "run and demo may reach this machine; else add the network to delivery.allow_networks"
+        return UrlVerdict("CF-CHK-091", f"{host} is refused when it is used: {why}", hint)
+
+    return judge
+
+
+def _settings(folder: Path | None) -> Settings:
+    """The user's settings; where they are broken the shipped ones (checking says what is wrong)."""
+    from callflow.documents.settings import load_settings
+    from callflow.documents.shipped import system_config_dir
+    from callflow.errors import SettingsError
+
+    try:
+        return load_settings(folder)
+    except SettingsError as error:
+        terminal(stderr=True).print(f"callflow check: {error}: the shipped settings are used", style="yellow")
+        return load_settings(system_config_dir())
+
+
+def _prompts() -> Callable[[str], bool]:
+    from callflow.media.prompts import prompt_path
+
+    return lambda name: prompt_path(name) is not None
+
+
+def _count(paths: list[Path]) -> int:
+    from callflow.documents.check import json_files
+
+    return sum(sum(1 for _ in json_files(path)) if path.is_dir() else 1 for path in paths)
+
+
+def _as_json(problems: list[Problem], files: int) -> dict[str, object]:
+    levels = {level: sum(p.level == level for p in problems) for level in ("error", "warning", "note")}
+    return {
+        "files": files,
+        "errors": levels["error"],
+        "warnings": levels["warning"],
+        "notes": levels["note"],
+        "problems": [dataclasses.asdict(problem) for problem in problems],
+    }
+
+
+def _print(problems: list[Problem], files: int) -> None:
+    """One line a problem; where hints are, they follow on the same line, so that grep and editors see all."""
+    from rich.text import Text
+
+    console = terminal()
+    colours = {"error": "red", "warning": "yellow", "note": "cyan"}
+    for problem in problems:
+        line = Text(f"{problem.file}:{problem.line}:{problem.column}", style="bold")
+        line.append("  ").append(problem.code, style=colours[problem.level])
+        line.append(f"  {problem.level}: {problem.message}", style="not bold")
+        if problem.pointer:
+            line.append(f" ({problem.pointer})", style="not bold dim")
+        if problem.hint:
+            line.append(f"; {problem.hint}", style="not bold green")
+        console.print(line, soft_wrap=True)
+    counts = [(level, sum(p.level == level for p in problems)) for level in ("error", "warning", "note")]
+    said = ", ".join(f"{number} {level}{'s' * (number != 1)}" for level, number in counts if number)
+    console.print(
+        f"{files} file{'s' * (files != 1)}: {said or 'no problems'}", soft_wrap=True, highlight=False
+    )

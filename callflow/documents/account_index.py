@@ -1,0 +1,78 @@
+"""Layer 1: what an account's folder holds, for checking: document ids, and who serves which number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from callflow.documents import jsontext
+from callflow.documents.accounts import AUDIO_SUFFIXES, FOLDERS, document_id
+
+_TWO = 2
+
+
+def account_root(path: Path) -> Path | None:
+    """The account's folder that a file belongs to, or None.
+
+    It has an ``account.json``, or lies in a folder ``accounts``, or has two of an account's folders.
+    """
+    if path.name == "account.json":
+        return path.parent
+    folder = path.parent
+    if folder.name not in FOLDERS.values():
+        return None
+    root = folder.parent
+    if (root / "account.json").is_file() or root.resolve().parent.name == "accounts":
+        return root
+    there = sum((root / name).is_dir() for name in FOLDERS.values())
+    return root if there >= _TWO else None
+
+
+class AccountIndex:
+    """Reads the documents of an account when it is asked for the first time; those that are broken count by
+    their file's name.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @cached_property
+    def ids(self) -> Mapping[str, frozenset[str]]:
+        """Document ids by kind; a media file without a document counts too."""
+        found = {
+            kind: {document_id(doc, path) for path, doc in rows.items()} for kind, rows in self._rows.items()
+        }
+        media = self.root / FOLDERS["media"]
+        found["media"] |= {path.stem for suffix in AUDIO_SUFFIXES for path in media.glob(f"*{suffix}")}
+        return {kind: frozenset(names) for kind, names in found.items()}
+
+    def served_by(self, key: str, item: str, besides: Path) -> list[Path]:
+        """Callflows other than ``besides`` whose ``key`` (``numbers``, ``patterns``) holds ``item``."""
+        return [path for path in self._serving.get((key, item), ()) if path.name != besides.name]
+
+    @cached_property
+    def _rows(self) -> dict[str, dict[Path, Mapping[str, Any]]]:
+        return {
+            kind: {path: _document(path) for path in sorted((self.root / folder).glob("*.json"))}
+            for kind, folder in FOLDERS.items()
+        }
+
+    @cached_property
+    def _serving(self) -> dict[tuple[str, str], list[Path]]:
+        found: dict[tuple[str, str], list[Path]] = {}
+        for path, document in self._rows["callflow"].items():
+            for key in ("numbers", "patterns"):
+                items = document.get(key)
+                for item in {x for x in items if isinstance(x, str)} if isinstance(items, list) else ():
+                    found.setdefault((key, item), []).append(path)
+        return found
+
+
+def _document(path: Path) -> Mapping[str, Any]:
+    try:
+        value = jsontext.examine(path.read_bytes()).value
+    except OSError:
+        return {}
+    return value if isinstance(value, dict) else {}

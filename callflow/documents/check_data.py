@@ -1,0 +1,220 @@
+"""Layer 1: checks one object (a node's data, an account document, settings) against its schema."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from callflow.documents import placeholders, schemas
+from callflow.documents.casting import CastNote, cast
+from callflow.documents.judging import fault
+from callflow.documents.patterns import compile_pattern
+from callflow.documents.problems import Sheet, did_you_mean, token
+from callflow.documents.settings import Settings
+from callflow.errors import BadUrl
+
+
+class UrlVerdict(NamedTuple):
+    """Why a url is doubtful: ``code`` ``CF-CHK-090`` (refused) or ``CF-CHK-091`` (blocked address)."""
+
+    code: str
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a document is judged in. ``ids``: the account's document ids by kind; None: no account is known.
+
+    ``judge_url`` and ``is_prompt`` come from layers above: what delivery refuses, what media ships.
+    """
+
+    settings: Settings
+    ids: Mapping[str, frozenset[str]] | None = None
+    judge_url: Callable[[str], UrlVerdict | None] = field(default=lambda url: None)
+    is_prompt: Callable[[str], bool] = field(default=lambda name: False)
+
+
+_CODE_OF = {
+    "type": "CF-CHK-070",
+    "enum": "CF-CHK-071",
+    "minimum": "CF-CHK-072",
+    "maximum": "CF-CHK-072",
+    "exclusiveMinimum": "CF-CHK-072",
+    "required": "CF-CHK-073",
+}
+_PLACE_IN_URL = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}")
+_SYSTEM_KEY = re.compile(r"_|pvt_|\$schema$")
+
+
+def check_object(
+    sheet: Sheet,
+    value: dict[str, Any],
+    name: str,
+    pointer: str,
+    around: Surroundings,
+    *,
+    all_keys: bool = True,
+) -> dict[str, Any]:
+    """Hold ``value`` against the schema ``name`` and report; gives it back with its texts cast.
+
+    ``all_keys``: every unknown key is reported, not only those that look like a slip (account documents of
+    Kazoo have many keys that mean nothing here).
+    """
+    schema = schemas.load(name)
+    read, casts = cast(value, schema)
+    for item in casts:
+        _report_cast(sheet, item, pointer)
+    if not schemas.is_simple(name) or fault(read, schema):
+        _report_faults(sheet, read, name, pointer)
+    _walk(sheet, read, schema, pointer, around, all_keys)
+    _expected(sheet, read, schema, pointer)
+    assert isinstance(read, dict)
+    return read
+
+
+def _report_cast(sheet: Sheet, item: CastNote, pointer: str) -> None:
+    where = pointer + "".join(f"/{token(part)}" for part in item.path)
+    now = (
+        {True: "true", False: "false"}.get(item.now, item.now)
+        if item.now is True or item.now is False
+        else item.now
+    )
+    sheet.add(
+        "CF-CHK-075", where, f"{item.path[-1]} is a text; it is read as {now}", f"write {now} without quotes"
+    )
+
+
+def _report_faults(sheet: Sheet, value: Any, name: str, pointer: str) -> None:
+    """All of them, through the full validator: this is the rare path."""
+    for error in schemas.validator(name).iter_errors(value):
+        keyword = str(error.validator)
+        rule: Any = error.validator_value
+        part: Any = error.schema
+        instance: Any = error.instance
+        where = pointer + "".join(f"/{token(step)}" for step in error.absolute_path)
+        key = error.absolute_path[-1] if error.absolute_path else name.rpartition("/")[2]
+        if keyword == "required":
+            for missing in [key for key in rule if key not in instance]:
+                hint = _about(part.get("properties", {}).get(missing, {}))
+                sheet.add("CF-CHK-073", where, f"the key {missing} is missing", hint)
+            continue
+        if keyword == "additionalProperties":
+            continue  # _walk reports unknown keys
+        why = fault(instance, {keyword: rule}) or "breaks a rule of its schema"
+        hint = did_you_mean(instance, rule) if keyword == "enum" else ""
+        secret = part.get("writeOnly") or isinstance(instance, dict | list)
+        shown = "" if secret else f" {_show(instance)}"
+        sheet.add(_CODE_OF.get(keyword, "CF-CHK-076"), where, f"{key}{shown} {why}", hint or _about(part))
+
+
+def _walk(
+    sheet: Sheet, value: Any, schema: Mapping[str, Any], pointer: str, around: Surroundings, all_keys: bool
+) -> None:
+    """What JSON Schema cannot say: unknown keys, ids, urls, expressions. As deep as the schema is."""
+    if isinstance(value, dict):
+        properties: Mapping[str, Any] = schema.get("properties", {})
+        rest = schema.get("additionalProperties")
+        for key, item in value.items():
+            where = f"{pointer}/{token(key)}"
+            if key in properties:
+                _walk(sheet, item, properties[key], where, around, all_keys)
+            elif (
+                properties and not isinstance(rest, dict) and rest is not True and not _SYSTEM_KEY.match(key)
+            ):
+                _unknown(sheet, key, schema, where, all_keys)
+    elif isinstance(value, list):
+        items = schema.get("items")
+        for index, item in enumerate(value if isinstance(items, dict) else ()):
+            _walk(sheet, item, items or {}, f"{pointer}/{index}", around, all_keys)
+    elif isinstance(value, str):
+        _text(sheet, value, schema, pointer, around)
+
+
+def _unknown(sheet: Sheet, key: str, schema: Mapping[str, Any], where: str, all_keys: bool) -> None:
+    if key in schema.get("x-not-used-here", ()):
+        sheet.add("CF-CHK-077", where, f"{key} is a setting of Kazoo's that has no effect here", at_key=True)
+        return
+    meant = did_you_mean(key, schema["properties"])
+    if all_keys or meant:
+        sheet.add(
+            "CF-CHK-074", where, f"{key} is not a key of {schema.get('title', 'this')}", meant, at_key=True
+        )
+
+
+def _text(sheet: Sheet, value: str, schema: Mapping[str, Any], pointer: str, around: Surroundings) -> None:
+    if "x-regex" in schema:
+        try:
+            compile_pattern(value)
+        except re.error as error:
+            sheet.add("CF-CHK-095", pointer, f"{_show(value)} is no regular expression: {error.msg}")
+    if "x-network" in schema:
+        try:
+            ipaddress.ip_network(value, strict=False)
+        except ValueError:
+            sheet.add("CF-CHK-096", pointer, f"{_show(value)} is no network", 'write e.g. "10.1.0.0/16"')
+    url = schema.get("x-url")
+    is_url = "://" in value
+    if (
+        url == "deliver"
+        or url == "fetch"
+        or (url == "fetch-if-url" and value.startswith(("http://", "https://")))
+    ):
+        _url(sheet, value, pointer, around)
+    if "x-document" in schema and not (url and is_url) and len(value) >= schema.get("minLength", 0):
+        _document(sheet, value, str(schema["x-document"]), pointer, around)
+
+
+def _url(sheet: Sheet, value: str, pointer: str, around: Surroundings) -> None:
+    if not value:
+        return  # too short: said by the schema
+    scheme, _, rest = value.partition("://")
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    if _PLACE_IN_URL.search(scheme) or _PLACE_IN_URL.search(authority):
+        return  # only the call knows
+    try:
+        verdict = around.judge_url(_PLACE_IN_URL.sub("x", value))
+    except BadUrl as error:
+        verdict = UrlVerdict("CF-CHK-090", str(error), error.hint)
+    if verdict is not None:
+        sheet.add(verdict.code, pointer, verdict.message, verdict.hint)
+
+
+def _document(sheet: Sheet, value: str, kind: str, pointer: str, around: Surroundings) -> None:
+    if not value:
+        sheet.add("CF-CHK-101", pointer, f"the {kind} id is empty")
+        return
+    if around.ids is None or placeholders.names(value) or value in around.ids.get(kind, ()):
+        return
+    if kind == "media" and ("/" in value or around.is_prompt(value)):
+        return  # a prompt, a stream, or a file of Kazoo's system media
+    hint = did_you_mean(value, around.ids.get(kind, ()))
+    folder = {"vmbox": "vmboxes", "media": "media"}.get(kind, f"{kind}s")
+    sheet.add(
+        "CF-CHK-100",
+        pointer,
+        f"the account has no {kind} {_show(value)}",
+        hint or f"see its folder {folder}/",
+    )
+
+
+def _expected(sheet: Sheet, value: Mapping[str, Any], schema: Mapping[str, Any], pointer: str) -> None:
+    for group in schema.get("x-expected", ()):
+        if not any(key in value for key in group):
+            sheet.add("CF-CHK-101", pointer, f"{' or '.join(group)} is missing: there is nothing to go to")
+
+
+def _about(part: Mapping[str, Any]) -> str:
+    """The schema's own words as a hint."""
+    said = str(part.get("description", "")).split(". ")[0].rstrip(".")
+    return said[:1].lower() + said[1:] if said and not said.startswith("`") else said
+
+
+def _show(value: object) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    text = f'"{value}"' if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else text[:56] + '..."'

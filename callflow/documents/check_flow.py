@@ -1,0 +1,200 @@
+"""Layer 1: checks the tree of a flow, without recursion: nodes, modules, their data, their children."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from callflow.documents import schemas
+from callflow.documents.check_data import Surroundings, check_object
+from callflow.documents.check_record import Passed, check_record_node
+from callflow.documents.problems import Sheet, did_you_mean, token
+
+MAX_NODES_DEEP = 1000
+"""Deeper flows are refused (DESIGN 5, "walker")."""
+
+_NODE_KEYS = ("module", "data", "children", "remote_execution")
+_CAUSE = re.compile(r"[A-Z][A-Z0-9_]*|sip:[0-9]{3}|_")
+
+
+@dataclass(slots=True)
+class _Place:
+    """A node that is still to be looked at, and the way that leads to it."""
+
+    node: Any
+    pointer: str
+    depth: int
+    passed: Passed | None
+    key: str
+
+
+def check_flow(sheet: Sheet, root: Any, pointer: str, around: Surroundings) -> None:
+    """Report every problem of the tree whose root stands at ``pointer``."""
+    _check_tree(sheet, root, pointer, around, metaflow=False)
+
+
+def check_metaflow(sheet: Sheet, root: Any, pointer: str, around: Surroundings) -> None:
+    """The same for an action of a metaflow: it has nodes of the same shape, and modules of its own."""
+    _check_tree(sheet, root, pointer, around, metaflow=True)
+
+
+def modules_of(root: Any) -> list[tuple[str, Mapping[str, Any]]]:
+    """Module and data of every node that has a module, in the order of the document."""
+    found: list[tuple[str, Mapping[str, Any]]] = []
+    todo = [root]
+    while todo:
+        node = todo.pop()
+        if not isinstance(node, dict):
+            continue
+        module, data, children = node.get("module"), node.get("data"), node.get("children")
+        if isinstance(module, str):
+            found.append((module, data if isinstance(data, dict) else {}))
+        if isinstance(children, dict):
+            todo.extend([children] if _is_bare_node(children) else reversed(children.values()))
+    return found
+
+
+def _check_tree(sheet: Sheet, root: Any, pointer: str, around: Surroundings, *, metaflow: bool) -> None:
+    todo = [_Place(root, pointer, 1, None, "")]
+    while todo:
+        place = todo.pop()
+        if place.depth > MAX_NODES_DEEP:
+            hint = "split it: the module callflow goes on with another flow"
+            said = f"the flow has more than {MAX_NODES_DEEP} nodes below one another"
+            sheet.add("CF-CHK-020", place.pointer, said, hint)
+            return
+        todo.extend(reversed(_check_node(sheet, place, around, metaflow)))
+
+
+def _check_node(sheet: Sheet, place: _Place, around: Surroundings, metaflow: bool) -> list[_Place]:
+    """One node; gives back its children."""
+    node, pointer = place.node, place.pointer
+    if not isinstance(node, dict):
+        sheet.add("CF-CHK-040", pointer, f"{_kind(node)} stands where a node should be")
+        return []
+    if not node and place.depth > 1:
+        sheet.add(
+            "CF-CHK-049", pointer, "the child is empty: the call ends here", "delete it, or write a node"
+        )
+        return []
+    for key in node:
+        if key not in _NODE_KEYS and not key.startswith(("_", "$", "pvt_")):
+            said = f"{key} is not a key of a node"
+            sheet.add(
+                "CF-CHK-048", f"{pointer}/{token(key)}", said, did_you_mean(key, _NODE_KEYS), at_key=True
+            )
+    module = _module(sheet, node, pointer, metaflow)
+    data = _data(sheet, node, pointer)
+    passed = Passed(module, data, place.key, pointer, place.passed)
+    inline: list[_Place] = []
+    if module in schemas.module_names() and not metaflow:
+        data = check_object(sheet, data, f"modules/{module}", f"{pointer}/data", around)
+        check_record_node(sheet, passed.with_data(data), around.settings)
+        inline = _inline(module, data, pointer, place.depth, passed)
+    return inline + _children(sheet, node, place, module, passed, metaflow)
+
+
+def _module(sheet: Sheet, node: Mapping[str, Any], pointer: str, metaflow: bool) -> str:
+    if "module" not in node:
+        meant = next((hint for key in node if (hint := did_you_mean(key, ("module",)))), "")
+        sheet.add("CF-CHK-041", pointer, "the node has no module", meant)
+        return ""
+    module = node["module"]
+    where = f"{pointer}/module"
+    if not isinstance(module, str) or not 1 <= len(module) <= 64:
+        said = "is empty" if module == "" else "is not a text of 1 to 64 characters"
+        sheet.add("CF-CHK-042", where, f"the module {said}")
+        return ""
+    known = schemas.metaflow_modules() if metaflow else schemas.known_kazoo_modules()
+    if module in schemas.module_names() or (metaflow and module in known):
+        return module
+    if not metaflow and module in schemas.other_modules():
+        said = f"{module} is a module of Kazoo's that has no code here yet: the node is passed over to _"
+        sheet.add("CF-CHK-061", where, said)
+        return module
+    elsewhere = schemas.named_elsewhere().get(module)
+    hint = f"did you mean {elsewhere}?" if elsewhere else did_you_mean(module, known)
+    if not metaflow and module in schemas.metaflow_modules():
+        said = f"{module} is a module of metaflows (digits in mid-call), not of callflows"
+        sheet.add("CF-CHK-062", where, said, hint)
+    else:
+        sheet.add(
+            "CF-CHK-060", where, f"there is no module {module}", hint or "callflow schema lists the modules"
+        )
+    return module
+
+
+def _data(sheet: Sheet, node: Mapping[str, Any], pointer: str) -> dict[str, Any]:
+    if "data" not in node:
+        sheet.add("CF-CHK-043", pointer, "the node has no data (Kazoo's API refuses it)", 'write "data": {}')
+        return {}
+    data = node["data"]
+    if not isinstance(data, dict):
+        sheet.add(
+            "CF-CHK-044", f"{pointer}/data", f"data is {_kind(data)}, not an object", 'write "data": {}'
+        )
+        return {}
+    return data
+
+
+def _inline(module: str, data: Mapping[str, Any], pointer: str, depth: int, passed: Passed) -> list[_Place]:
+    """Nodes that are written into the data (``x-node``: the module callflow's ``flow``)."""
+    places = []
+    for key, part in schemas.module_schema(module)["properties"].items():
+        if "x-node" in part and isinstance(data.get(key), dict):
+            places.append(_Place(data[key], f"{pointer}/data/{token(key)}", depth + 1, passed, ""))
+    return places
+
+
+def _children(
+    sheet: Sheet, node: Mapping[str, Any], place: _Place, module: str, passed: Passed, metaflow: bool
+) -> list[_Place]:
+    children = node.get("children", {})
+    where = f"{place.pointer}/children"
+    if not isinstance(children, dict):
+        sheet.add("CF-CHK-045", where, f"children is {_kind(children)}, not an object")
+        return []
+    if _is_bare_node(children):
+        said = "children holds a node without a branch key: on Kazoo the call hangs up here; it is read as _"
+        sheet.add("CF-CHK-046", where, said, 'write "children": {"_": {"module": ...}}', at_key=True)
+        return [_Place(children, where, place.depth + 1, passed, "_")]
+    if not metaflow:
+        _branch_keys(sheet, module, children, where)
+    return [
+        _Place(child, f"{where}/{token(key)}", place.depth + 1, passed, key)
+        for key, child in children.items()
+    ]
+
+
+def _branch_keys(sheet: Sheet, module: str, children: Mapping[str, Any], where: str) -> None:
+    """Branch keys that this module never goes to."""
+    if "" in children:
+        sheet.add("CF-CHK-051", f"{where}/", "a branch key is empty", at_key=True)
+    if module not in schemas.module_names():
+        return
+    rule = schemas.module_schema(module)["x-children"]
+    if rule == "never" and children:
+        sheet.add("CF-CHK-050", where, f"{module} ends the walk: its children never run", at_key=True)
+    for key in children:
+        unused = (rule == "always" and key != "_") or (rule == "bridge" and not _CAUSE.fullmatch(key))
+        if unused and key:
+            hint = "write _" if rule == "always" else "write _, a cause (USER_BUSY) or a code (sip:486)"
+            sheet.add(
+                "CF-CHK-052", f"{where}/{token(key)}", f"{module} never goes to {key}", hint, at_key=True
+            )
+
+
+def _is_bare_node(children: Mapping[str, Any]) -> bool:
+    """The documentation's own slip: a node where the branch keys should be."""
+    return isinstance(children.get("module"), str) and all(key in _NODE_KEYS for key in children)
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    names = {str: "a text", int: "a number", float: "a number", list: "a list"}
+    return names.get(type(value), "an object")
