@@ -164,6 +164,11 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._virtual_clock.now()
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Wait for the threads themselves: a timeout of virtual time would be over at once."""
+        with self._virtual_clock.external():
+            await super().shutdown_default_executor()
+
 
 def run_virtual(main: Coroutine[Any, Any, T], clock: VirtualClock) -> T:
     """Run ``main`` to its end on a loop of virtual time."""
@@ -217,7 +222,6 @@ class OutsideLoop:
         self.submit(self._cancel_all()).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
 
     async def _cancel_all(self) -> None:
@@ -226,3 +230,5 @@ class OutsideLoop:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        await self._loop.shutdown_asyncgens()
+        await self._loop.shutdown_default_executor()

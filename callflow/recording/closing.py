@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -21,14 +21,15 @@ from callflow.recording.messages import RecordingEvent, SpoolClosed
 # A virtual clock moves only when no task has anything left to do, so this wait lets all of them come first.
 _SETTLE_S = 0.001
 
-ENDINGS = frozenset({"finishing", "cancelled"})
-"""The changes of a recording after which its spool is closed, or fails."""
+ENDINGS = frozenset({"finishing", "cancelled", "failed"})
+"""The changes of a recording after which its spool is closed."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Ending:
     id: str
-    finished: asyncio.Future[Finished | None]  # None: its spool has failed, which was told
+    finished: asyncio.Future[Finished]
+    told: asyncio.Future[None]
 
 
 class ClosingDesk:
@@ -38,7 +39,7 @@ class ClosingDesk:
     """
 
     def __init__(self, finisher: Finisher, clock: Clock, publish: Callable[[Finished], None]) -> None:
-        self._finisher = finisher
+        self.finisher = finisher
         self._clock = clock
         self._publish = publish
         self._threads = ThreadPoolExecutor(
@@ -56,18 +57,19 @@ class ClosingDesk:
 
     def on_event(self, event: object) -> None:
         """A media event: an ending is noted, and time held."""
-        if not isinstance(event, RecordingEvent):
-            return
-        if event.change in ENDINGS:
+        if isinstance(event, RecordingEvent) and event.change in ENDINGS:
             self._note(event.id)
-        elif event.change == "failed" and event.id in self._known:
-            finished = self._known[event.id].finished
-            if not finished.done():
-                finished.set_result(None)
+
+    async def settled(self, recording_ids: Iterable[str]) -> None:
+        """Wait until of these recordings each that has ended is finished, and was told."""
+        for recording_id in recording_ids:
+            ending = self._known.get(recording_id)
+            if ending is not None:
+                await ending.told
 
     def on_closed(self, closed: SpoolClosed) -> None:
         """A spool is complete on disk: finish it. From any thread."""
-        work = self._threads.submit(self._finisher.finish, closed)
+        work = self._threads.submit(self.finisher.finish, closed)
         assert self._loop is not None, "start() comes first"
         self._loop.call_soon_threadsafe(self._under_way, closed.id, work)
 
@@ -84,9 +86,10 @@ class ClosingDesk:
     def _note(self, recording_id: str) -> _Ending:
         known = self._known.get(recording_id)
         if known is None:
+            loop = asyncio.get_running_loop()
             hold = self._clock.external()
             hold.__enter__()
-            known = _Ending(recording_id, asyncio.get_running_loop().create_future())
+            known = _Ending(recording_id, loop.create_future(), loop.create_future())
             known.finished.add_done_callback(lambda _: hold.__exit__(None, None, None))
             self._known[recording_id] = known
             self._order.put_nowait(known)
@@ -105,12 +108,12 @@ class ClosingDesk:
             if self._clock.virtual:
                 await self._clock.sleep(_SETTLE_S)
             del self._known[ending.id]
-            if finished is not None:
-                self._publish(finished)
+            self._publish(finished)
+            ending.told.set_result(None)
             self._order.task_done()
 
 
-def _pass_on(recording_id: str, done: asyncio.Future[Finished], to: asyncio.Future[Finished | None]) -> None:
+def _pass_on(recording_id: str, done: asyncio.Future[Finished], to: asyncio.Future[Finished]) -> None:
     if to.done():
         return
     error = done.exception()

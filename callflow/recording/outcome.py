@@ -1,4 +1,4 @@
-"""Layer 2: what becomes of a spool that nobody writes any more, and the rows that say so. No input or output."""
+"""Layer 2: what becomes of a spool that nobody writes any more, and the rows that say so. Values only."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ class Finished:
     file: str | None = None
     url: str | None = None
     delivery_id: str | None = None
+    method: str = ""
     message: str = ""
 
 
@@ -60,8 +61,8 @@ class Verdict(NamedTuple):
 
 
 def verdict(spool: Spool, reason: str, message: str) -> Verdict:
-    """What the recording is to become, if it can be encoded. ``reason``, ``message``: of a failure to write it
-    (empty: none is known).
+    """What the recording is to become, if it can be encoded. ``reason``, ``message``: why it could
+    not be written to its end (empty: it could, as far as is known).
     """
     ended, failed = spool.ended, spool.failed
     if failed is not None and not reason:
@@ -156,6 +157,7 @@ def finished(row: RecordingRow, delivery: DeliveryRow | None) -> Finished:
         sha256=row.sha256 or None,
         file=row.file or None,
         url=mask_url(row.url) if row.url else None,
+        method=row.method.upper(),
         delivery_id=delivery.id if delivery else None,
         message=row.message,
     )
