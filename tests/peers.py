@@ -1,0 +1,90 @@
+"""Peer programs that tests talk to: found, or the test is skipped (a failure with CALLFLOW_REQUIRE_PEERS=1)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+MODULES = Path(__file__).parent / "peers" / "node_modules"
+"""Where ``make peers`` puts the npm programs of tests/peers/package.json."""
+
+
+def require(program: str) -> str:
+    """The path of a program: on the PATH (``/usr/sbin`` too), or among the npm peers."""
+    places = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", str(MODULES / ".bin")))
+    found = shutil.which(program, path=places)
+    if found is None:
+        _missing(program)
+        raise AssertionError
+    return found
+
+
+def require_module(name: str) -> Path:
+    """The folder of an npm module."""
+    path = MODULES / name
+    if not path.is_dir():
+        _missing(f"npm module {name}")
+    return path
+
+
+def _missing(what: str) -> None:
+    if os.environ.get("CALLFLOW_REQUIRE_PEERS") == "1":
+        pytest.fail(f"{what} is not installed, and CALLFLOW_REQUIRE_PEERS=1")
+    pytest.skip(f"{what} is not installed (apt, or: make peers)")
+
+
+def free_port() -> int:
+    """A TCP port on loopback that nobody listens on just now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running(
+    command: Sequence[str], port: int, *, cwd: Path, env: Mapping[str, str] | None = None, seconds: float = 30
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A peer program, up and listening on ``port``; its output is in ``cwd/peer.log``."""
+    log = cwd / "peer.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            list(command),
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        _wait_for_port(process, port, seconds, log)
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_for_port(process: subprocess.Popen[bytes], port: int, seconds: float, log: Path) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            break
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.05)
+            continue
+        return
+    pytest.fail(f"the peer did not come up:\n{log.read_text(errors='replace')[-2000:]}")
