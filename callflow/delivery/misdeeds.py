@@ -10,7 +10,7 @@ from callflow.errors import SettingsError
 
 @dataclass(frozen=True, slots=True)
 class Misdeed:
-    """What is wrong with one answer. ``status`` 0: none of our own. ``cut``: 0 to 1 of the body, then no more.
+    """What is wrong with one answer. ``status`` 0: none of our own. ``cut``: 0 to 1 of the body.
 
     ``delay_s``: before the answer. ``bytes_per_s``: how slowly the body is read (0: at once).
     """

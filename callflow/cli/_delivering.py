@@ -1,0 +1,67 @@
+"""Layer 6: what ``callflow deliveries run`` does: finish what a dead process left, then empty the outbox."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from callflow.cli._output import Output
+from callflow.cli._story import JsonTeller, StoryTeller
+from callflow.clock import SystemClock
+from callflow.delivery.deliverer import Deliverer
+from callflow.documents.settings import load_settings
+from callflow.events import RecordingChanged
+from callflow.recording.finish import Finished, Finisher
+from callflow.recording.recover import recover
+from callflow.state.database import Database
+from callflow.state.folder import StateFolder
+
+
+async def deliver(
+    folder: StateFolder,
+    database: Database,
+    output: Output,
+    until_empty: bool,
+    allow_loopback: bool,
+    system_config: Path | None,
+) -> None:
+    """Recover, then deliver; tells each step as ``output`` wants it."""
+    settings = load_settings(system_config)
+    tell = JsonTeller(sys.stdout) if output is Output.json else StoryTeller(Console(highlight=False))
+    for done in await asyncio.to_thread(recover, folder, Finisher(folder, database)):
+        tell(_event(done))
+    deliverer = Deliverer(
+        database,
+        folder,
+        settings.delivery,
+        SystemClock(),
+        tell,
+        allow_loopback=allow_loopback,
+        url_metadata=settings.media.call_recording.url_metadata,
+    )
+    try:
+        await deliverer.run(until_empty=until_empty)
+    finally:
+        await deliverer.close()
+
+
+def _event(done: Finished) -> RecordingChanged:
+    return RecordingChanged(
+        time=0.0,
+        call_id=done.call_id,
+        recording_id=done.id,
+        change=done.change,
+        state=done.state,
+        reason=done.reason,
+        seconds=done.seconds,
+        origin=done.origin,
+        format=done.format,
+        bytes=done.bytes,
+        sha256=done.sha256,
+        file=done.file,
+        url=done.url,
+        message=done.message,
+    )

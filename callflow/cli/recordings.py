@@ -1,0 +1,212 @@
+"""Layer 6: ``callflow recordings``: what was recorded into a state folder, and what became of it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from callflow.cli._output import Output
+from callflow.cli._tables import (
+    DEFAULT_STATE,
+    OutputOption,
+    StateOption,
+    existing_state,
+    fields_of,
+    length,
+    problems_told,
+    show_facts,
+    show_json,
+    show_rows,
+    size,
+    track,
+    when,
+)
+from callflow.clock import iso
+from callflow.errors import RecordingError
+from callflow.log import mask_url
+from callflow.state.database import Database
+from callflow.state.folder import StateFolder
+from callflow.state.records import (
+    DeliveryRow,
+    RecordingRow,
+    delete_recording,
+    get_recording,
+    list_deliveries,
+    list_recordings,
+)
+
+main = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+
+_CHUNK = 1024 * 1024
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[StateFolder, Database]]:
+    with problems_told():
+        folder = StateFolder.open(existing_state(path))
+        database = Database.open(folder.database)
+        try:
+            yield folder, database
+        finally:
+            database.close()
+
+
+@main.command("list")
+def list_command(
+    state: StateOption = DEFAULT_STATE,
+    output: OutputOption = Output.text,
+    call_id: Annotated[str, typer.Option("--call-id", help="Only of this call.")] = "",
+    only: Annotated[str, typer.Option("--only", help="Only in this state (READY, FAILED ...).")] = "",
+    limit: Annotated[int, typer.Option("--limit", help="At most so many, the latest.")] = 100,
+) -> None:
+    """List recordings, the latest first."""
+    with _opened(state) as (folder, database):
+        rows = database.run(lambda c: list_recordings(c, call_id=call_id, state=only.upper(), limit=limit))
+        if output is Output.json:
+            show_json([_json(folder, row) for row in rows])
+            return
+        titles = ("id", "state", "reason", "started", "length", "file", "size", "where to")
+        show_rows(titles, (_line(row) for row in rows), "no recordings")
+
+
+@main.command("show")
+def show_command(
+    recording: Annotated[str, typer.Argument(metavar="ID")],
+    state: StateOption = DEFAULT_STATE,
+    output: OutputOption = Output.text,
+) -> None:
+    """Show one recording: its facts, its file, its deliveries."""
+    with _opened(state) as (folder, database):
+        row = database.run(lambda c: get_recording(c, recording))
+        deliveries = database.run(lambda c: list_deliveries(c, recording_id=recording))
+        if output is Output.json:
+            show_json({**_json(folder, row), "deliveries": [_delivery_json(each) for each in deliveries]})
+            return
+        show_facts(
+            (
+                ("id", row.id),
+                ("call id", row.call_id),
+                ("account", row.account_id),
+                ("state", row.state + (" (recovered)" if row.recovered else "")),
+                ("reason", row.reason),
+                ("message", row.message),
+                ("origin", row.origin),
+                ("label", row.label),
+                ("name", row.media_name),
+                ("started", when(row.started_wall)),
+                ("length", length(row.seconds)),
+                ("audio", f"{row.format}, {row.channels} channels, {row.rate} Hz"),
+                ("size", size(row.bytes) if row.bytes else ""),
+                ("sha-256", row.sha256),
+                ("file", str(folder.root / row.file) if row.file else ""),
+                ("where to", _where(row)),
+            )
+        )
+        for each in deliveries:
+            show_facts(
+                ((f"delivery {each.id}", f"{each.state}  attempts: {each.attempts}  {each.last_error}"),)
+            )
+
+
+@main.command("export")
+def export_command(
+    recording: Annotated[str, typer.Argument(metavar="ID")],
+    to: Annotated[Path, typer.Argument(help="A file that is not there yet, or a folder.")],
+    state: StateOption = DEFAULT_STATE,
+    output: OutputOption = Output.text,
+) -> None:
+    """Copy a recording's file to a place of your own."""
+    with _opened(state) as (folder, database):
+        row = database.run(lambda c: get_recording(c, recording))
+        if not row.file:
+            raise RecordingError(
+                f"recording {row.id} has no file here ({row.state})",
+                hint="delivered files are kept only with delivery.keep_delivered",
+            )
+        target = to / f"{row.id}.{row.format}" if to.is_dir() else to
+        _copy(folder.root / row.file, target, row.bytes)
+        if output is Output.json:
+            show_json({"id": row.id, "file": str(target), "bytes": row.bytes, "sha256": row.sha256})
+        else:
+            print(f"{target}  {size(row.bytes)}")
+
+
+@main.command("delete")
+def delete_command(
+    recordings: Annotated[list[str], typer.Argument(metavar="ID...")],
+    state: StateOption = DEFAULT_STATE,
+    output: OutputOption = Output.text,
+    force: Annotated[bool, typer.Option("--force", help="Even if it is not delivered yet.")] = False,
+) -> None:
+    """Delete recordings: the file here, its facts and the history of its deliveries."""
+    with _opened(state) as (folder, database):
+        for recording in recordings:
+            names = database.run(partial(delete_recording, recording_id=recording, force=force))
+            for name in names:
+                (folder.root / name).unlink(missing_ok=True)
+            if output is Output.json:
+                show_json({"id": recording, "deleted": True, "files": names})
+            else:
+                print(f"{recording}  deleted")
+
+
+def _copy(source: Path, target: Path, total: int) -> None:
+    done = track(total, target.name)
+    count = 0
+    try:
+        with source.open("rb") as reading, target.open("xb") as writing:
+            while chunk := reading.read(_CHUNK):
+                writing.write(chunk)
+                count += len(chunk)
+                done(count)
+        shutil.copystat(source, target)
+    except FileExistsError as error:
+        raise RecordingError(f"{target} is there already", hint="nothing is overwritten") from error
+    except OSError as error:
+        raise RecordingError(
+            f"{target} cannot be written: {error.strerror}", hint="is the folder there?"
+        ) from error
+
+
+def _where(row: RecordingRow) -> str:
+    if row.target_kind == "local":
+        return "local store"
+    return f"{row.target_kind} {row.method.upper()} {mask_url(row.url)}"
+
+
+def _line(row: RecordingRow) -> tuple[str, ...]:
+    kept = row.file.rpartition("/")[2]
+    bytes_text = size(row.bytes) if row.bytes else ""
+    began = when(row.started_wall)
+    return (row.id, row.state, row.reason, began, length(row.seconds), kept, bytes_text, _where(row))
+
+
+def _json(folder: StateFolder, row: RecordingRow) -> dict[str, Any]:
+    facts = fields_of(row, ("started_wall", "finished_wall"))
+    facts["seconds"] = row.seconds
+    facts["url"] = mask_url(row.url)
+    facts["file"] = str(folder.root / row.file) if row.file else None
+    facts["started"] = iso(row.started_wall) if row.started_wall else None
+    facts["finished"] = iso(row.finished_wall) if row.finished_wall else None
+    document = dict(row.document)
+    if isinstance(document.get("url"), str):
+        document["url"] = mask_url(document["url"])
+    facts["document"] = document
+    return facts
+
+
+def _delivery_json(row: DeliveryRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "state": row.state,
+        "url": mask_url(row.url),
+        "attempts": row.attempts,
+        "last_status": row.last_status,
+        "last_error": row.last_error,
+    }
