@@ -12,7 +12,7 @@ from callflow.documents import jsontext, schemas
 from callflow.documents.account_index import AccountIndex, account_root
 from callflow.documents.accounts import FOLDERS
 from callflow.documents.check_data import Surroundings, UrlVerdict, check_object
-from callflow.documents.check_flow import check_flow, check_metaflow, modules_of
+from callflow.documents.check_flow import check_flow, check_metaflow, nodes_of
 from callflow.documents.problems import Problem, Sheet, token
 from callflow.documents.settings import flatten
 
@@ -269,7 +269,7 @@ class _Document:
 
 def _is_metaflow_action(root: Any) -> bool:
     """Whether a bare tree is for mid-call: all its modules exist there, and something exists only there."""
-    found = modules_of(root)
+    found = [(module, data) for _, module, data in nodes_of(root)]
     if not found or any(module not in schemas.metaflow_modules() for module, _ in found):
         return False
     own = schemas.metaflow_modules() - schemas.known_kazoo_modules()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,20 +40,23 @@ def check_metaflow(sheet: Sheet, root: Any, pointer: str, around: Surroundings) 
     _check_tree(sheet, root, pointer, around, metaflow=True)
 
 
-def modules_of(root: Any) -> list[tuple[str, Mapping[str, Any]]]:
-    """Module and data of every node that has a module, in the order of the document."""
-    found: list[tuple[str, Mapping[str, Any]]] = []
-    todo = [root]
+def nodes_of(root: Any, pointer: str = "") -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Pointer, module and data of every node that has a module, in the order of the document."""
+    todo: list[tuple[Any, str]] = [(root, pointer)]
     while todo:
-        node = todo.pop()
+        node, where = todo.pop()
         if not isinstance(node, dict):
             continue
         module, data, children = node.get("module"), node.get("data"), node.get("children")
         if isinstance(module, str):
-            found.append((module, data if isinstance(data, dict) else {}))
-        if isinstance(children, dict):
-            todo.extend([children] if _is_bare_node(children) else reversed(children.values()))
-    return found
+            yield where, module, data if isinstance(data, dict) else {}
+        if not isinstance(children, dict):
+            continue
+        if _is_bare_node(children):
+            todo.append((children, f"{where}/children"))
+        else:
+            below = [(child, f"{where}/children/{token(key)}") for key, child in children.items()]
+            todo.extend(reversed(below))
 
 
 def _check_tree(sheet: Sheet, root: Any, pointer: str, around: Surroundings, *, metaflow: bool) -> None:

@@ -109,8 +109,8 @@ CODES: dict[str, Code] = {
     "CF-CHK-082": Code(WARNING, "doubtful silence timeout", "The number is unusual for seconds and for "
                        "milliseconds.", "Set media.silence_timeout_unit to s or ms."),
     "CF-CHK-083": Code(WARNING, "read-only origin", "origin is written by the module.", "Delete it."),
-    "CF-CHK-084": Code(WARNING, "stop behind a bridge", "An answered bridge runs no children: this stop is "
-                       "reached only if nobody answers.", "Leave it out: recordings end with the call."),
+    "CF-CHK-084": Code(WARNING, "stop without effect", "An answered bridge runs no children, and where "
+                       "nobody answers the call ends here anyway.", "Leave it out: recordings end with the call."),
     "CF-CHK-085": Code(WARNING, "two starts", "record_on_answer and record_on_bridge are both set.",
                        "Keep one: the bridge decides."),
     "CF-CHK-086": Code(WARNING, "nothing is recorded", "No url, and media.store_recordings is false.",
@@ -119,6 +119,8 @@ CODES: dict[str, Code] = {
                        "Lower record_min_sec."),
     "CF-CHK-088": Code(NOTE, "recording into voicemail", "A recording that runs while voicemail records "
                        "takes the message in as well.", "Stop the recording before voicemail."),
+    "CF-CHK-089": Code(NOTE, "stop where nobody answered", "An answered bridge runs no children: this stop "
+                       "and what follows are for calls that nobody answers.", "Nothing, if that is meant."),
     # ---- urls, expressions, documents
     "CF-CHK-090": Code(ERROR, "refused url", "Nothing can be delivered to or fetched from this url.",
                        "Write http://host/path or https://host/path."),
@@ -134,7 +136,7 @@ CODES: dict[str, Code] = {
                        "Write an id, or delete the key."),
     "CF-CHK-102": Code(ERROR, "number twice", "Two callflows of the account have the same number or pattern.",
                        "Take it out of one."),
-    "CF-CHK-103": Code(WARNING, "no number", "Neither numbers nor patterns: no call finds it.",
+    "CF-CHK-103": Code(NOTE, "no number", "Neither numbers nor patterns: no call finds it.",
                        "Add a number, or reach it through the module callflow."),
     "CF-CHK-104": Code(WARNING, "file name", "The document's id is not the file's name.",
                        "Name the file after the id."),

@@ -1,0 +1,205 @@
+"""Layer 6, ``callflow explain``: what each recording of a flow will do, and which document says so."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from callflow.cli._output import Output, fail, terminal
+
+if TYPE_CHECKING:
+    from callflow.documents.notes import Note
+    from callflow.documents.record_settings import RecordSettings
+    from callflow.documents.settings import Origin, Settings
+
+_FILE_KEYS = ("record_stereo", "mp3_bitrate_kbps", "mp3_quality")
+_SILENCE_KEYS = ("silence_timeout_unit", "silence_detector", "vad_mode")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One effective value: ``name`` of the key or setting, ``origin`` and perhaps its ``file``."""
+
+    name: str
+    value: object
+    origin: str
+    file: str
+    remark: str = ""
+
+
+def main(
+    flow: Annotated[Path, typer.Argument(metavar="FLOW", help="A callflow document or a bare flow.")],
+    account: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Account whose settings lie over system_config.")
+    ] = None,
+    system_config: Annotated[Path | None, typer.Option(metavar="DIR", help="Your system_config.")] = None,
+    output: Annotated[Output, typer.Option("-o", "--output", help="How to print.")] = Output.text,
+) -> None:
+    """Exit code 0; 2: a file that cannot be read."""
+    from callflow.errors import CallflowError
+
+    try:
+        settings = _settings(account, system_config)
+        nodes = [
+            {"node": pointer, "module": module, "settings": _rows(data, settings, module), "notes": notes}
+            for pointer, module, data, notes in _recordings(flow, settings)
+        ]
+    except CallflowError as error:
+        fail(str(error), error.hint)
+    rest = _settings_rows(settings)
+    if output is Output.json:
+        print(json.dumps({"nodes": _plain(nodes), "settings": _plain(rest)}, ensure_ascii=False, indent=2))
+        return
+    for node in nodes:
+        _print(f"{node['module']} at {node['node'] or '/'}", node["settings"], node["notes"])
+    if not nodes:
+        terminal().print("The flow starts no recording. What recordings would go by:")
+        _print("system_config", rest, ())
+
+
+def _settings(account: Path | None, system_config: Path | None) -> Settings:
+    from callflow.documents.accounts import Account
+    from callflow.documents.settings import for_account, load_settings
+
+    settings = load_settings(system_config)
+    if account is None:
+        return settings
+    document = Account.load(account).document
+    return for_account(settings, document, str(account / "account.json"))
+
+
+def _recordings(
+    path: Path, settings: Settings
+) -> Iterator[tuple[str, str, Mapping[str, Any], tuple[Note, ...]]]:
+    """Pointer, module, data and notes of every node of the file that starts a recording."""
+    from callflow.documents import jsontext
+    from callflow.documents.check_flow import nodes_of
+    from callflow.documents.record_settings import resolve_record
+    from callflow.errors import InvalidDocument
+
+    document = jsontext.read(path).value
+    if not isinstance(document, dict):
+        raise InvalidDocument(f"{path} is no callflow: a callflow is a JSON object", hint="callflow check")
+    root, top = (document["flow"], "/flow") if "flow" in document else (document, "")
+    for pointer, module, data in nodes_of(root, top):
+        if module == "record_caller" or (module == "record_call" and data.get("action", "start") == "start"):
+            yield pointer, module, data, resolve_record(data, settings).notes
+
+
+def _rows(data: Mapping[str, Any], settings: Settings, module: str) -> list[Row]:
+    from callflow.documents.record_settings import choose_storage, resolve_record
+
+    record = resolve_record(data, settings)
+    rows = [_row(key, _value(record, key), record.origins[key]) for key in _keys(record, module)]
+    storage = choose_storage(record.url, settings)
+    goes = {
+        "http": lambda: _upload(record),
+        "couchdb": lambda: f"attachment in {_masked(storage.url)}",
+        "local": lambda: "the local media store",
+        "none": lambda: "nowhere: nothing is recorded",
+    }[storage.kind]()
+    rows.append(Row("goes to", goes, storage.reason, ""))
+    return rows + [_setting(settings, key) for key in _FILE_KEYS]
+
+
+def _keys(record: RecordSettings, module: str) -> Iterator[str]:
+    """The documented keys, without those of silence where it is off, without what record_caller has not."""
+    from callflow.documents import schemas
+
+    for key in schemas.module_schema(module)["properties"]:
+        if key in record.origins and (
+            record.silence or not key.startswith("silence_") or key == "silence_detection"
+        ):
+            yield key
+
+
+def _value(record: RecordSettings, key: str) -> object:
+    if key == "silence_detection":
+        return record.silence is not None
+    if key.startswith("silence_") and record.silence:
+        return {
+            "silence_initial_timeout": f"{record.silence.initial_ms / 1000:g} s"
+            if record.silence.initial_ms
+            else "off",
+            "silence_final_timeout": f"{record.silence.final_ms / 1000:g} s"
+            if record.silence.final_ms
+            else "off",
+            "silence_threshold": record.silence.threshold,
+        }[key]
+    if key == "record_sample_rate":
+        return record.record_sample_rate or "the call's own"
+    if key == "url":
+        return _masked(record.url) if record.url else None
+    found: object = getattr(record, key)
+    return None if found == "" else found
+
+
+def _upload(record: RecordSettings) -> str:
+    from callflow.delivery.urls import upload_urls
+    from callflow.errors import BadUrl
+
+    try:
+        url = next(iter(upload_urls(record.url or "", "CALL_ID", record.format)))
+    except BadUrl as error:
+        return f"nowhere: {error}"
+    return f"{record.method.upper()} {_masked(url)}"
+
+
+def _masked(url: str) -> str:
+    from callflow.log import mask_url
+
+    return mask_url(url)
+
+
+def _settings_rows(settings: Settings) -> list[Row]:
+    names = [name for name in settings.origins if name.startswith("media.")]
+    return [_setting(settings, name.removeprefix("media.")) for name in names]
+
+
+def _setting(settings: Settings, name: str) -> Row:
+    value: object = settings.media
+    for part in name.split("."):
+        value = getattr(value, part)
+    shown = _masked(value) if isinstance(value, str) and "://" in value else value
+    return _row(f"media.{name}", shown, settings.origins[f"media.{name}"])
+
+
+def _row(name: str, value: object, origin: Origin) -> Row:
+    return Row(name, value, origin.source, origin.file)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {key: item for key, item in dataclasses.asdict(value).items() if item != ""}
+    return value
+
+
+def _print(title: str, rows: list[Row], notes: tuple[Note, ...]) -> None:
+    from rich.table import Table
+
+    console = terminal()
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in ("key", "value", "from", "file"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        shown = (
+            "–"
+            if row.value is None
+            else str(row.value).lower()
+            if isinstance(row.value, bool)
+            else str(row.value)
+        )
+        table.add_row(row.name, shown, row.origin, row.file)
+    console.print(table)
+    for note in notes:
+        console.print(f"  {note.level}: {note.message}", soft_wrap=True, markup=False)
