@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from callflow.cli._output import Output, fail, terminal
+from callflow.cli._output import Output, fail, show_table
 
 if TYPE_CHECKING:
     from callflow.documents.notes import Note
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _FILE_KEYS = ("record_stereo", "mp3_bitrate_kbps", "mp3_quality")
 _SILENCE_KEYS = ("silence_timeout_unit", "silence_detector", "vad_mode")
+"""Shown where the recording ends on silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,16 @@ class Row:
     value: object
     origin: str
     file: str
-    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One node that starts a recording; ``node`` is its JSON pointer in the file."""
+
+    node: str
+    module: str
+    settings: tuple[Row, ...]
+    notes: tuple[Note, ...]
 
 
 def main(
@@ -46,21 +56,21 @@ def main(
 
     try:
         settings = _settings(account, system_config)
-        nodes = [
-            {"node": pointer, "module": module, "settings": _rows(data, settings, module), "notes": notes}
-            for pointer, module, data, notes in _recordings(flow, settings)
-        ]
+        found = [_explain(*node, settings) for node in _recordings(flow)]
     except CallflowError as error:
         fail(str(error), error.hint)
     rest = _settings_rows(settings)
     if output is Output.json:
-        print(json.dumps({"nodes": _plain(nodes), "settings": _plain(rest)}, ensure_ascii=False, indent=2))
+        nodes = [dataclasses.asdict(each) for each in found]
+        body = {"nodes": nodes, "settings": [dataclasses.asdict(row) for row in rest]}
+        print(json.dumps(body, ensure_ascii=False, indent=2))
         return
-    for node in nodes:
-        _print(f"{node['module']} at {node['node'] or '/'}", node["settings"], node["notes"])
-    if not nodes:
-        terminal().print("The flow starts no recording. What recordings would go by:")
-        _print("system_config", rest, ())
+    for each in found:
+        _print(f"{each.module} at {each.node or '/'}", each.settings)
+        for note in each.notes:
+            print(f"  {note.level}: {note.message}")
+    if not found:
+        _print("The flow starts no recording. Recordings would go by:", rest)
 
 
 def _settings(account: Path | None, system_config: Path | None) -> Settings:
@@ -74,13 +84,10 @@ def _settings(account: Path | None, system_config: Path | None) -> Settings:
     return for_account(settings, document, str(account / "account.json"))
 
 
-def _recordings(
-    path: Path, settings: Settings
-) -> Iterator[tuple[str, str, Mapping[str, Any], tuple[Note, ...]]]:
-    """Pointer, module, data and notes of every node of the file that starts a recording."""
+def _recordings(path: Path) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Pointer, module and data of every node of the file that starts a recording."""
     from callflow.documents import jsontext
     from callflow.documents.check_flow import nodes_of
-    from callflow.documents.record_settings import resolve_record
     from callflow.errors import InvalidDocument
 
     document = jsontext.read(path).value
@@ -89,23 +96,24 @@ def _recordings(
     root, top = (document["flow"], "/flow") if "flow" in document else (document, "")
     for pointer, module, data in nodes_of(root, top):
         if module == "record_caller" or (module == "record_call" and data.get("action", "start") == "start"):
-            yield pointer, module, data, resolve_record(data, settings).notes
+            yield pointer, module, data
 
 
-def _rows(data: Mapping[str, Any], settings: Settings, module: str) -> list[Row]:
+def _explain(pointer: str, module: str, data: Mapping[str, Any], settings: Settings) -> Explained:
     from callflow.documents.record_settings import choose_storage, resolve_record
 
     record = resolve_record(data, settings)
     rows = [_row(key, _value(record, key), record.origins[key]) for key in _keys(record, module)]
     storage = choose_storage(record.url, settings)
     goes = {
-        "http": lambda: _upload(record),
-        "couchdb": lambda: f"attachment in {_masked(storage.url)}",
-        "local": lambda: "the local media store",
-        "none": lambda: "nowhere: nothing is recorded",
-    }[storage.kind]()
+        "http": _upload(record),
+        "couchdb": f"attachment in {_masked(storage.url)}",
+        "local": "the local media store",
+        "none": "nowhere: nothing is recorded",
+    }[storage.kind]
     rows.append(Row("goes to", goes, storage.reason, ""))
-    return rows + [_setting(settings, key) for key in _FILE_KEYS]
+    rows += [_setting(settings, key) for key in _FILE_KEYS + (_SILENCE_KEYS if record.silence else ())]
+    return Explained(pointer, module, tuple(rows), record.notes)
 
 
 def _keys(record: RecordSettings, module: str) -> Iterator[str]:
@@ -122,16 +130,11 @@ def _keys(record: RecordSettings, module: str) -> Iterator[str]:
 def _value(record: RecordSettings, key: str) -> object:
     if key == "silence_detection":
         return record.silence is not None
-    if key.startswith("silence_") and record.silence:
-        return {
-            "silence_initial_timeout": f"{record.silence.initial_ms / 1000:g} s"
-            if record.silence.initial_ms
-            else "off",
-            "silence_final_timeout": f"{record.silence.final_ms / 1000:g} s"
-            if record.silence.final_ms
-            else "off",
-            "silence_threshold": record.silence.threshold,
-        }[key]
+    if record.silence and key in ("silence_initial_timeout", "silence_final_timeout"):
+        ms = record.silence.initial_ms if key == "silence_initial_timeout" else record.silence.final_ms
+        return f"{ms / 1000:g} s" if ms else "off"
+    if record.silence and key == "silence_threshold":
+        return record.silence.threshold
     if key == "record_sample_rate":
         return record.record_sample_rate or "the call's own"
     if key == "url":
@@ -174,32 +177,18 @@ def _row(name: str, value: object, origin: Origin) -> Row:
     return Row(name, value, origin.source, origin.file)
 
 
-def _plain(value: object) -> object:
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {key: item for key, item in dataclasses.asdict(value).items() if item != ""}
-    return value
+def _print(title: str, rows: Sequence[Row]) -> None:
+    table = [(row.name, _shown(row.value), f"{row.origin} {_near(row.file)}".rstrip()) for row in rows]
+    show_table(("key", "value", "from"), table, title=title)
 
 
-def _print(title: str, rows: list[Row], notes: tuple[Note, ...]) -> None:
-    from rich.table import Table
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "–" if value is None else str(value)
 
-    console = terminal()
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for column in ("key", "value", "from", "file"):
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        shown = (
-            "–"
-            if row.value is None
-            else str(row.value).lower()
-            if isinstance(row.value, bool)
-            else str(row.value)
-        )
-        table.add_row(row.name, shown, row.origin, row.file)
-    console.print(table)
-    for note in notes:
-        console.print(f"  {note.level}: {note.message}", soft_wrap=True, markup=False)
+
+def _near(file: str) -> str:
+    """A path as short as it can be said from here."""
+    path, here = Path(file), Path.cwd()
+    return str(path.relative_to(here)) if file and path.is_relative_to(here) else file

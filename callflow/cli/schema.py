@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from callflow.cli._output import Output, fail, terminal
+from callflow.cli._output import Output, fail, show_table
 
 
 def main(
@@ -45,16 +45,15 @@ def _find(name: str | None) -> list[str]:
     return [each for each in (f"modules/{wanted}", wanted) if each in schemas.names()]
 
 
-def rows(schema: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str, str, str, str, str]]:
-    """Key, type, default, limits, required and description of every key, those inside objects with dots."""
+def rows(schema: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str, str, str, str]]:
+    """Key (a star: required), type, default, limits and description, keys inside objects with dots."""
     required = schema.get("required", ())
     for key, part in schema.get("properties", {}).items():
         yield (
-            f"{prefix}{key}",
+            f"{prefix}{key}{' *' if key in required else ''}",
             _type(part),
             _default(part),
             _limits(part),
-            "yes" if key in required else "",
             str(part.get("description", part.get("title", ""))),
         )
         if part.get("properties"):
@@ -89,29 +88,16 @@ def _limits(part: Mapping[str, Any]) -> str:
 
 
 def _print_list(names: list[str]) -> None:
-    from rich.table import Table
-
     from callflow.documents import schemas
 
-    table = Table()
-    for column in ("schema", "title", "description"):
-        table.add_column(column, overflow="fold")
-    for name in names:
-        schema = schemas.load(name)
-        table.add_row(name, schema.get("title", ""), schema.get("description", ""))
-    terminal().print(table)
+    found = ((name, schemas.load(name)) for name in names)
+    show_table(
+        ("schema", "description"), [(name, str(schema.get("description", ""))) for name, schema in found]
+    )
 
 
 def _print_table(name: str, schema: Mapping[str, Any]) -> None:
-    from rich.table import Table
-
-    console = terminal()
     kind = "module" if name.startswith("modules/") else "document"
-    console.print(f"{kind} {name.rpartition('/')[2]}: {schema.get('title', '')}", style="bold", markup=False)
-    console.print(str(schema.get("description", "")), markup=False)
-    table = Table()
-    for column in ("key", "type", "default", "limits", "required", "description"):
-        table.add_column(column, overflow="fold")
-    for row in rows(schema):
-        table.add_row(*row)
-    console.print(table, markup=False)
+    title = f"{kind} {name.rpartition('/')[2]}: {schema.get('description', '')}"
+    columns = ("key (* required)", "type", "default", "limits", "description")
+    show_table(columns, rows(schema), title=title)

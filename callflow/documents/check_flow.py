@@ -90,7 +90,7 @@ def _check_node(sheet: Sheet, place: _Place, around: Surroundings, metaflow: boo
             )
     module = _module(sheet, node, pointer, metaflow)
     data = _data(sheet, node, pointer)
-    passed = Passed(module, data, place.key, pointer, place.passed)
+    passed = Passed(module, data, place.key, pointer, place.passed, leaf=not node.get("children"))
     inline: list[_Place] = []
     if module in schemas.module_names() and not metaflow:
         data = check_object(sheet, data, f"modules/{module}", f"{pointer}/data", around)

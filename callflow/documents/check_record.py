@@ -19,13 +19,14 @@ _SILENCE = ("silence_initial_timeout", "silence_final_timeout", "silence_thresho
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """A node and the way from the root to it. ``key``: the branch that led here."""
+    """A node and the way from the root to it. ``key``: the branch that led here. ``leaf``: no children."""
 
     module: str
     data: Mapping[str, Any]
     key: str
     pointer: str
     before: Passed | None
+    leaf: bool
 
     def with_data(self, data: Mapping[str, Any]) -> Passed:
         """The same place with its data as it is read."""
@@ -86,12 +87,10 @@ def _stop(sheet: Sheet, node: Passed) -> None:
             sheet.add("CF-CHK-084", node.pointer, said, "the recording ends with the call")
             return
         if before.module in _BRIDGES or before.module in _STRICT_BRIDGES:
-            said = (
-                f"this stop runs only if {before.module} is not answered: an answered bridge runs no children"
-            )
-            sheet.add(
-                "CF-CHK-084", node.pointer, said, "the recording ends with the call; leave the stop out"
-            )
+            unless = f"this stop runs only if {before.module} is not answered"
+            said = f"{unless}: an answered bridge runs no children"
+            hint = "the recording ends with the call" + ("; leave the stop out" if node.leaf else "")
+            sheet.add("CF-CHK-084" if node.leaf else "CF-CHK-089", node.pointer, said, hint)
             return
         key = before.key
 

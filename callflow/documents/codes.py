@@ -110,7 +110,8 @@ CODES: dict[str, Code] = {
                        "milliseconds.", "Set media.silence_timeout_unit to s or ms."),
     "CF-CHK-083": Code(WARNING, "read-only origin", "origin is written by the module.", "Delete it."),
     "CF-CHK-084": Code(WARNING, "stop without effect", "An answered bridge runs no children, and where "
-                       "nobody answers the call ends here anyway.", "Leave it out: recordings end with the call."),
+                       "nobody answers the call ends here anyway.",
+                       "Leave it out: recordings end with the call."),
     "CF-CHK-085": Code(WARNING, "two starts", "record_on_answer and record_on_bridge are both set.",
                        "Keep one: the bridge decides."),
     "CF-CHK-086": Code(WARNING, "nothing is recorded", "No url, and media.store_recordings is false.",
