@@ -25,6 +25,7 @@ from callflow.engine.flow import Flow
 from callflow.engine.outcome import HandOver, Outcome
 from callflow.engine.report import CallReport, ReportWriter
 from callflow.engine.router import MediaRouter
+from callflow.engine.routing import find_flow
 from callflow.engine.services import Services
 from callflow.engine.session import CallRun, run_call
 from callflow.errors import EngineError, NoFlow
@@ -188,7 +189,7 @@ class Engine:
         unsubscribe = self.bus.subscribe(heard)
         try:
             call = Call(replace(self._services, dialer=pretend.dialer), pretend.caller)
-            found = flow or _route(call)
+            found = _route(call) if flow is None else _given(call, flow)
             pretend.begin()
             try:
                 await run_call(call, found, self._modules)
@@ -302,6 +303,14 @@ async def _ring_number(data: Mapping[str, Any], call: Call) -> Outcome:
     target = DialTarget("number", call.party.to_number)
     result = await call.bridge([target], timeout_s=CONSULT_RING_S)
     return HandOver(did=f"talked to {target.id}" if result.answered else f"{target.id}: {result.cause}")
+
+
+def _given(call: Call, flow: Flow) -> Flow:
+    """``flow``, with the capture groups that its own patterns find in the dialled number."""
+    match = find_flow(call.party.to_number, {flow.id: flow.document})
+    if match is not None:
+        call.capture_group, call.capture_groups = match.capture_group, match.capture_groups
+    return flow
 
 
 def _route(call: Call) -> Flow:

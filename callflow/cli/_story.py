@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TextIO
 
 from rich.console import Console
 from rich.text import Text
 
 from callflow import events as ev
+from callflow.log import mask_url
+from callflow.state.records import ACTIVE, DeliveryRow, RecordingRow
 
 Teller = Callable[[ev.Event], None]
 
@@ -63,7 +66,7 @@ class StoryTeller:
 
     def _step_ended(self, event: ev.StepEnded) -> None:
         line = _at(event.time, inner=True)
-        line.append(event.did or event.module)
+        line.append(event.did or ("the caller has left" if event.outcome == "gone" else event.module))
         line.append(f"  → {event.outcome}", style="green")
         if event.seconds >= 0.005:
             line.append(f"  ({event.seconds:.2f} s)", style="dim")
@@ -96,9 +99,9 @@ class StoryTeller:
                 self._names[event.leg] = event.endpoint
                 self._say(event, f"{event.endpoint} is ringing")
             case ev.CallBridged():
-                self._say(event, f"{event.endpoint} answers: {self._name(event.leg)} and it talk")
+                self._say(event, f"{self._name(event.leg)} and {event.endpoint} hear each other")
             case ev.CallUnbridged():
-                self._say(event, f"the talk with {self._name(event.peer)} ends ({event.cause})")
+                self._say(event, f"{self._name(event.leg)} and {self._name(event.peer)} part ({event.cause})")
             case ev.CallTransferred():
                 who, kept = self._name(event.leg), self._name(event.kept)
                 self._say(event, f"{who} transfers {kept} to {event.target} ({event.kind})")
@@ -185,4 +188,41 @@ def _at(time: float, *, inner: bool = False) -> Text:
     line.append(f"{time:9.2f}  ", style="dim")
     if inner:
         line.append("    ")
+    return line
+
+
+def summarize(
+    console: Console, recordings: Sequence[RecordingRow], deliveries: Sequence[DeliveryRow], state: Path
+) -> None:
+    """What is there at the end: each recording, its file, and where it was sent."""
+    if not recordings:
+        console.print("\nnothing was recorded", style="dim")
+        return
+    console.print()
+    for number, row in enumerate(recordings, 1):
+        line = Text()
+        line.append(f"recording {number}  ", style="magenta")
+        line.append(f"{row.state.lower()}, {row.seconds:.2f} s")
+        if row.state == "READY":
+            line.append(
+                f", {row.format}, {row.channels} channel{'s' * (row.channels != 1)}, {row.bytes:,} bytes"
+            )
+        line.append(f"  {row.id}", style="dim")
+        console.print(line, soft_wrap=True)
+        if row.file:
+            console.print(Text(f"  listen   {state / row.file}"), soft_wrap=True)
+        for delivery in deliveries:
+            if delivery.recording_id == row.id:
+                console.print(_sent(delivery), soft_wrap=True)
+
+
+def _sent(row: DeliveryRow) -> Text:
+    line = Text(f"  {row.state.lower():<9}", style="green" if row.state == "DELIVERED" else "yellow")
+    line.append(f"{row.method.upper()} {mask_url(row.url)}", style="")
+    if row.last_status is not None:
+        line.append(f"  answer {row.last_status}", style="dim")
+    if row.last_error and row.state != "DELIVERED":
+        line.append(f"  {row.last_error}", style="red")
+    if row.state in ACTIVE:
+        line.append("  it stays queued: `callflow deliveries run` goes on with it", style="dim")
     return line

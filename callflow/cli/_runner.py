@@ -1,0 +1,63 @@
+"""Layer 6: runs one pretend call for ``run`` and ``demo``, in virtual or in real time."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from callflow.app import Engine, EngineOptions
+from callflow.channels.sim.scenario import Scenario
+from callflow.cli._story import Teller
+from callflow.clock import Clock, SystemClock, VirtualClock, run_virtual
+from callflow.engine.flow import Flow
+from callflow.engine.report import CallReport
+from callflow.state.records import ACTIVE, DeliveryRow, RecordingRow, find_recording
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One call and what it runs with. ``flow`` None: the account's flow for the dialled number."""
+
+    options: EngineOptions
+    scenario: Scenario
+    flow: Flow | None
+    realtime: bool
+    delivery_wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What came of it: the call, its recordings as they are listed, their deliveries."""
+
+    report: CallReport
+    recordings: tuple[RecordingRow, ...]
+    deliveries: tuple[DeliveryRow, ...]
+
+    @property
+    def failed(self) -> bool:
+        """The flow or a document was at fault, or a recording could not be made."""
+        return bool(self.report.errors) or any(row.state == "FAILED" for row in self.recordings)
+
+    @property
+    def queued(self) -> tuple[DeliveryRow, ...]:
+        """What has not been delivered, and will be tried again or must be looked at."""
+        return tuple(row for row in self.deliveries if row.state in (*ACTIVE, "DEAD", "BLOCKED"))
+
+
+def run_job(job: Job, teller: Teller) -> Ran:
+    """Place the call, tell its events, wait for its deliveries. Raises CallflowError."""
+    if job.realtime:
+        return asyncio.run(_run(job, teller, SystemClock()))
+    clock = VirtualClock()
+    return run_virtual(_run(job, teller, clock), clock)
+
+
+async def _run(job: Job, teller: Teller, clock: Clock) -> Ran:
+    async with Engine(job.options, clock) as engine:
+        engine.bus.subscribe(teller)
+        report = await engine.place_call(job.scenario, job.flow)
+        ids = tuple(report.recordings)
+        deliveries = await engine.deliveries_settled(ids, job.delivery_wait_s)
+        with clock.external():
+            found = await engine.database.arun(lambda conn: [find_recording(conn, one) for one in ids])
+        return Ran(report, tuple(row for row in found if row is not None), tuple(deliveries))

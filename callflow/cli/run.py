@@ -1,0 +1,198 @@
+"""Layer 6, ``callflow run``: walk a flow on a pretend call, record it, deliver it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from callflow.cli import _run_options as opt
+from callflow.cli._output import Output, fail, terminal
+from callflow.errors import CallflowError
+
+if TYPE_CHECKING:
+    from callflow.channels.sim.scenario import Scenario
+    from callflow.channels.sim.words import Words
+    from callflow.cli._runner import Job, Ran
+    from callflow.engine.flow import Flow
+
+FAULT, QUEUED = 1, 3
+"""Exit codes: the flow or a document is at fault; something is not delivered yet."""
+
+
+def main(
+    flow: opt.FlowFile = None,
+    scenario: opt.ScenarioFile = None,
+    account: opt.AccountFolder = None,
+    system_config: opt.ConfigFolder = None,
+    state: opt.StateDir = None,
+    var: opt.Variables = None,
+    to_number: opt.To = None,
+    from_number: opt.From = None,
+    user: opt.User = None,
+    device: opt.Device = None,
+    caller_audio: opt.CallerAudio = None,
+    callee_audio: opt.CalleeAudio = None,
+    answer_after: opt.AnswerAfter = None,
+    reject: opt.Reject = None,
+    endpoint: opt.Endpoint = None,
+    dtmf: opt.Dtmf = None,
+    callee_dtmf: opt.CalleeDtmf = None,
+    hangup_after: opt.HangupAfter = None,
+    callee_hangup_after: opt.CalleeHangupAfter = None,
+    hold: opt.Hold = None,
+    transfer: opt.Transfer = None,
+    caller_loss: opt.CallerLoss = None,
+    callee_loss: opt.CalleeLoss = None,
+    max_duration: opt.MaxDuration = None,
+    seed: opt.Seed = None,
+    realtime: opt.Realtime = False,
+    delivery_wait: opt.DeliveryWait = 30.0,
+    output: opt.Format = Output.text,
+) -> None:
+    """Walk FLOW on a pretend call, record it, deliver it. An hour of call takes seconds.
+
+    Exit code 0: done and delivered; 1: the flow or a document is at fault; 2: wrong use; 3: a recording is
+    not delivered yet (it stays queued).
+    """
+    from callflow.channels.sim.words import Words
+
+    words = Words(
+        from_number=from_number,
+        to_number=to_number,
+        user_id=user,
+        device_id=device,
+        caller_audio=_audio(caller_audio),
+        callee_audio=_audio(callee_audio),
+        answer_after=answer_after,
+        reject=reject,
+        endpoints=endpoint or (),
+        dtmf=dtmf or (),
+        callee_dtmf=callee_dtmf or (),
+        hangup_after=hangup_after,
+        callee_hangup_after=callee_hangup_after,
+        hold=hold or (),
+        transfer=transfer or (),
+        caller_loss=caller_loss,
+        callee_loss=callee_loss,
+        max_duration_s=max_duration,
+    )
+    variables = _variables(var or ())
+    if flow is None and account is None:
+        fail("there is nothing to walk", "give a FLOW file, or --account DIR and --to NUMBER")
+    for path in (flow, scenario):
+        if path is not None and not path.is_file():
+            fail(f"{path} is not a file")
+    try:
+        job = _job(flow, scenario, account, system_config, state, words, variables)
+        job = replace(
+            job,
+            options=replace(job.options, seed=seed),
+            realtime=realtime,
+            delivery_wait_s=delivery_wait,
+        )
+        ran = _tell(job, output)
+    except CallflowError as error:
+        terminal(stderr=True).print(f"{error.code} {error}", markup=False, soft_wrap=True)
+        if error.hint:
+            terminal(stderr=True).print(f"  {error.hint}", markup=False, soft_wrap=True)
+        raise typer.Exit(FAULT) from None
+    if ran.failed:
+        raise typer.Exit(FAULT)
+    if ran.queued:
+        raise typer.Exit(QUEUED)
+
+
+def _tell(job: Job, output: Output) -> Ran:
+    from callflow.cli._runner import run_job
+    from callflow.cli._story import JsonTeller, StoryTeller, summarize
+
+    if output is Output.json:
+        return run_job(job, JsonTeller(sys.stdout))
+    console = terminal()
+    ran = run_job(job, StoryTeller(console))
+    summarize(console, ran.recordings, ran.deliveries, job.options.state)
+    return ran
+
+
+# ---- what runs ----------------------------------------------------------------------------------
+
+
+def _job(
+    flow_file: Path | None,
+    scenario_file: Path | None,
+    account_folder: Path | None,
+    system_config: Path | None,
+    state: Path | None,
+    words: Words,
+    variables: Mapping[str, str],
+) -> Job:
+    from callflow.app import EngineOptions
+    from callflow.cli._runner import Job
+    from callflow.documents.accounts import Account
+    from callflow.documents.settings import for_account, load_settings
+    from callflow.state.folder import default_state
+
+    account = Account.load(account_folder) if account_folder else Account.empty()
+    settings = load_settings(system_config)
+    if account_folder is not None:
+        settings = for_account(settings, account.document, str(account_folder / "account.json"))
+    flow = _flow(flow_file) if flow_file else None
+    options = EngineOptions(
+        state=state or default_state(),
+        settings=settings,
+        account=account,
+        flows={flow.id: flow.document} if flow is not None and flow.document else {},
+        variables=variables,
+    )
+    scenario = _scenario(scenario_file, words, flow)
+    return Job(options=options, scenario=scenario, flow=flow, realtime=False, delivery_wait_s=0.0)
+
+
+def _flow(file: Path) -> Flow:
+    """The flow in ``file``: a callflow document, or a bare tree. Its id is the document's, else the name."""
+    from callflow.documents import jsontext
+    from callflow.engine.flow import Flow
+
+    document = jsontext.read(file).value
+    found = Flow.parse(document)
+    return found if found.id else Flow.parse(document, flow_id=file.stem)
+
+
+def _scenario(file: Path | None, words: Words, flow: Flow | None) -> Scenario:
+    """The scenario file with the words laid over it; without a number to call, the flow's first one."""
+    from callflow.channels.sim.read import parse_scenario, read_document
+    from callflow.channels.sim.words import overlay
+    from callflow.errors import ScenarioError
+
+    document: dict[str, Any] = read_document(file) if file else {}
+    numbers = flow.document.get("numbers") if flow is not None else None
+    if "to" not in document and isinstance(numbers, list) and numbers and numbers[0] != "no_match":
+        document["to"] = str(numbers[0])
+    try:
+        laid_over = overlay(document, words)
+        return parse_scenario(laid_over, file.parent if file else Path())
+    except ScenarioError as error:
+        fail(str(error), error.hint)
+
+
+def _variables(words: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            fail(f"--var {word!r} is not NAME=VALUE")
+        found[name] = value
+    return found
+
+
+def _audio(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    if not path.is_file():
+        fail(f"{path} is not a file")
+    return str(path.absolute())
