@@ -73,7 +73,7 @@ class Leg:
 
     @property
     def hears(self) -> Leg | None:
-        """The leg whose sound goes to this one."""
+        """The leg whose sound goes to this one, and that this one's goes to (hold cuts both ways)."""
         peer = self.peer
         return None if peer is None or self.held or peer.held else peer
 

@@ -16,6 +16,7 @@ from callflow.media.taps import Samples
 
 READ, WRITE = 0, 1
 _FIRST_ROWS = 8
+_GROUP_BYTES = 128 << 10  # a part of a core's second-level cache
 
 
 class Plane:
@@ -29,8 +30,7 @@ class Plane:
         self.legs: dict[int, Leg] = {}
         self._free = list(range(_FIRST_ROWS - 1, -1, -1))
         self._due: NDArray[np.int64] = np.full(_FIRST_ROWS, ENDLESS, np.int64)
-        self._talker: NDArray[np.intp] = np.full(_FIRST_ROWS, -1, np.intp)
-        self._listeners: NDArray[np.intp] | None = None
+        self._listener: NDArray[np.intp] = np.full(_FIRST_ROWS, -1, np.intp)  # who hears a row; -1: nobody
         self._sounding: dict[int, Leg] = {}
         self._playing: dict[int, Leg] = {}
 
@@ -56,6 +56,8 @@ class Plane:
             self._sounding[row] = leg
         elif self._sounding.pop(row, None) is not None:
             self.rows[row, READ] = 0
+            if self._listener[row] >= 0:
+                self.rows[self._listener[row], WRITE] = 0
         if leg.plays:
             self._playing[row] = leg
         elif self._playing.pop(row, None) is not None:
@@ -63,11 +65,9 @@ class Plane:
 
     def rewire(self, leg: Leg) -> None:
         """``leg``'s bridge or hold has changed."""
-        talker = leg.hears
-        self._talker[leg.row] = -1 if talker is None else talker.row
-        self._listeners = None
-        if talker is None:
-            self.rows[leg.row, WRITE] = 0
+        peer = leg.hears
+        self._listener[leg.row] = -1 if peer is None else peer.row
+        self.rows[leg.row, WRITE] = 0
 
     @property
     def quiet(self) -> bool:
@@ -83,17 +83,22 @@ class Plane:
         return [self.legs[row] for row in np.flatnonzero(self._due <= at).tolist()]
 
     def render(self, start: int, n: int) -> None:
-        """Make the sound of all legs for ``n`` samples from sample ``start`` on."""
+        """Make the sound of all legs for ``n`` samples from sample ``start`` on.
+
+        A group of legs at a time, so that what one party says is still in the cache when the other hears it.
+        """
         rows = self.rows
-        for row, leg in self._sounding.items():
-            leg.render_read(rows[row, READ, :n], start)
-        if self._listeners is None:
-            self._listeners = np.flatnonzero(self._talker >= 0)
-        if len(self._listeners):
-            bridge_rows(rows, self._listeners, self._talker[self._listeners], n)
+        talkers = np.fromiter(self._sounding, np.intp, len(self._sounding))
+        legs = list(self._sounding.values())
+        group = max(1, _GROUP_BYTES // (2 * rows.itemsize * n))
+        for first in range(0, len(legs), group):
+            for leg in legs[first : first + group]:
+                leg.render_read(rows[leg.row, READ, :n], start)
+            bridge_rows(rows, talkers[first : first + group], self._listener, n)
         for row, leg in self._playing.items():
             side = rows[row, WRITE, :n]
-            if self._talker[row] < 0:
+            talker = leg.hears
+            if talker is None or not talker.sounding:
                 side[:] = 0
             leg.render_write(side, start)
 
@@ -102,5 +107,5 @@ class Plane:
         # Sounding rows are made anew with each block and silent ones are zero: nothing to copy.
         self.rows = np.zeros((old * 2, 2, self.width), np.int16)
         self._due = np.concatenate([self._due, np.full(old, ENDLESS, np.int64)])
-        self._talker = np.concatenate([self._talker, np.full(old, -1, np.intp)])
+        self._listener = np.concatenate([self._listener, np.full(old, -1, np.intp)])
         self._free = list(range(old * 2 - 1, old - 1, -1))
