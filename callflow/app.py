@@ -186,7 +186,7 @@ class Engine:
             incoming=self._incoming,
         )
         heard = ReportWriter(pretend.caller.call_id)
-        unsubscribe = self.bus.subscribe(heard)
+        unsubscribe = self.bus.subscribe(heard, call_id=heard.call_id)
         try:
             call = Call(replace(self._services, dialer=pretend.dialer), pretend.caller)
             found = _route(call) if flow is None else _given(call, flow)

@@ -65,6 +65,16 @@ def test_the_bus_tells_all_and_can_be_left() -> None:
     assert seen == [event]
 
 
+def test_a_subscriber_may_hear_one_call_only() -> None:
+    bus, seen = EventBus(), list[Event]()
+    leave = bus.subscribe(seen.append, call_id="a")
+    bus.publish(Event(time=0.0, call_id="a"))
+    bus.publish(Event(time=0.0, call_id="b"))
+    leave()
+    bus.publish(Event(time=0.0, call_id="a"))
+    assert [event.call_id for event in seen] == ["a"]
+
+
 def test_errors_cross_processes() -> None:
     error = pickle.loads(pickle.dumps(BadUrl("no", hint="yes")))
     assert isinstance(error, BadUrl) and isinstance(error, CallflowError)
