@@ -38,8 +38,8 @@ __all__ = ["Finished", "Finisher"]
 
 
 class Finisher:
-    """Finishes spools of ``folder`` into files, rows and deliveries. ``wall``: seconds since 1970 of the machine,
-    when a delivery enters the outbox.
+    """Finishes spools of ``folder`` into files, rows and deliveries. ``wall``: the machine's seconds since
+    1970, for when a delivery enters the outbox.
     """
 
     def __init__(

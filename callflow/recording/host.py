@@ -7,8 +7,8 @@ How a media port uses it, in the pump's thread::
     events += host.settle()                   # after every block: what the writer has found out
 
 ``started`` is told only when the spool is on disk: what was told to have begun is never lost. For every
-recording that was not ``refused``, ``on_closed`` is called once, in the writer's thread, also if it has failed:
-then what is there of it can be finished.
+recording that was not ``refused``, ``on_closed`` is called once, in the writer's thread, also if it has
+failed: then what is there of it can be finished.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Protocol
 
 from callflow.errors import StateError
 from callflow.media.messages import Digit
+from callflow.media.pump import TICKS_PER_S
 from callflow.media.taps import LegWatcher, Tap
 from callflow.recording.messages import (
     LegNotice,
@@ -151,7 +152,8 @@ class RecordingHost:
             return f"a recording {spec.id!r} is being made already"
         if not 1 <= len(spec.taps) <= MAX_CHANNELS:
             return f"a recording has 1 to {MAX_CHANNELS} channels, not {len(spec.taps)}"
-        return "" if spec.rate > 0 else f"a rate of {spec.rate} cannot be recorded"
+        possible = spec.rate > 0 and spec.rate % TICKS_PER_S == 0
+        return "" if possible else f"{spec.rate} samples a second cannot be recorded"
 
     def _notice(self, notice: LegNotice, now: float) -> list[RecordingEvent]:
         answered, bridged = notice.what == "answered", notice.what == "bridged"
@@ -201,6 +203,7 @@ class RecordingHost:
 
     def settle(self) -> list[RecordingEvent]:
         """What the writer has found out since: events that waited for their spool, and failures."""
+        self._writer.kick()
         told: list[RecordingEvent] = []
         news = self._writer.news
         while news:

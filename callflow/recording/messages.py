@@ -175,8 +175,8 @@ class RecordingEvent:
 class SpoolClosed:
     """All audio of a recording is on disk and its lock is free: it can be finished. ``folder``: the spool.
 
-    ``reason`` and ``message``: why it could not be written to its end (``disk_full`` ...; then the spool may be
-    short or not be there at all); empty: it ended in order.
+    ``reason`` and ``message``: why it could not be written to its end (``disk_full`` ...; then the spool may
+    be short or not there at all); empty: it ended in order.
     """
 
     id: str

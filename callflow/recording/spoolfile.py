@@ -1,4 +1,4 @@
-"""Layer 2: the files of one spool while it is written. Calls may block: only the writer's threads make them."""
+"""Layer 2: the files of one spool while it is written. Calls block: only the writer's threads make them."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class SpoolFile:
         self._lock = lock
 
     def append(self, frames: Samples) -> None:
-        """Write ``frames`` (int16 ``[n, channels]``, C order). If it fails the file ends at a whole sample."""
+        """Write ``frames`` (int16 ``[n, channels]``, C order). If it fails, whole samples are kept."""
         crash_point("appending")
         data = memoryview(frames.data).cast("B")
         written = 0

@@ -8,7 +8,6 @@ itself: the reason is told once, its further blocks are thrown away, and the oth
 from __future__ import annotations
 
 import errno
-import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -24,6 +23,9 @@ from callflow.recording.messages import RecordingSpec, SpoolClosed
 from callflow.recording.spool import line_bytes
 from callflow.recording.spoolfile import SYNC_EVERY_S, SpoolFile, allow_many_files
 from callflow.state.folder import StateFolder
+
+_POLL_S = 0.1
+"""Blocks leave for the disk at least so often, also if nobody kicks."""
 
 OnClosed = Callable[[SpoolClosed], None]
 
@@ -85,7 +87,9 @@ class SpoolWriter:
         self._folder = folder
         self._patient = patient
         self._limit = limit_bytes
-        self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._queue: deque[_Item] = deque()
+        self._used: dict[tuple[int, int], deque[Samples]] = {}  # written arrays, to be filled again
+        self._wake = threading.Event()
         self._put = 0  # bytes handed over; only the caller's thread writes it
         self._done = 0  # bytes written or thrown away; only our thread writes it
         self._items_put = 0
@@ -107,8 +111,8 @@ class SpoolWriter:
     def open(self, spec: RecordingSpec, asked: float, on_closed: OnClosed) -> SpoolHandle:
         """Make the spool of ``spec``, asked for at engine time ``asked``.
 
-        ``on_closed`` is called once, in our thread: after ``close_spool``, or when the spool has failed. It must
-        not wait for the caller's thread.
+        ``on_closed`` is called once, in our thread: after ``close_spool``, or when the spool has failed. It
+        must not wait for the caller's thread.
         """
         path = self._folder.spool_of(spec.id)
         file = SpoolFile(path, self._folder.lock_of(path), len(spec.taps))
@@ -117,6 +121,13 @@ class SpoolWriter:
         if self._patient:
             self._wait(lambda: spool.settled)
         return spool
+
+    def buffer(self, n: int, channels: int) -> Samples:
+        """An array ``[n, channels]`` to fill and ``append``: one that was written already, if there is one (it
+        is still in the processor's cache), else a new one.
+        """
+        used = self._used.setdefault((n, channels), deque())
+        return used.pop() if used else np.empty((n, channels), np.int16)
 
     def append(self, spool: SpoolHandle, frames: Samples, at: int) -> None:
         """Write ``frames`` (int16 ``[n, channels]``, C order; ours from now on); ``at``: its first sample."""
@@ -140,16 +151,21 @@ class SpoolWriter:
         if self._patient:
             self._wait(lambda: spool.closed)
 
+    def kick(self) -> None:
+        """Wake our thread, if there is anything to write: once per tick is cheaper than once per block."""
+        if self._queue:
+            self._wake.set()
+
     def wait_idle(self) -> None:
         """Wait until all that was handed over is on disk (in the page cache)."""
-        self._wait(lambda: self._items_done == self._items_put)
+        self._wait(lambda: self._items_done >= self._items_put)
 
     def close(self) -> None:
         """Write what is left, free every lock, end the threads. Spools still open are for recovery."""
         if self._stop.is_set():
             return
         self._stop.set()
-        self._queue.put(None)
+        self._wake.set()
         self._thread.join()
         self._syncer.join()
         for spool in self._open.values():
@@ -158,9 +174,10 @@ class SpoolWriter:
 
     def _hand(self, item: _Item) -> None:
         self._items_put += 1
-        self._queue.put(item)
+        self._queue.append(item)
 
     def _wait(self, ready: Callable[[], bool]) -> None:
+        self._wake.set()
         with self._progress:
             self._waiters += 1
             try:
@@ -172,8 +189,15 @@ class SpoolWriter:
     # ---- our thread -------------------------------------------------------------------------------
 
     def _main(self) -> None:
-        while (item := self._queue.get()) is not None:
-            spool, what = item
+        while True:
+            try:
+                spool, what = self._queue.popleft()
+            except IndexError:
+                if self._stop.is_set():
+                    return
+                self._wake.wait(_POLL_S)
+                self._wake.clear()
+                continue
             try:
                 self._carry_out(spool, what)
             except (OSError, SpoolError) as error:
@@ -183,6 +207,8 @@ class SpoolWriter:
                 self._fail(spool, Failure("spool_unwritable", f"internal error: {error!r}"))
             if isinstance(what, np.ndarray):
                 self._done += what.nbytes
+                if what.base is None:
+                    self._used.setdefault((what.shape[0], what.shape[1]), deque()).append(what)
             self._items_done += 1
             if self._waiters:
                 with self._progress:
@@ -234,7 +260,7 @@ class SpoolWriter:
                 try:
                     spool.file.sync()
                 except OSError as error:
-                    self._queue.put((spool, _failure(spool, error)))
+                    self._queue.append((spool, _failure(spool, error)))
                 if self._stop.is_set():
                     return
 
