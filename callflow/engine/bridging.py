@@ -67,7 +67,7 @@ class Bridging:
         rung = await ringing.run()
         if rung.leg is None or rung.target is None:
             return BridgeResult(answered=False, cause=rung.cause, code=rung.code)
-        ended = await self._talk(rung.leg, f"{rung.target.endpoint} {rung.target.id}")
+        ended = await self._talk(rung.leg, f"{rung.target.endpoint} {rung.target.id}", rung.since)
         if isinstance(ended, Ended):
             return BridgeResult(answered=True, cause=ended.cause, code=ended.code)
         cause = await self._go_on(ended)
@@ -75,9 +75,12 @@ class Bridging:
 
     # ---- a talk ------------------------------------------------------------------------------
 
-    async def _talk(self, leg: Leg, endpoint: str) -> Ended | TransferRequested:
-        """The line and ``leg`` talk; until ``leg`` has ended, or one has transferred the other (who then is
-        on the line). Raises ``CallGone`` once the line has; ``leg`` has been hung up then.
+    async def _talk(
+        self, leg: Leg, endpoint: str, since: Sequence[ChannelEvent] = ()
+    ) -> Ended | TransferRequested:
+        """The line and ``leg`` (that has done ``since`` already) talk, until ``leg`` has ended or one has
+        transferred the other (who then is on the line). Raises ``CallGone`` once the line has ended; ``leg``
+        has been hung up then.
         """
         call, media = self._call, self._call.services.media
         self._news = asyncio.Queue()
@@ -86,6 +89,8 @@ class Bridging:
         try:
             if leg.ended is not None:
                 return leg.ended
+            for event in since:
+                self._hear(leg, event)
             await call.line.answer()
             media.send(Bridge(call.leg, leg.name))
             media.send(LegNotice(leg.name, "answered"))
@@ -205,6 +210,7 @@ class Bridging:
         while True:
             other = call.services.calls.find(request.consult) if request.consult else None
             leg = await other.bridging.give_up(request.consult) if other is not None else None
+            since: Sequence[ChannelEvent] = ()
             if leg is None:
                 flow = call.route(request.target)
                 if flow is not None:
@@ -221,8 +227,8 @@ class Bridging:
                 if rung.leg is None:
                     await call.hangup(rung.cause)
                     return rung.cause
-                leg = rung.leg
-            ended = await self._talk(leg, f"number {request.target}")
+                leg, since = rung.leg, rung.since
+            ended = await self._talk(leg, f"number {request.target}", since)
             if isinstance(ended, Ended):
                 await call.hangup(ended.cause)
                 return ended.cause

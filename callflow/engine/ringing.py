@@ -23,12 +23,15 @@ LOSE_RACE = "LOSE_RACE"
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """Who answered (``leg`` and the ``target`` it stands for), or why nobody did."""
+    """Who answered (``leg`` and the ``target`` it stands for), or why nobody did. ``since``: what who
+    answered has done meanwhile.
+    """
 
     leg: Leg | None
     target: DialTarget | None
     cause: str = ""
     code: int = 0
+    since: tuple[ChannelEvent, ...] = ()
 
 
 class Ringing:
@@ -77,7 +80,17 @@ class Ringing:
             self._quiet()
         if race.winner is None:
             return Rung(None, None, *race.failure)
-        return Rung(self._legs[race.winner], self._targets[race.winner])
+        leg = self._legs[race.winner]
+        return Rung(leg, self._targets[race.winner], since=self._rest_of(leg))
+
+    def _rest_of(self, leg: Leg) -> tuple[ChannelEvent, ...]:
+        """What a leg has done that nobody has looked at yet."""
+        events: list[ChannelEvent] = []
+        while not self._news.empty():
+            who, event = self._news.get_nowait()
+            if who is leg:
+                events.append(event)
+        return tuple(events)
 
     async def _dial(self, index: int) -> None:
         call, target = self._call, self._targets[index]
