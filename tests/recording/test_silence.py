@@ -149,10 +149,11 @@ def test_vad_wants_speech_not_just_energy(rate: int) -> None:
     tenths = np.abs(speech[: len(speech) // tenth * tenth].astype(int)).reshape(-1, tenth).mean(axis=1)
     loudest = int(tenths[:-8].argmax()) * tenth
     assert found().commit(resample(speech[loudest : loudest + own * 8 // 10], own, rate)[None]) is None
-    with_pause = np.concatenate([resample(speech[loudest : loudest + own // 2], own, rate), noise])
-    heard = found().commit(with_pause[None])
+    spoken = resample(speech[loudest : loudest + own // 2], own, rate)
+    heard = found().commit(np.concatenate([spoken, np.zeros(2 * rate, np.int16)])[None])
     assert heard is not None
     assert heard.what is Silence.SILENCE
+    assert 1.0 * rate < heard.samples < 1.45 * rate
 
 
 def test_vad_alone_is_not_enough_either() -> None:
