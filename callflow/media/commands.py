@@ -219,7 +219,7 @@ class Commands:
 
 def _stop(leg: Leg, playback: str, now: int, events: list[object]) -> None:
     """End the playback called ``playback``, or all (empty)."""
-    for item in reversed(tuple(leg.plays.items)):
+    for item in tuple(leg.plays.items):
         if playback in ("", item.what.playback):
             leg.plays.remove(item, now)
             events.append(_done(leg, item.what, "stopped", now))

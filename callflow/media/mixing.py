@@ -26,15 +26,16 @@ def add_clipped(out: Samples, sound: Samples) -> None:
 
 
 def interleave(block: Samples, out: Samples) -> None:
-    """``block`` (``[channels, n]``) into ``out`` (``[n, channels]``), as sound files have it. A channel at a time:
-    four times as fast as numpy's own transposed copy.
+    """``block`` (``[channels, n]``) into ``out`` (``[n, channels]``), as sound files have it.
+
+    A channel at a time: four times as fast as numpy's own transposed copy.
     """
     for channel, samples in enumerate(block):
         out[:, channel] = samples
 
 
 def bridge_rows(rows: Samples, talkers: NDArray[np.intp], listener: NDArray[np.intp], n: int) -> None:
-    """What ``talkers`` say (``rows[talker, 0]``) is what ``listener[talker]`` hears, where that is a row (>= 0)."""
+    """What ``talkers`` say (``rows[talker, 0]``) is what ``listener[talker]`` hears (-1: nobody)."""
     listeners = listener[talkers]
     heard = listeners >= 0
     if heard.any():

@@ -1,4 +1,8 @@
-"""Layer 1: other sample rates, by soxr (HQ: flat to 3.4 kHz, no aliases). Lengths are exact."""
+"""Layer 1: other sample rates, by soxr (HQ: flat to 3.4 kHz, no aliases). Lengths are exact.
+
+In 32-bit floats, rounded here: soxr's own 16-bit output is dithered, so silence would become noise and the same
+sound in other pieces other samples.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +37,7 @@ class StreamResampler:
         self._taken = 0
         self._given = 0
         self._stream = (
-            None if rate == to_rate else soxr.ResampleStream(rate, to_rate, channels, dtype="int16")
+            None if rate == to_rate else soxr.ResampleStream(rate, to_rate, channels, dtype="float32")
         )
 
     def push(self, frames: Samples) -> Samples:
@@ -58,5 +62,6 @@ class StreamResampler:
     def _convert(self, frames: Samples, *, last: bool) -> Samples:
         assert self._stream is not None
         flat = frames[:, 0] if self._channels == 1 else frames
-        out: Samples = self._stream.resample_chunk(np.ascontiguousarray(flat), last=last)
-        return out.reshape(-1, self._channels)
+        out = self._stream.resample_chunk(flat.astype(np.float32), last=last)
+        rounded: Samples = np.clip(np.rint(out), -32768, 32767).astype(np.int16)
+        return rounded.reshape(-1, self._channels)
