@@ -39,8 +39,9 @@ def recorded(here: World, *starts: dict[str, object], sleep_s: float = 10) -> li
     handles: list[RecordingHandle | None] = []
 
     async def work(call: Call) -> None:
-        for data in starts:
-            handles.append(await call.record(record(call.settings, **data), origin="callflow : Main"))
+        handles.extend(
+            [await call.record(record(call.settings, **data), origin="callflow : Main") for data in starts]
+        )
         await call.sleep(sleep_s)
 
     here.with_call(work)
