@@ -111,10 +111,13 @@ class Call:
         """What ``{NAME}`` in a node's data stands for: ``--var`` over call over account."""
         return placeholders_of(self)
 
-    def notice(self, level: str, code: str, message: str, hint: str = "") -> None:
+    def notice(
+        self, level: str, code: str, message: str, hint: str = "", *, node: Node | None = None
+    ) -> None:
         """Tell author and operator something: ``level`` is info (a document's ``note`` is one), warning or
-        error.
+        error. ``node`` None: it is about the node that the walk is at.
         """
+        about = node or self.node
         self.services.bus.publish(
             Noticed(
                 time=self.services.clock.now(),
@@ -123,8 +126,8 @@ class Call:
                 code=code,
                 message=message,
                 hint=hint,
-                path=self.node.path,
-                module=self.node.module,
+                path=about.path,
+                module=about.module,
             )
         )
 

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from callflow.engine.call import Call
+from callflow.engine.flow import Node
 from callflow.engine.outcome import Continue, Outcome
 from callflow.errors import CallflowError
 from callflow.log import mask_url
@@ -31,7 +32,7 @@ async def handle(data: Mapping[str, Any], call: Call) -> Outcome:
     verb = data["http_verb"].upper()
     tries = 1 + int(data["retries"])
     fields = hook_fields(call, data.get("custom_data"))
-    call.spawn(_tell(call, verb, uri, fields, tries))
+    call.spawn(_tell(call, call.node, verb, uri, fields, tries))
     return Continue(did=f"tells {mask_url(uri)}")
 
 
@@ -53,8 +54,12 @@ def hook_fields(call: Call, custom_data: object) -> dict[str, object]:
     return fields
 
 
-async def _tell(call: Call, verb: str, uri: str, fields: Mapping[str, object], tries: int) -> None:
-    """Send until a 2xx, at most ``tries`` times; the last failure is told as a notice."""
+async def _tell(
+    call: Call, node: Node, verb: str, uri: str, fields: Mapping[str, object], tries: int
+) -> None:
+    """Send until a 2xx, at most ``tries`` times; the last failure is told as a notice about ``node``, however
+    far the walk has gone since.
+    """
     text = query_of(fields)
     url, headers, body = uri, {}, None
     if verb == "GET":
@@ -75,7 +80,13 @@ async def _tell(call: Call, verb: str, uri: str, fields: Mapping[str, object], t
         if 200 <= answer.status < 300:
             return
         why = f"it answered {answer.status}"
-    call.notice("error", "CF-RUN-WEBHOOK", f"webhook: {mask_url(uri)} was not told: {why}")
+    call.notice(
+        "error",
+        "CF-RUN-WEBHOOK",
+        f"webhook: {mask_url(uri)} was not told: {why}",
+        "Is the server up, and does it answer 200?",
+        node=node,
+    )
 
 
 def query_of(fields: Mapping[str, object]) -> str:

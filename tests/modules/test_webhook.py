@@ -101,6 +101,7 @@ def test_webhook_gives_up_and_says_so_without_secrets(stage: Stage) -> None:
     assert len(server.came) == 2
     (notice,) = ran.notices("error")
     assert "500" in notice.message and "secret" not in notice.message
+    assert (notice.path, notice.module) == ("", "webhook"), "it is about the node that asked for it"
     assert "secret" not in ran.step("webhook").did
 
 
