@@ -74,10 +74,18 @@ def verdict(spool: Spool, reason: str, message: str) -> Verdict:
     if spool.began is None:
         return Verdict(State.CANCELLED, "recovered", recovered=True)
     if ended is None:
-        return Verdict(State.READY, "recovered", recovered=True)
+        return Verdict(State.READY, "recovered", _gaps(spool), recovered=True)
     if too_short(spool.spec, max(spool.samples, int(ended.get("samples", 0)))):
         return Verdict(State.DISCARDED, "too_short")
-    return Verdict(State.READY, str(ended.get("reason", "")))
+    return Verdict(State.READY, str(ended.get("reason", "")), _gaps(spool))
+
+
+def _gaps(spool: Spool) -> str:
+    """What could not be written in time, in words."""
+    lost = sum(int(line["length"]) for line in spool.journal if line.get("what") == "gap")
+    if not lost:
+        return ""
+    return f"{lost / spool.spec.rate:.1f} s could not be written in time: they are silence in the file"
 
 
 def file_of(folder: StateFolder, spool: Spool) -> Path:

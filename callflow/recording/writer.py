@@ -134,6 +134,8 @@ class SpoolWriter:
         size = frames.nbytes
         if self._put - self._done > self._limit:
             if not self._patient:
+                if not spool.gap_samples:
+                    logger.warning("recording %s: the disk is too slow, sound is lost", spool.spec.id)
                 spool.gap_samples += len(frames)
                 self._hand((spool, _Gap(len(frames), at)))
                 return
