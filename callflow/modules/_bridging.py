@@ -51,9 +51,19 @@ def after_bridge(result: BridgeResult) -> Outcome:
 
 
 def _may_ring(target: DialTarget, data: Mapping[str, Any], call: Call) -> bool:
-    """A caller's own device is busy calling: it rings only if ``can_call_self`` says so."""
-    own = target.endpoint == "device" and target.id == call.party.device_id
-    return not own or bool(data.get("can_call_self", False))
+    """A caller's own device is busy calling: it rings only if ``can_call_self`` says so. Nor is one rung that
+    is switched off, or whose owner or itself is not to be disturbed.
+    """
+    if target.endpoint == "device" and target.id == call.party.device_id and not data["can_call_self"]:
+        return False
+    owner = call.account.get("user", str(target.document.get("owner_id") or "")) or {}
+    return not any(_is_quiet(document) for document in (target.document, owner))
+
+
+def _is_quiet(document: Mapping[str, Any]) -> bool:
+    disturb = document.get("do_not_disturb")
+    wants_quiet = isinstance(disturb, Mapping) and disturb.get("enabled") is True
+    return wants_quiet or document.get("enabled") is False
 
 
 def _with_wishes(target: DialTarget, data: Mapping[str, Any]) -> DialTarget:

@@ -122,6 +122,16 @@ def test_device_that_calls_itself_is_nothing_to_ring(demo: Stage) -> None:
     assert ran.of(CallRinging) == []
 
 
+@pytest.mark.parametrize("quiet", [{"enabled": False}, {"do_not_disturb": {"enabled": True}}])
+@pytest.mark.parametrize("kind", ["user", "device"])
+def test_device_and_user_are_left_in_peace(demo: Stage, kind: str, quiet: dict[str, object]) -> None:
+    id = "bob" if kind == "user" else "bob-desk"
+    demo.has(kind, id, {**demo.account.all(kind)[id], **quiet})
+    for flow in (node("device", {"id": "bob-desk"}), node("user", {"id": "bob"})):
+        ran = demo.run(_leads(flow), Scenario(caller=STAYS, callee=answers(0.0, leaves=1.0)))
+        assert ran.of(CallRinging) == [] and ran.modules[-1] == "noop"
+
+
 def test_device_that_is_not_there_is_passed_over(demo: Stage) -> None:
     ran = demo.run(node("device", {"id": "fax"}, then=node("noop")), Scenario(caller=STAYS))
     assert ran.modules == ["device", "noop"] and len(ran.notices("error")) == 1
