@@ -90,7 +90,7 @@ class Finisher:
             encoded = encode(spool, file_of(self._folder, spool))
         except CallflowError as error:
             why = f"{found.message}; {error.message}" if found.message else error.message
-            failed = Verdict(State.FAILED, found.reason or "finishing", why, found.recovered)
+            failed = Verdict(State.FAILED, closed.reason or "finishing", why, found.recovered)
             return self._commit(recording_row(self._folder, spool, failed, None), None)
         crash_point("between-rename-and-commit")
         row = recording_row(self._folder, spool, found, encoded)

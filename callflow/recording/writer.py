@@ -123,8 +123,8 @@ class SpoolWriter:
         return spool
 
     def buffer(self, n: int, channels: int) -> Samples:
-        """An array ``[n, channels]`` to fill and ``append``: one that was written already, if there is one (it
-        is still in the processor's cache), else a new one.
+        """An array ``[n, channels]`` to fill and ``append``: one that was written already, if there is one
+        (it is still in the processor's cache), else a new one.
         """
         used = self._used.setdefault((n, channels), deque())
         return used.pop() if used else np.empty((n, channels), np.int16)
