@@ -1,4 +1,4 @@
-"""Peer programs that tests talk to: found, or the test is skipped (a failure with CALLFLOW_REQUIRE_PEERS=1)."""
+"""Programs that tests talk to: found, or the test is skipped (with CALLFLOW_REQUIRE_PEERS=1: fails)."""
 
 from __future__ import annotations
 

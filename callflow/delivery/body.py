@@ -46,11 +46,30 @@ class FileBody(aiohttp.Payload):
         transport = getattr(writer, "transport", None)
         if transport is not None:
             self._progress.watch(transport)
+        sending = asyncio.ensure_future(self._send(writer))
         try:
-            await self._send(writer)
+            await self._to_the_end(sending, transport)
             self.complete = True
         finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
             self.over.set()
+
+    async def _to_the_end(self, sending: asyncio.Future[None], transport: asyncio.Transport | None) -> None:
+        """Wait for ``sending``, also beyond an answer that comes early.
+
+        A receiver may answer before it has read everything. aiohttp takes that as the end and cancels us;
+        but its answer counts only if it takes the whole file, so we go on while the connection is open.
+        (Whoever gives up closes the connection first.)
+        """
+        task = asyncio.current_task()
+        while True:
+            try:
+                return await asyncio.shield(sending)
+            except asyncio.CancelledError:
+                if task is None or transport is None or transport.is_closing() or sending.done():
+                    raise
+                task.uncancel()
 
     async def _send(self, writer: AbstractStreamWriter) -> None:
         left = self._size or 0

@@ -90,6 +90,8 @@ def parse_url(url: str) -> HttpUrl:
     if parts.scheme not in ("http", "https"):
         found = f"{parts.scheme}://" if parts.scheme else "no scheme"
         raise _bad(url, f"{found} is not supported", "write a url that begins with http:// or https://")
+    if "\\" in parts.netloc:
+        raise _bad(url, "it has a backslash, which programs read in different ways", "write /")
     if not host:
         raise _bad(url, "it has no host", "write http://host:port/path")
     if port == 0:
