@@ -1,7 +1,7 @@
 """Layer 1: other sample rates, by soxr (HQ: flat to 3.4 kHz, no aliases). Lengths are exact.
 
-In 32-bit floats, rounded here: soxr's own 16-bit output is dithered, so silence would become noise and the same
-sound in other pieces other samples.
+In 32-bit floats, rounded here: soxr's own 16-bit output is dithered, so silence would become noise and the
+same sound in other pieces other samples.
 """
 
 from __future__ import annotations

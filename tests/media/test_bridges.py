@@ -40,6 +40,17 @@ def test_bridged_legs_hear_each_other_on_the_same_sample() -> None:
         assert not tap.sound[1, 2 * RATE :].any()
 
 
+def test_a_peer_that_falls_silent_is_silence() -> None:
+    pump = pump_with("a", "b")
+    tap = stereo("a")
+    pump.attach(tap)
+    pump.command(Bridge("a", "b"))
+    pump.command(Say("b", (clip(noise(1111)),)))
+    run_to(pump, 2.0)
+    assert np.array_equal(tap.sound[1, :1111], noise(1111))
+    assert not tap.sound[1, 1111:].any()
+
+
 def test_hold_cuts_both_ways_and_comes_back() -> None:
     pump = pump_with("a", "b")
     tap_a, tap_b = stereo("a"), stereo("b")
@@ -85,6 +96,8 @@ def test_a_removed_leg_is_silence_from_its_sample_on_and_its_name_can_come_back(
     pump.command(Say("b", (clip(noise(3 * RATE)),)))
     run_to(pump, 0.35)
     pump.command(RemoveLeg("b"))
+    pump.command(AddLeg("c", RATE, PretendSource()))  # gets the row that was b's
+    pump.command(Say("c", (clip(noise(RATE, 9)),), loop=True))
     run_to(pump, 1.0)
     pump.command(AddLeg("b", RATE, PretendSource()))
     pump.command(Say("b", (clip(noise(RATE, 5)),)))

@@ -57,6 +57,20 @@ def test_a_delay_shifts_sound_digits_and_hush_alike() -> None:
     assert not heard[4987:].any()
 
 
+def test_a_gap_between_two_sayings_is_silence() -> None:
+    pump = pump_with("a", source=PretendSource(delay_s=0.1))
+    tap = stereo("a")
+    pump.attach(tap)
+    pump.command(Say("a", (clip(noise(800, 1)),)))
+    run_to(pump, 0.15)
+    pump.command(Say("a", (clip(noise(800, 2)),)))
+    run_to(pump, 1.0)
+    wanted = np.zeros(RATE, np.int16)
+    wanted[800:1600] = noise(800, 1)
+    wanted[2000:2800] = noise(800, 2)
+    assert np.array_equal(tap.sound[0], wanted)
+
+
 def test_hush_forgets_what_was_queued_and_speech_can_begin_anew() -> None:
     pump = pump_with("a")
     tap = stereo("a")

@@ -102,6 +102,7 @@ def play_out(script: list[tuple[int, LegCommand]], every: int, steps: list[int])
     ]
     for tap in taps:
         pump.attach(tap)
+    pump.command(Bridge("a", "b"))
     events: list[object] = []
     number = 0
     target = 0
@@ -110,7 +111,8 @@ def play_out(script: list[tuple[int, LegCommand]], every: int, steps: list[int])
         while pump.now < target / 100 - 1e-9:
             step = steps[number % len(steps)]
             number += 1
-            events += pump.advance(min(target / 100, pump.now + step / 100))[1]
+            more = pump.advance(min(target / 100, pump.now + step / 100))[1]
+            events += [(pump.now, event) for event in more]  # told at the same moment, too
         if isinstance(command, AddLeg) and command.leg in present:
             continue
         if isinstance(command, AddLeg):
@@ -144,8 +146,10 @@ def test_blocks_are_gap_free_and_on_the_tick_grid() -> None:
     pump.attach(tap)
     marks: list[object] = []
     while pump.now < 5.0:
-        marks += pump.advance(5.0)[1]
-    assert marks == [("mark", sample) for sample in range(333, 40001, 333)]
+        reached, events = pump.advance(5.0)
+        marks += [(event, reached) for event in events]
+    # Each is told on the first tick that it is before or on.
+    assert marks == [(("mark", sample), -(-sample // 80) / 100) for sample in range(333, 40001, 333)]
     at = 0
     for start, block in zip(tap.starts, tap.blocks, strict=True):
         assert round(start * RATE) == at

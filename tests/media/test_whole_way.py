@@ -1,5 +1,6 @@
-"""Speech on each side of a bridged call is found again in the finished file: on its channel, at its time, lost
-packets or not.
+"""Speech on each side of a bridged call is found again in the finished file: on its channel, at its time.
+
+Also when packets were lost.
 """
 
 from __future__ import annotations
