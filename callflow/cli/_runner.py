@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from callflow.app import Engine, EngineOptions
 from callflow.channels.sim.scenario import Scenario
-from callflow.cli._story import Teller
+from callflow.cli._story import Patient, Teller
 from callflow.clock import Clock, SystemClock, VirtualClock, run_virtual
 from callflow.engine.flow import Flow
 from callflow.engine.report import CallReport
@@ -54,7 +54,7 @@ def run_job(job: Job, teller: Teller) -> Ran:
 
 async def _run(job: Job, teller: Teller, clock: Clock) -> Ran:
     async with Engine(job.options, clock) as engine:
-        engine.bus.subscribe(teller)
+        engine.bus.subscribe(Patient(teller))
         report = await engine.place_call(job.scenario, job.flow)
         ids = tuple(report.recordings)
         deliveries = await engine.deliveries_settled(ids, job.delivery_wait_s)

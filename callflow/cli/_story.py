@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
@@ -15,6 +17,23 @@ from callflow.log import mask_url
 from callflow.state.records import ACTIVE, DeliveryRow, RecordingRow
 
 Teller = Callable[[ev.Event], None]
+
+
+class Patient:
+    """A teller whose listener may go away (``| head``): then it falls silent, and the call goes on."""
+
+    def __init__(self, teller: Teller) -> None:
+        self._teller: Teller | None = teller
+
+    def __call__(self, event: ev.Event) -> None:
+        if self._teller is None:
+            return
+        try:
+            self._teller(event)
+        except BrokenPipeError:
+            self._teller = None
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
 
 _LEVELS = {"info": ("note", "dim"), "warning": ("warning", "yellow"), "error": ("error", "bold red")}
 
@@ -77,7 +96,7 @@ class StoryTeller:
         line = _at(event.time, inner=True)
         line.append(f"{word} {event.code}: ", style=style)
         line.append(event.message)
-        if event.hint:
+        if event.hint and event.level != "info":
             line.append(f"  {event.hint}", style="dim")
         self._print(line)
 

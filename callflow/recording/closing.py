@@ -108,8 +108,12 @@ class ClosingDesk:
             if self._clock.virtual:
                 await self._clock.sleep(_SETTLE_S)
             del self._known[ending.id]
-            self._publish(finished)
-            ending.told.set_result(None)
+            try:
+                self._publish(finished)
+            except Exception as error:  # whoever waits for this recording must hear of it
+                ending.told.set_exception(error)
+            else:
+                ending.told.set_result(None)
             self._order.task_done()
 
 
