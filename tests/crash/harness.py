@@ -1,0 +1,172 @@
+"""Starts children, waits for their death, recovers what they left and looks at every sample of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from callflow.app import Engine, EngineOptions
+from callflow.clock import SystemClock
+from callflow.delivery.receiver import Receiver
+from callflow.documents.settings import load_settings
+from callflow.media.taps import Samples
+from callflow.state.folder import StateFolder
+from callflow.state.records import RecordingRow, list_recordings
+
+RATE = 8000
+ROOT = Path(__file__).resolve().parents[2]
+LOST_AT_MOST = RATE  # one second
+A_BLOCK = RATE // 2  # may have been taken in after the last line of the log
+
+
+def counter(n: int) -> Samples:
+    """The sound that the caller makes: a sample counter, 1 to 30000 and again."""
+    return (np.arange(n) % 30000 + 1).astype(np.int16)
+
+
+def write_call(folder: Path, url: str) -> tuple[Path, Path]:
+    """A flow with two recordings, one to ``url``, one into the local store; and the caller's audio."""
+    start = {"action": "start", "format": "wav"}
+    rest: dict[str, Any] = {"module": "sleep", "data": {"duration": 60, "unit": "s"}, "children": {}}
+    local = {"module": "record_call", "data": {**start, "media_id": "local"}, "children": {"_": rest}}
+    first = {**start, "media_id": "sent", "url": url, "record_min_sec": 1}
+    answer = {
+        "module": "answer",
+        "data": {},
+        "children": {"_": {"module": "record_call", "data": first, "children": {"_": local}}},
+    }
+    flow = folder / "flow.json"
+    flow.write_text(json.dumps({"id": "crash", "numbers": ["100"], "flow": answer}))
+    audio = folder / "counter.wav"
+    soundfile.write(audio, counter(20 * RATE), RATE, subtype="PCM_16")
+    return flow, audio
+
+
+@dataclass(slots=True)
+class Child:
+    """A ``callflow run --realtime`` in a state folder of its own."""
+
+    folder: Path
+    url: str
+    crash_at: str = ""
+    hangup_after: float = 1.5
+    begun: set[str] = field(default_factory=set)
+    code: int | None = None
+    process: asyncio.subprocess.Process | None = None
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
+
+    async def start(self) -> Child:
+        """Start it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        flow, audio = write_call(self.folder, self.url)
+        arguments = [
+            "-m", "tests.crash.child", str(self.folder / "accepted.log"), "run", str(flow),
+            "--caller-audio", str(audio), "--realtime", "--hangup-after", str(self.hangup_after),
+            "--state", str(self.state), "--delivery-wait", "20", "-o", "json",
+        ]  # fmt: skip
+        environment = {**os.environ, "CALLFLOW_CRASH_AT": self.crash_at, "PYTHONUNBUFFERED": "1"}
+        self.process = await asyncio.create_subprocess_exec(
+            sys.executable, *arguments, cwd=ROOT, env=environment, stdout=asyncio.subprocess.PIPE
+        )
+        return self
+
+    async def until_begun(self, count: int = 2) -> None:
+        """Wait until so many recordings have said that they have begun."""
+        assert self.process is not None
+        assert self.process.stdout is not None
+        while len(self.begun) < count and (line := await self.process.stdout.readline()):
+            self._hear(line)
+
+    async def until_over(self) -> None:
+        """Read it to its end."""
+        assert self.process is not None
+        assert self.process.stdout is not None
+        while line := await self.process.stdout.readline():
+            self._hear(line)
+        self.code = await self.process.wait()
+
+    def kill(self) -> None:
+        """End it where it is."""
+        assert self.process is not None
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGKILL)
+
+    def _hear(self, line: bytes) -> None:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            return  # the last line may be cut off
+        if event.get("event") == "recording" and event.get("change") == "started":
+            self.begun.add(event["recording_id"])
+
+    def accepted(self) -> Mapping[str, int]:
+        """The last sample that each recording had taken in."""
+        last: dict[str, int] = {}
+        for line in (self.folder / "accepted.log").read_text().splitlines():
+            name, _, samples = line.partition(" ")
+            last[name] = int(samples)
+        return last
+
+
+def whole_files(folder: StateFolder) -> list[Path]:
+    """Every file that can be seen where finished files are: each must be whole."""
+    seen = [path for path in (*folder.outbox.iterdir(), *folder.media.rglob("*")) if path.is_file()]
+    return [path for path in seen if not path.name.startswith(".")]
+
+
+def assert_whole(path: Path) -> None:
+    """The header promises what is there."""
+    pcm, rate = soundfile.read(path, dtype="int16", always_2d=True)
+    assert path.stat().st_size >= pcm.nbytes
+    assert (rate, pcm.shape[1]) == (RATE, 2), path
+
+
+async def recover(state: Path, wait_s: float = 20) -> list[RecordingRow]:
+    """What the next start does: recover and deliver; gives the recordings as they are then."""
+    options = EngineOptions(state=state, settings=load_settings())
+    async with Engine(options, SystemClock()) as engine:
+        rows = await engine.database.arun(list_recordings)
+        await engine.deliveries_settled([row.id for row in rows], wait_s)
+        return await engine.database.arun(list_recordings)
+
+
+def assert_prefix(pcm: Samples, accepted: int, *, exact: bool) -> None:
+    """``pcm`` is what the caller said, from the recording's first sample on, without a gap, at most a second
+    shorter than what was accepted (``exact``: not at all).
+    """
+    assert len(pcm) <= accepted + A_BLOCK
+    assert len(pcm) >= (accepted if exact else accepted - LOST_AT_MOST), f"{accepted - len(pcm)} lost"
+    said = pcm[:, 0].astype(int)
+    assert not pcm[:, 1].any(), "the caller hears nothing"
+    if len(said):
+        silent = int((said == 0).argmin()) if not said.all() else 0
+        assert silent <= RATE // 10, "the caller talks at once"
+        first = said[silent] - 1
+        wanted = (np.arange(first, first + len(said) - silent)) % 30000 + 1
+        assert (said[silent:] == wanted).all(), "a gap"
+
+
+def kept_audio(state: Path, row: RecordingRow, receiver: Receiver) -> Samples:
+    """The sound of a finished recording: from the local store, or as the receiver got it."""
+    path = state / row.file
+    if row.target_kind == "http":
+        got = [r for r in receiver.received if r.sha256 == row.sha256 and r.status in range(200, 300)]
+        assert got, f"{row.id} was never delivered"
+        assert all(r.digest_ok for r in got)
+        assert got[0].file is not None
+        path = got[0].file
+    pcm, _ = soundfile.read(path, dtype="int16", always_2d=True)
+    return np.asarray(pcm, np.int16)
