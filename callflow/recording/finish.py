@@ -18,6 +18,7 @@ from callflow.recording.crashpoints import crash_point
 from callflow.recording.encode import encode
 from callflow.recording.messages import SpoolClosed
 from callflow.recording.outcome import (
+    DONE,
     FINAL,
     Finished,
     Verdict,
@@ -27,14 +28,23 @@ from callflow.recording.outcome import (
     recording_row,
     verdict,
 )
-from callflow.recording.recorder import State
+from callflow.recording.recorder import OPEN, State
 from callflow.recording.spool import Spool, read_spool
 from callflow.state.database import Database
 from callflow.state.folder import StateFolder
 from callflow.state.lock import FileLock
-from callflow.state.records import DeliveryRow, RecordingRow, find_recording, finish_recording
+from callflow.state.records import (
+    DeliveryRow,
+    RecordingRow,
+    find_recording,
+    finish_recording,
+    list_recordings,
+)
 
 __all__ = ["Finished", "Finisher"]
+
+LOST_AFTER_S = 60.0
+"""A listed recording gets its spool within milliseconds; after this long without one, it never will."""
 
 
 class Finisher:
@@ -81,7 +91,7 @@ class Finisher:
 
     def _finish(self, spool: Spool, closed: SpoolClosed) -> Finished:
         already = self._row(spool.spec.id)
-        if already is not None and already.state in FINAL:
+        if already is not None and already.state in DONE:
             return finished(already, None)  # it died between the commit and the removal of the spool
         found = verdict(spool, closed.reason, closed.message)
         if found.state is not State.READY:
@@ -95,6 +105,30 @@ class Finisher:
         crash_point("between-rename-and-commit")
         row = recording_row(self._folder, spool, found, encoded)
         return self._commit(row, delivery_row(row, spool, self._wall()))
+
+    def cancel_lost(self) -> list[Finished]:
+        """Recordings that are listed as under way but have no spool: their process died before they began.
+        Raises StorageError.
+        """
+        before = self._wall() - LOST_AFTER_S
+        rows = self._database.run(list_recordings)
+        lost = [row for row in rows if row.state in OPEN and row.started_wall < before]
+        return [done for row in lost if (done := self._cancel_lost(row)) is not None]
+
+    def _cancel_lost(self, row: RecordingRow) -> Finished | None:
+        spool = self._folder.spool_of(row.id)
+        lock = FileLock.try_acquire(self._folder.lock_of(spool))
+        if lock is None:
+            return None
+        here = spool.is_dir()
+        try:
+            if here:
+                return None
+            message = "its process died before the recording began"
+            cancelled = replace(row, state=str(State.CANCELLED), reason="recovered", message=message)
+            return self._commit(replace(cancelled, recovered=True), None)
+        finally:
+            lock.release(remove=not here)
 
     def _commit(self, row: RecordingRow, delivery: DeliveryRow | None) -> Finished:
         self._database.run(lambda conn: finish_recording(conn, row, delivery))

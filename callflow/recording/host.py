@@ -76,6 +76,7 @@ class RecordingHost:
         self._writer = writer
         self._on_closed = on_closed
         self._taps: dict[str, RecordingTap] = {}  # those that wait or run
+        self._legs: dict[str, dict[str, RecordingTap]] = {}  # the same, by their leg
         self._by_spool: dict[SpoolHandle, RecordingTap] = {}  # also those whose spool is not closed yet
         pump.watch(self)
 
@@ -122,7 +123,11 @@ class RecordingHost:
             case MoveTaps():
                 if not tap.recorder.spec.follow_transfer:
                     return self._end(tap, now, "transfer")
-                return self._tell(tap, [tap.move(command.taps, now)])
+                self._leave_leg(tap)
+                try:
+                    return self._tell(tap, [tap.move(command.taps, now)])
+                finally:  # the new leg, or the old one if the move was refused
+                    self._legs.setdefault(tap.recorder.leg, {})[tap.recorder.spec.id] = tap
             case Mask():
                 step = Step.MASK
             case Unmask():
@@ -140,6 +145,7 @@ class RecordingHost:
         spool = self._writer.open(spec, now, self._on_closed)
         tap = RecordingTap(Recorder(spec), spool, self._writer, self)
         self._taps[spec.id] = tap
+        self._legs.setdefault(tap.recorder.leg, {})[spec.id] = tap
         self._by_spool[spool] = tap
         if tap.recorder.due(answered=command.answered, bridged=command.bridged):
             events = self._begin(tap, now)
@@ -195,6 +201,7 @@ class RecordingHost:
     def ended(self, tap: RecordingTap, event: RecordingEvent) -> list[RecordingEvent]:
         """The tap has ended, by ``_end`` or by itself: nothing more is recorded."""
         del self._taps[tap.recorder.spec.id]
+        self._leave_leg(tap)
         self._pump.detach(tap)
         self._writer.close_spool(tap.spool, event.time)
         return self._tell(tap, [event]) + self.settle()
@@ -223,6 +230,7 @@ class RecordingHost:
     def _failed(self, tap: RecordingTap) -> RecordingEvent:
         assert tap.spool.failure is not None
         if self._taps.pop(tap.recorder.spec.id, None) is not None:
+            self._leave_leg(tap)
             self._pump.detach(tap)
         return tap.fail(self._pump.now, tap.spool.failure.reason, tap.spool.failure.message)
 
@@ -234,4 +242,10 @@ class RecordingHost:
         return []
 
     def _of_leg(self, leg: str) -> list[RecordingTap]:
-        return [tap for tap in self._taps.values() if tap.recorder.leg == leg]
+        return list(self._legs.get(leg, {}).values())
+
+    def _leave_leg(self, tap: RecordingTap) -> None:
+        here = self._legs[tap.recorder.leg]
+        del here[tap.recorder.spec.id]
+        if not here:
+            del self._legs[tap.recorder.leg]

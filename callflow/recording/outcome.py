@@ -25,6 +25,10 @@ FINAL = frozenset({State.READY, State.DISCARDED, State.CANCELLED})
 """States that nothing follows. (``FAILED`` keeps its spool and may still become ``READY``.)"""
 
 
+DONE = frozenset({State.READY, State.DISCARDED})
+"""States that only a finished spool leads to: what is left of it may go."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finished:
     """How a recording ended. ``change``: ``ready``, ``discarded``, ``cancelled`` or ``failed``; the other

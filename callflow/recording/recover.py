@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from callflow.errors import CallflowError
 from callflow.log import logger
 from callflow.recording.finish import Finished, Finisher
 from callflow.recording.messages import SpoolClosed
@@ -22,7 +23,7 @@ def recover(folder: StateFolder, finisher: Finisher) -> list[Finished]:
     """Finish every spool whose lock is free and clear away what crashes left half made. Blocks: call it in a
     thread. Raises StorageError if the spool cannot be listed.
     """
-    done = [*_finish_spools(folder, finisher)]
+    done = [*_finish_spools(folder, finisher), *_cancel_lost(finisher)]
     _clear_locks(folder)
     _clear_parts(folder)
     return done
@@ -38,6 +39,14 @@ def _finish_spools(folder: StateFolder, finisher: Finisher) -> Iterator[Finished
             lock.release(remove=True)
             continue
         yield finisher.finish_locked(spool, lock, SpoolClosed(spool.name, str(spool), 0.0))
+
+
+def _cancel_lost(finisher: Finisher) -> list[Finished]:
+    try:
+        return finisher.cancel_lost()
+    except (OSError, CallflowError) as error:
+        logger.warning("lost recordings stay listed: %s", error)
+        return []
 
 
 def _clear_locks(folder: StateFolder) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from callflow.media.messages import TapPoint
+from callflow.media.mixing import interleave
 from callflow.media.taps import Samples
 from callflow.recording.crashpoints import crash_point
 from callflow.recording.messages import RecordingEvent
@@ -126,8 +127,7 @@ class RecordingTap:
             if silent:
                 piece[:] = 0
             else:
-                for channel, samples in enumerate(block):  # quicker than one transposed copy
-                    piece[:, channel] = samples[start:end]
+                interleave(block[:, start:end], piece)
             self._filled += end - start
             start = end
             if self._filled == self._cap:

@@ -251,7 +251,11 @@ class SpoolWriter:
 
     def _closed(self, spool: SpoolHandle) -> None:
         reason, message = spool.failure or ("", "")
-        spool.on_closed(SpoolClosed(spool.spec.id, str(spool.file.folder), spool.time, reason, message))
+        closed = SpoolClosed(spool.spec.id, str(spool.file.folder), spool.time, reason, message)
+        try:
+            spool.on_closed(closed)
+        except Exception:  # this thread writes for all recordings: it must not die of one
+            logger.exception("recording %s is closed, but not finished", spool.spec.id)
         spool.closed = True
         self.news.append(spool)
 

@@ -15,8 +15,8 @@ from callflow.recording.recover import recover
 from callflow.recording.spool import AUDIO, JOURNAL, META, line_bytes, meta_bytes
 from callflow.state.folder import StateFolder, safe_name
 from callflow.state.lock import FileLock
-from callflow.state.records import delete_recording
-from tests.recording.bench import Bench, ramp, spec
+from callflow.state.records import RecordingRow, begin_recording, delete_recording, list_recordings
+from tests.recording.bench import WALL, Bench, ramp, spec
 
 HTTP = Target("http", "http://rec.test/call_recording_call-1.wav")
 
@@ -187,6 +187,37 @@ def test_left_over_locks_and_parts_go(bench: Bench) -> None:
     assert recover(bench.folder, bench.finisher) == []
     left = [path.name for path in bench.folder.root.rglob("*") if path.is_file()]
     assert sorted(name for name in left if "callflow" not in name) == ["kept.wav"]
+
+
+def test_a_row_without_a_spool_is_cancelled_once_it_is_old(bench: Bench) -> None:
+    """``bench`` finishes at WALL + 100: a minute must have passed."""
+    held = FileLock.try_acquire(bench.folder.lock_of(bench.folder.spool_of("held")))
+    assert held is not None
+    for name, state, wall in (
+        ("old", "RECORDING", WALL),
+        ("waiting", "WAITING", WALL + 39),
+        ("fresh", "RECORDING", WALL + 41),
+        ("held", "RECORDING", WALL),
+        ("ready", "READY", WALL),
+    ):
+        row = RecordingRow(id=name, call_id="c", state=state, started_wall=wall)
+        bench.database.run(lambda conn, row=row: begin_recording(conn, row))  # type: ignore[misc]
+    done = recover(bench.folder, bench.finisher)
+    held.release()
+    assert {one.id: (one.change, one.reason) for one in done} == {
+        "old": ("cancelled", "recovered"),
+        "waiting": ("cancelled", "recovered"),
+    }
+    states = {row.id: row.state for row in bench.database.run(list_recordings)}
+    assert (states["fresh"], states["held"], states["ready"]) == ("RECORDING", "RECORDING", "READY")
+
+
+def test_one_that_was_given_up_too_early_is_finished_all_the_same(bench: Bench) -> None:
+    leave(bench, STARTED)
+    row = RecordingRow(id="r1", call_id="c", state="CANCELLED", started_wall=WALL)
+    bench.database.run(lambda conn: begin_recording(conn, row))
+    assert one(bench).change == "ready"
+    assert len(bench.deliveries()) == 1
 
 
 def test_two_recoveries_at_once_finish_each_recording_once(bench: Bench) -> None:

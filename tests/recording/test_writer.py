@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -74,6 +75,41 @@ def test_a_full_disk_fails_the_recording_and_keeps_what_is_there(
         assert row is not None
         assert (row.state, row.reason) == (finished.state, "disk_full")
         assert "full" in row.message
+
+
+def test_a_limit_that_the_system_itself_sets(tmp_path: Path) -> None:
+    """No stand-in here: the kernel refuses to let the file grow."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Bench(tmp_path) as bench:
+        bench.leg("a", ramp(80_000))
+        bench.start(spec())
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_001, hard))
+        try:
+            bench.run(8.0)
+            bench.writer.wait_idle()
+            bench.events += bench.host.settle()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert (bench.last().change, bench.last().reason) == ("failed", "disk_full")
+        assert (bench.audio(bench.finish())[:, 0] == ramp(50_000)).all()
+
+
+def test_nobody_to_finish_it_costs_the_others_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Bench(tmp_path) as bench:
+
+        def broken(closed: SpoolClosed) -> None:
+            raise RuntimeError(closed.id)
+
+        bench.leg("a", ramp(80_000))
+        lone = bench.writer.open(spec("lone"), 0.0, broken)
+        bench.start(spec())
+        bench.run(0.5)
+        bench.writer.close_spool(lone, 0.5)
+        assert "RuntimeError: lone" in caplog.text
+        bench.run(0.5)
+        assert len(bench.stopped_audio()) == 8000
 
 
 def test_one_that_fails_costs_the_others_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
