@@ -1,0 +1,274 @@
+"""Scenarios: the JSON form, its schema, and the words of the command line mean the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from callflow.channels.sim.read import load_scenario, parse_scenario
+from callflow.channels.sim.scenario import (
+    Answers,
+    BeQuiet,
+    Callee,
+    HangUp,
+    NeverAnswers,
+    Party,
+    PressDigits,
+    PutOnHold,
+    Rejects,
+    SayIt,
+    Scenario,
+    Timed,
+    TransferTo,
+)
+from callflow.channels.sim.words import Words, overlay
+from callflow.documents import schemas
+from callflow.errors import JsonSyntaxError, ScenarioError
+from callflow.media.messages import FileClip, SilenceClip, ToneClip
+
+
+def parse(value: Mapping[str, Any]) -> Scenario:
+    return parse_scenario(dict(value), Path())
+
+
+def test_an_empty_scenario_is_the_dataclass_defaults() -> None:
+    assert parse({}) == Scenario()
+
+
+def test_the_schema_says_the_same_defaults_as_the_code() -> None:
+    default = Scenario()
+    shown = {
+        "from": default.from_number,
+        "from_name": default.from_name,
+        "to": default.to_number,
+        "user_id": default.user_id,
+        "device_id": default.device_id,
+        "rate": default.rate,
+        "max_duration_s": default.max_duration_s,
+        "end_when_quiet_s": default.end_when_quiet_s,
+        "endpoints": default.endpoints,
+    }
+    assert schemas.defaults("scenario") == shown
+    action = schemas.load("scenario")["$defs"]["action"]["properties"]
+    assert action["kind"]["default"] == TransferTo("1").kind
+    assert action["consult_s"]["default"] == TransferTo("1").consult_s
+
+
+def test_the_schema_is_a_schema_and_its_examples_fit() -> None:
+    schema = schemas.load("scenario")
+    Draft202012Validator.check_schema(schema)
+    for example in schema["examples"]:
+        assert schemas.validator("scenario").is_valid(example)
+
+
+def test_everything_a_party_can_do() -> None:
+    scenario = parse(
+        {
+            "caller": {
+                "audio": ["tone_stream://%(1000,0,440)", "silence_stream://250"],
+                "loop": True,
+                "speaks_since": "answer",
+                "loss": "0001",
+                "delay_s": 0.1,
+                "hangup_after": 30,
+                "actions": [
+                    {"at": 1, "say": "silence_stream://10", "loop": True},
+                    {"at": 2, "quiet": True},
+                    {"at": 3, "press": "12#", "in_band": True},
+                    {"at": 4, "hold": True},
+                    {"at": 5, "transfer": "1002", "kind": "attended", "consult_s": 7, "since": "answer"},
+                ],
+            }
+        }
+    )
+    assert scenario.caller == Party(
+        clips=(ToneClip("%(1000,0,440)"), SilenceClip(0.25)),
+        loop=True,
+        speaks_since="answer",
+        loss=(0, 0, 0, 1),
+        delay_s=0.1,
+        script=(
+            Timed(1, SayIt((SilenceClip(0.01),), True), "start"),
+            Timed(2, BeQuiet(), "start"),
+            Timed(3, PressDigits("12#", True), "start"),
+            Timed(4, PutOnHold(True), "start"),
+            Timed(5, TransferTo("1002", "attended", 7), "answer"),
+            Timed(30, HangUp(), "start"),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("callee", "reply"),
+    [
+        ({}, Answers(0)),
+        ({"answer_after": 2.5, "early_audio": "silence_stream://1000"}, Answers(2.5, (SilenceClip(1),))),
+        ({"answer_after": None}, NeverAnswers()),
+        (
+            {"reject": "CALL_REJECTED", "reject_after": 3, "reject_code": 403},
+            Rejects("CALL_REJECTED", 3, 403),
+        ),
+    ],
+)
+def test_how_a_callee_takes_the_call(callee: dict[str, Any], reply: object) -> None:
+    assert parse({"callee": callee}).callee.reply == reply
+
+
+def test_endpoints_differ_by_any_of_their_names() -> None:
+    scenario = parse({"endpoints": {"desk": {"reject": "USER_BUSY"}, "alice": {"answer_after": None}}})
+    assert scenario.callee_for("desk", "alice").reply == Rejects("USER_BUSY")
+    assert scenario.callee_for("mobile", "alice").reply == NeverAnswers()
+    assert scenario.callee_for("mobile", "") == Callee()
+
+
+def test_audio_is_found_beside_the_scenario_file(tmp_path: Path) -> None:
+    (tmp_path / "hello.wav").write_bytes(b"RIFF")
+    file = tmp_path / "s.json"
+    file.write_text('{"caller": {"audio": "hello.wav"}}')
+    assert load_scenario(file).caller.clips == (FileClip(str(tmp_path / "hello.wav")),)
+
+
+def test_a_mistake_is_told_with_line_and_column(tmp_path: Path) -> None:
+    file = tmp_path / "s.json"
+    file.write_text('{\n  "caller": {\n    "hangup_after": "soon"\n  }\n}')
+    with pytest.raises(ScenarioError, match=r"s\.json:3:21: 'soon' is not of type 'number'"):
+        load_scenario(file)
+    file.write_text('{"caller": {')
+    with pytest.raises(JsonSyntaxError):
+        load_scenario(file)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"colour": 1},
+        {"caller": {"actions": [{"at": 1}]}},
+        {"caller": {"actions": [{"at": 1, "press": "1", "quiet": True}]}},
+        {"caller": {"actions": [{"at": -1, "press": "1"}]}},
+        {"caller": {"loss": "012"}},
+        {"callee": {"reject": "busy"}},
+        {"callee": {"reject_after": 3}},
+        {"rate": 11025},
+        {"caller": {"audio": "not-there.wav"}},
+        {"caller": {"audio": "silence_stream://soon"}},
+        [],
+    ],
+    ids=json.dumps,
+)
+def test_what_cannot_be_played_is_refused(value: object) -> None:
+    with pytest.raises(ScenarioError):
+        parse_scenario(value, Path())
+
+
+# ---- words ------------------------------------------------------------------------------------
+
+
+def laid(words: Words, document: Mapping[str, Any] | None = None) -> Scenario:
+    return parse(overlay(document or {}, words))
+
+
+def test_no_words_change_nothing() -> None:
+    assert laid(Words()) == Scenario()
+
+
+def test_words_say_what_the_file_says() -> None:
+    words = Words(
+        from_number="1",
+        to_number="2",
+        user_id="alice",
+        device_id="desk",
+        answer_after="2.5",
+        dtmf=("1@2.5", "12#@10"),
+        callee_dtmf=("9@1",),
+        hangup_after=30,
+        callee_hangup_after=20,
+        hold=("3-5", "caller:6-7"),
+        transfer=("1002@8", "caller:attended:1003@9"),
+        caller_loss="01",
+        callee_loss="001",
+        max_duration_s=60,
+    )
+    assert laid(words) == parse(
+        {
+            "from": "1",
+            "to": "2",
+            "user_id": "alice",
+            "device_id": "desk",
+            "max_duration_s": 60,
+            "caller": {
+                "loss": "01",
+                "hangup_after": 30,
+                "actions": [
+                    {"at": 2.5, "press": "1"},
+                    {"at": 10, "press": "12#"},
+                    {"at": 6, "hold": True},
+                    {"at": 7, "hold": False},
+                    {"at": 9, "transfer": "1003", "kind": "attended"},
+                ],
+            },
+            "callee": {
+                "answer_after": 2.5,
+                "loss": "001",
+                "hangup_after": 20,
+                "actions": [
+                    {"at": 1, "press": "9"},
+                    {"at": 3, "hold": True},
+                    {"at": 5, "hold": False},
+                    {"at": 8, "transfer": "1002"},
+                ],
+            },
+        }
+    )
+
+
+def test_words_win_over_the_file() -> None:
+    document = {"to": "1", "callee": {"reject": "USER_BUSY", "reject_after": 2}}
+    scenario = laid(Words(to_number="2", answer_after="never"), document)
+    assert (scenario.to_number, scenario.callee.reply) == ("2", NeverAnswers())
+    assert document == {"to": "1", "callee": {"reject": "USER_BUSY", "reject_after": 2}}
+
+
+def test_endpoints_by_words_do_what_the_callee_does_but_for_the_words() -> None:
+    words = Words(
+        callee_hangup_after=9,
+        answer_after="1",
+        endpoints=("a=3", "b=never", "c=CALL_REJECTED@2", 'd={"answer_after": 4}'),
+    )
+    endpoints = laid(words).endpoints
+    ends = (Timed(9, HangUp(), "answer"),)
+    assert endpoints == {
+        "a": Callee(Answers(3), Party(script=ends)),
+        "b": Callee(NeverAnswers(), Party(script=ends)),
+        "c": Callee(Rejects("CALL_REJECTED", 2), Party(script=ends)),
+        "d": Callee(Answers(4)),
+    }
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        Words(answer_after="soon"),
+        Words(answer_after="nan"),
+        Words(answer_after="1", reject="USER_BUSY"),
+        Words(reject="busy"),
+        Words(dtmf=("1",)),
+        Words(dtmf=("x@1",)),
+        Words(callee_dtmf=("@1",)),
+        Words(hold=("3",)),
+        Words(transfer=("1002",)),
+        Words(transfer=("somebody:1002@3",)),
+        Words(endpoints=("desk",)),
+        Words(endpoints=("desk={",)),
+        Words(endpoints=("desk=sometimes",)),
+    ],
+    ids=str,
+)
+def test_words_that_cannot_be_read_name_their_flag(words: Words) -> None:
+    with pytest.raises(ScenarioError, match="--") as caught:
+        laid(words)
+    assert caught.value.hint
