@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.table import Measured, options, peak_mb
-from callflow.app import Engine, EngineOptions
+from callflow.app import Engine, EngineOptions, calm_collector
 from callflow.channels.sim.scenario import Callee, HangUp, Party, Scenario, Timed
 from callflow.clock import VirtualClock, run_virtual
 from callflow.documents.settings import load_settings
@@ -48,6 +48,7 @@ async def run(calls: int, seconds: float, bridged: bool, file_format: str) -> di
         walked = flow(bridged, file_format)
         async with Engine(made, CLOCK) as engine:
             await engine.place_call(scenario(1.0), walked)  # imports, caches
+            calm_collector()  # as the command line does
             base = peak_mb()
             with Measured() as measured:
                 reports = await asyncio.gather(

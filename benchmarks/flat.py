@@ -1,4 +1,4 @@
-"""What a recorded call-minute costs as calls grow: the whole engine, to finished WAV files, in virtual time."""
+"""What a recorded call-minute costs as calls grow: the whole engine, to finished WAV files."""
 
 from __future__ import annotations
 

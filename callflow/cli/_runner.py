@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from callflow.app import Engine, EngineOptions
+from callflow.app import Engine, EngineOptions, calm_collector
 from callflow.channels.sim.scenario import Scenario
 from callflow.cli._story import Patient, Teller
 from callflow.clock import Clock, SystemClock, VirtualClock, run_virtual
@@ -46,6 +46,7 @@ class Ran:
 
 def run_job(job: Job, teller: Teller) -> Ran:
     """Place the call, tell its events, wait for its deliveries. Raises CallflowError."""
+    calm_collector()
     if job.realtime:
         return asyncio.run(_run(job, teller, SystemClock()))
     clock = VirtualClock()

@@ -17,5 +17,5 @@ class MediaPort(Protocol):
     def send(self, command: object) -> None:
         """Tell the pump something. Does not wait; what cannot be carried out is answered by an event."""
 
-    def subscribe(self, handler: MediaHandler) -> Callable[[], None]:
-        """Get every media event; call what comes back to stop."""
+    def subscribe(self, handler: MediaHandler, *, leg: str | None = None) -> Callable[[], None]:
+        """Get every media event, or those of one leg; call what comes back to stop."""

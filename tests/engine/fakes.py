@@ -69,7 +69,7 @@ class FakeMedia:
     def commands(self, kind: type) -> list[object]:
         return [command for _, command in self.sent if isinstance(command, kind)]
 
-    def subscribe(self, handler: MediaHandler) -> Callable[[], None]:
+    def subscribe(self, handler: MediaHandler, *, leg: str | None = None) -> Callable[[], None]:
         self._handlers.append(handler)
         return lambda: self._handlers.remove(handler)
 

@@ -72,13 +72,14 @@ class Stage:
         self._legs: dict[str, OnStage] = {}
         self._timers: set[asyncio.Task[None]] = set()
         self._quiet: asyncio.Task[None] | None = None
-        self._unsubscribe = media.subscribe(self._on_media)
+        self._unsubscribe: list[Callable[[], None]] = []
 
     def add(self, leg: OnStage) -> None:
         """A leg enters; the first one starts the call's longest duration."""
         if not self._legs:
             self._timer(self._end_after_max())
         self._legs[leg.leg] = leg
+        self._unsubscribe.append(self.media.subscribe(self._on_media, leg=leg.leg))
         self.changed()
 
     def changed(self) -> None:
@@ -94,7 +95,8 @@ class Stage:
 
     async def close(self) -> None:
         """End every leg that is still there, and every timer."""
-        self._unsubscribe()
+        for unsubscribe in self._unsubscribe:
+            unsubscribe()
         for leg in tuple(self._legs.values()):
             leg.end(Ended("NORMAL_CLEARING"))
             await leg.wait_tasks()
