@@ -10,7 +10,7 @@ from callflow.clock import Clock, monotonic
 from callflow.delivery.destinations.destination import Answer, Destination
 from callflow.delivery.outbox import Parcel
 from callflow.delivery.retry import Decision, Result, decide, judge, retry_after
-from callflow.errors import BadUrl, BlockedAddress, DeliveryError, UnsendableFile
+from callflow.errors import BadRedirect, BadUrl, BlockedAddress, DeliveryError, UnsendableFile
 from callflow.log import logger, one_line
 from callflow.state.records import AttemptRow
 
@@ -43,6 +43,8 @@ async def attempt(
         result, error = Result.BLOCKED, problem.message
     except (BadUrl, UnsendableFile) as problem:
         result, error = Result.UNSENDABLE, problem.message
+    except BadRedirect as problem:  # like a 4xx: somebody has to repair the receiver
+        result, error = Result.REFUSED, problem.message
     except DeliveryError as problem:
         result, error = Result.FAULT, problem.message
     except Exception as problem:

@@ -35,6 +35,7 @@ from callflow.state.records import DeliveryRow
 LEASE_S = 60.0
 POLL_S = 5.0
 """How often the outbox is looked at without being woken: another process may have put something in."""
+VIRTUAL_POLL_S = 3600.0
 BACK_S = 5.0
 """How long to wait after the database could not be used."""
 
@@ -128,7 +129,8 @@ class Deliverer:
             return False
         if until_empty and not left and not self._sending:
             return True
-        await self._wait(POLL_S if due is None else min(POLL_S, max(0.0, due - self._clock.wall())))
+        poll_s = VIRTUAL_POLL_S if self._clock.virtual else POLL_S
+        await self._wait(poll_s if due is None else min(poll_s, max(0.0, due - self._clock.wall())))
         return False
 
     def _claim(self, conn: sqlite3.Connection) -> tuple[list[Parcel], float | None, bool]:

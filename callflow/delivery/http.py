@@ -98,7 +98,7 @@ class GuardedHttp:
             if not 200 <= answer.status <= 299:
                 raise FetchError(f"{parsed.name} answered {answer.status}", hint="is the url right?")
             count = 0
-            with into.open("wb") as file:
+            with _stored(into) as file:
                 async for chunk in answer.content.iter_any():
                     progress.step()
                     count += len(chunk)
@@ -286,6 +286,15 @@ class _Hops:
 
 def _forget(path: Path) -> None:
     path.unlink(missing_ok=True)
+
+
+def _stored(path: Path) -> BinaryIO:
+    try:
+        return path.open("wb", buffering=0)
+    except OSError as error:
+        raise FetchError(
+            f"what was fetched cannot be stored: {error.strerror}", hint="is the folder there?"
+        ) from error
 
 
 def _store(file: BinaryIO, chunk: bytes) -> None:

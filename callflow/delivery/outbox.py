@@ -180,7 +180,7 @@ def settle(
     ours = row.state == DeliveryState.SENDING and row.lease_owner == owner
     if not ours and decision.next is not Next.DELIVERED:
         return row
-    failed = decision.next is not Next.DELIVERED
+    failed = decision.next is Next.WAIT
     settled = replace(
         row,
         lease_owner="",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -205,7 +206,9 @@ async def answer(writer: asyncio.StreamWriter, status: str, *headers: str, body:
 
 
 @asynccontextmanager
-async def raw_server(handler: Handler, *, receive_buffer: int = 0) -> AsyncIterator[str]:
+async def raw_server(
+    handler: Handler, *, receive_buffer: int = 0, host: str = "127.0.0.1"
+) -> AsyncIterator[str]:
     """A server on a raw socket; gives its base url. A handler that raises fails the test at the end."""
     problems: list[BaseException] = []
     tasks: set[asyncio.Task[None]] = set()
@@ -224,14 +227,12 @@ async def raw_server(handler: Handler, *, receive_buffer: int = 0) -> AsyncItera
             tasks.discard(task)
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=2**16)
+    server = await asyncio.start_server(serve, host, 0, limit=2**16)
     if receive_buffer:
-        import socket
-
         for sock in server.sockets:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield f"http://{host}:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
         for task in tuple(tasks):
