@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from callflow.clock import VirtualTimeLoop
 from callflow.documents.accounts import Account
@@ -47,22 +47,23 @@ BROKEN = (None, "text", 7, True, ["list"])
 
 
 def _nodes(children: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    branches = st.dictionaries(st.sampled_from(KEYS), children, max_size=3)
-    # The documentation's shape: a node where the branches should be. And what is no object at all.
-    odd = st.one_of(children, st.sampled_from(BROKEN))
-    return st.fixed_dictionaries(
+    """Mostly nodes that can be run, some that cannot."""
+    branches = st.dictionaries(st.sampled_from(KEYS), children, min_size=1)
+    good = st.fixed_dictionaries({"module": st.just("go"), "children": branches})
+    # ``children`` itself: the documentation's shape, a node where the branches should be.
+    odd = st.fixed_dictionaries(
         {},
         optional={
-            "module": st.one_of(st.just("go"), st.just("go"), st.sampled_from(["nope", "", 5, None])),
+            "module": st.sampled_from(["go", "nope", "", 5, None]),
             "data": st.sampled_from([{}, {"skip_module": "true"}, {"skip_module": False}]),
-            "children": st.one_of(branches, branches, branches, odd),
+            "children": st.one_of(branches, children, st.sampled_from(BROKEN)),
         },
     )
+    return st.one_of(good, good, good, odd)
 
 
-TREES = st.recursive(
-    st.one_of(st.just({"module": "go"}), st.just({}), st.sampled_from(BROKEN)), _nodes, max_leaves=15
-)
+LEAVES = st.sampled_from([{"module": "go"}, {"module": "go"}, {}, *BROKEN])
+TREES = st.recursive(LEAVES, _nodes, max_leaves=20)
 ROOTS = _nodes(TREES)
 
 
@@ -161,31 +162,35 @@ def _settings(limit: int) -> Settings:
 
 
 class WalkerMachine(RuleBasedStateMachine):
-    """Walks, one after the other, a move at a time."""
+    """Walks, one after the other, a move at a time. A move after the end of a walk begins the next one."""
 
-    @initialize(tree=ROOTS, others=st.lists(ROOTS, min_size=1, max_size=2), limit=st.integers(1, 4))
-    def begins(self, tree: Any, others: list[Any], limit: int) -> None:
-        self._begin(tree, others, limit)
+    @initialize(trees=st.lists(ROOTS, min_size=2, max_size=5), limit=st.integers(1, 4))
+    def begins(self, trees: list[Any], limit: int) -> None:
+        self.trees = [_named(tree) for tree in trees]
+        self.limit = limit
+        self.begun = 0
+        self._begin()
 
-    @precondition(lambda self: self.model.end is not None)
-    @rule(tree=ROOTS, others=st.lists(ROOTS, min_size=1, max_size=2), limit=st.integers(1, 4))
-    def begins_again(self, tree: Any, others: list[Any], limit: int) -> None:
-        self.teardown()
-        self._begin(tree, others, limit)
-
-    def _begin(self, tree: Any, others: list[Any], limit: int) -> None:
-        self.others = [_named(other) for other in others]
-        root = _named(tree)
-        self.model = Model(root, limit)
+    def _begin(self) -> None:
+        root = self.trees[self.begun % len(self.trees)]
+        self.begun += 1
+        self.model = Model(root, self.limit)
         self.asked: asyncio.Future[Outcome] | None = None
         self.name: object = None
         nothing = cast("Database", None)  # a walk of these modules asks for none
         self.world = harness.World(
-            nothing, Path("unused"), account=Account.empty("acc"), config=_settings(limit)
+            nothing, Path("unused"), account=Account.empty("acc"), config=_settings(self.limit)
         )
         self.loop = VirtualTimeLoop(self.world.clock)
         self.loop.run_until_complete(self._start(root))
         self._compare()
+
+    def _walking(self) -> bool:
+        """Is there a node whose module can move? A new walk is begun if the last one is over."""
+        if self.model.end is not None:
+            self.teardown()
+            self._begin()
+        return self.model.end is None
 
     async def _start(self, root: Any) -> None:
         self.call = Call(self.world.services, self.world.caller)
@@ -230,18 +235,16 @@ class WalkerMachine(RuleBasedStateMachine):
             assert self.world.caller.ended is not None
             assert self.world.caller.ended.cause == cause
 
-    def walking(self) -> bool:
-        return self.model.end is None
-
-    @precondition(walking)
     @rule(key=st.sampled_from(KEYS))
     def goes_on(self, key: str) -> None:
-        self.model.go(key)
-        self._answer(Continue(key=key))
+        if self._walking():
+            self.model.go(key)
+            self._answer(Continue(key=key))
 
-    @precondition(walking)
     @rule(keys=st.lists(st.sampled_from(KEYS), max_size=3), stops=st.booleans())
     def attempts(self, keys: list[str], stops: bool) -> None:
+        if not self._walking():
+            return
         branches = self.model.branches()
         there = [key for key in keys if branches.get(key, {}) != {}]
         if there:
@@ -253,52 +256,52 @@ class WalkerMachine(RuleBasedStateMachine):
         otherwise: Outcome = Stop(cause="USER_BUSY") if stops else Continue()
         self._answer(Attempt(keys=tuple(keys), otherwise=otherwise))
 
-    @precondition(walking)
-    @rule(index=st.integers(0, 1))
+    @rule(index=st.integers(0, 4))
     def branches_off(self, index: int) -> None:
-        tree = self.others[index % len(self.others)]
-        self.model.branch(tree)
-        self._answer(Branch(flow=Flow.parse(tree)))
+        if self._walking():
+            tree = self.trees[index % len(self.trees)]
+            self.model.branch(tree)
+            self._answer(Branch(flow=Flow.parse(tree)))
 
-    @precondition(walking)
-    @rule(index=st.integers(0, 1))
+    @rule(index=st.integers(0, 4))
     def replaces_the_flow(self, index: int) -> None:
-        tree = self.others[index % len(self.others)]
-        self.model.reach(tree)
-        self._answer(ReplaceFlow(flow=Flow.parse(tree)))
+        if self._walking():
+            tree = self.trees[index % len(self.trees)]
+            self.model.reach(tree)
+            self._answer(ReplaceFlow(flow=Flow.parse(tree)))
 
-    @precondition(walking)
     @rule(cause=st.sampled_from([NORMAL, "USER_BUSY"]))
     def stops(self, cause: str) -> None:
-        self.model.stop(cause)
-        self._answer(Stop(cause=cause))
+        if self._walking():
+            self.model.stop(cause)
+            self._answer(Stop(cause=cause))
 
-    @precondition(walking)
     @rule(cause=st.sampled_from([NORMAL, "CALL_REJECTED"]))
     def stops_hard(self, cause: str) -> None:
-        self.model.hangup(cause)
-        self._answer(HardStop(cause=cause))
+        if self._walking():
+            self.model.hangup(cause)
+            self._answer(HardStop(cause=cause))
 
-    @precondition(walking)
     @rule()
     def hands_over(self) -> None:
-        self.model.end = (WalkEnd.HANDED_OVER, "")
-        self._answer(HandOver())
+        if self._walking():
+            self.model.end = (WalkEnd.HANDED_OVER, "")
+            self._answer(HandOver())
 
-    @precondition(walking)
     @rule(ours=st.booleans())
     def raises(self, ours: bool) -> None:
-        self.model.go("_")
-        self._answer(MissingDocument("no such", hint="?") if ours else KeyError("x"))
+        if self._walking():
+            self.model.go("_")
+            self._answer(MissingDocument("no such", hint="?") if ours else KeyError("x"))
 
-    @precondition(walking)
     @rule()
     def caller_leaves(self) -> None:
-        self.model.end = (WalkEnd.GONE, harness.HANGS_UP.cause)
-        self.world.caller.happen(harness.HANGS_UP)
-        self.asked = None
-        self.loop.run_until_complete(self._settle())
-        self._compare()
+        if self._walking():
+            self.model.end = (WalkEnd.GONE, harness.HANGS_UP.cause)
+            self.world.caller.happen(harness.HANGS_UP)
+            self.asked = None
+            self.loop.run_until_complete(self._settle())
+            self._compare()
 
     def teardown(self) -> None:
         if not hasattr(self, "loop"):
@@ -314,8 +317,8 @@ class WalkerMachine(RuleBasedStateMachine):
 
 TestWalkerModel = WalkerMachine.TestCase
 TestWalkerModel.settings = settings(
-    max_examples=150,
-    stateful_step_count=12,
+    max_examples=100,
+    stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
