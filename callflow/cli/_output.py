@@ -53,7 +53,10 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for index, column in enumerate(columns):
         last = index == len(columns) - 1
-        table.add_column(column, no_wrap=index == 0, overflow="fold", ratio=1 if last else None)
+        widest = None if index == 0 or last or len(columns) < 4 else 14
+        table.add_column(
+            column, no_wrap=index == 0, overflow="fold", max_width=widest, ratio=1 if last else None
+        )
     for row in body:
         table.add_row(*(Text(cell) for cell in row))
     console.print(table)

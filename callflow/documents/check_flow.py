@@ -130,6 +130,8 @@ def _module(sheet: Sheet, node: Mapping[str, Any], pointer: str, metaflow: bool)
 
 
 def _data(sheet: Sheet, node: Mapping[str, Any], pointer: str) -> dict[str, Any]:
+    if "data" not in node and "module" not in node:
+        return {}  # no node at all: one problem is enough
     if "data" not in node:
         sheet.add("CF-CHK-043", pointer, "the node has no data (Kazoo's API refuses it)", 'write "data": {}')
         return {}

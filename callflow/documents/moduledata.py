@@ -27,7 +27,7 @@ def prepare(module: str, data: Mapping[str, Any]) -> Prepared:
 
     Texts are cast; a number out of range is clamped, any other bad value gives way to the default, with a
     warning note each. Unknown keys stay. Not touched: keys judged by ``record_settings`` (their defaults are
-    filled in there) and a bad ``action``, which its module must refuse (it comes with an error note).
+    filled in there) and a bad ``action`` of voicemail, which it must refuse (it comes with an error note).
     A module without a schema: ``data`` as it is.
     """
     if module not in schemas.module_names():
@@ -87,9 +87,8 @@ def _judge(data: dict[str, Any], key: str, part: Mapping[str, Any], name: str, n
     else:
         del data[key]
         said = "it is ignored"
-    notes.append(
-        Note("warning", "CF-CHK-072", f"{name} {_show(value)} {why}: {said}", part["description"], key)
-    )
+    shown = "***" if part.get("writeOnly") else _show(value)
+    notes.append(Note("warning", "CF-CHK-072", f"{name} {shown} {why}: {said}", part["description"], key))
 
 
 def clamp(value: Any, part: Mapping[str, Any]) -> int | float | None:
