@@ -144,14 +144,17 @@ def _value(record: RecordSettings, key: str) -> object:
 
 
 def _upload(record: RecordSettings) -> str:
-    from callflow.delivery.urls import upload_urls
+    from callflow.delivery.urls import check_url, upload_urls
     from callflow.errors import BadUrl
 
     try:
-        url = next(iter(upload_urls(record.url or "", "CALL_ID", record.format)))
+        check_url(record.url or "")
+        # masked first, so that the name of the file is still seen in a query
+        url = next(upload_urls(_masked(record.url or ""), "CALL_ID", record.format))
     except BadUrl as error:
-        return f"nowhere: {error}"
-    return f"{record.method.upper()} {_masked(url)}"
+        return f"the local media store: {error}"
+    shown = url.replace("%7B", "{").replace("%7D", "}")
+    return f"{record.method.upper()} {shown}"
 
 
 def _masked(url: str) -> str:
