@@ -13,6 +13,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from callflow.errors import JsonSyntaxError
+
 
 class Position(NamedTuple):
     """A place in a text, both from 1; columns count characters."""
@@ -65,10 +67,6 @@ def place(text: str, offset: int) -> Position:
     return Position(text.count("\n", 0, offset) + 1, offset - before)
 
 
-class _Stopped(Exception):
-    """The meaning of what follows is not clear."""
-
-
 _SPACE = re.compile(r"[ \t\r\n]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _STRING = re.compile(r'"[^"\\\x00-\x1f]*(?:\\.[^"\\\x00-\x1f]*)*"', re.DOTALL)
@@ -108,9 +106,9 @@ class _Scanner:
     def fault(self, offset: int, code: str, message: str, hint: str = "") -> None:
         self.found.append((offset, code, message, hint))
 
-    def stop(self, offset: int, code: str, message: str, hint: str = "") -> _Stopped:
+    def stop(self, offset: int, code: str, message: str, hint: str = "") -> JsonSyntaxError:
         self.fault(offset, code, message, hint)
-        return _Stopped()
+        return JsonSyntaxError(message, hint=hint)
 
     def faults(self) -> list[Fault]:
         newlines = [match.start() for match in re.finditer("\n", self.text)]
@@ -144,7 +142,7 @@ class _Scanner:
             )
             self.offset += 1
 
-    def ended(self) -> _Stopped:
+    def ended(self) -> JsonSyntaxError:
         """The text is over too early."""
         level = self.levels[-1] if self.levels else None
         if level is None:
@@ -332,14 +330,10 @@ class _Scanner:
                     self.offset, "CF-CHK-010",
                     f"has {here} where {closing} should close line {opened.line}, column {opened.column}",
                 )  # fmt: skip
-            self.fault(
-                self.offset,
-                "CF-CHK-010",
-                f"has no comma before {_short(here)}",
-                "write a comma between items",
-            )
+            said, hint = f"has no comma before {_short(here)}", "write a comma between items"
             if here not in '"{[-0123456789tfn':
-                raise _Stopped
+                raise self.stop(self.offset, "CF-CHK-010", said, hint)
+            self.fault(self.offset, "CF-CHK-010", said, hint)
             return here
         start = self.offset
         self.offset += 1
@@ -373,7 +367,7 @@ def scan(text: str, max_depth: int, max_integer: int) -> Scan:
     try:
         outcome.value, outcome.top = scanner.document()
         outcome.readable = True
-    except _Stopped:
+    except JsonSyntaxError:
         pass
     outcome.faults = scanner.faults()
     return outcome

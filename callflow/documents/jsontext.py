@@ -25,10 +25,6 @@ MAX_INTEGER = 2**63 - 1
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
-class _NotPlain(Exception):
-    """The text needs the scanner."""
-
-
 @dataclass(slots=True)
 class Parsed:
     """A JSON text that was read.
@@ -81,7 +77,7 @@ def examine(text: str | bytes, file: str = "") -> Parsed:
     if not faults:
         try:
             return Parsed(file, text, _plain(text))
-        except (_NotPlain, ValueError, RecursionError):
+        except (ValueError, RecursionError):
             pass
     scanned = scan(text, MAX_DEPTH, MAX_INTEGER)
     return Parsed(file, text, scanned.value, scanned.readable, (*faults, *scanned.faults), scanned)
@@ -137,35 +133,35 @@ def _utf16(raw: bytes) -> str:
 
 def _plain(text: str) -> Any:
     if "\\u" in text and ("\\ud" in text or "\\uD" in text):
-        raise _NotPlain  # perhaps half of a surrogate pair: json lets it pass
+        raise ValueError("perhaps half of a surrogate pair: json lets it pass")
     return _DECODER.decode(text)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
-        raise _NotPlain
+        raise ValueError("needs the scanner")
     return made
 
 
 def _integer(text: str) -> int:
     if len(text) > 20:
-        raise _NotPlain
+        raise ValueError("needs the scanner")
     value = int(text)
     if abs(value) > MAX_INTEGER:
-        raise _NotPlain
+        raise ValueError("needs the scanner")
     return value
 
 
 def _float(text: str) -> float:
     value = float(text)
     if math.isinf(value):
-        raise _NotPlain
+        raise ValueError("needs the scanner")
     return value
 
 
 def _constant(text: str) -> Any:
-    raise _NotPlain
+    raise ValueError("needs the scanner")
 
 
 _DECODER = json.JSONDecoder(

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from callflow.documents.patterns import compile_pattern
 from callflow.engine.flow import Flow
 from callflow.engine.line import Notice
 from callflow.engine.services import Services
@@ -100,14 +101,6 @@ def _patterns(callflows: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str,
         for pattern in _strings(document, "patterns")
     ]
     yield from sorted(listed, reverse=True)
-
-
-def compile_pattern(pattern: str) -> re.Pattern[str]:
-    """A pattern as Kazoo writes it (PCRE): its ``(?<name>...)`` is Python's ``(?P<name>...)``.
-
-    Raises ``re.error``.
-    """
-    return re.compile(re.sub(r"(?<!\\)\(\?<(?![=!])", "(?P<", pattern))
 
 
 def _strings(document: Mapping[str, Any], key: str) -> list[str]:
