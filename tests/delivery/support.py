@@ -108,6 +108,7 @@ class State:
         *,
         allow_loopback: bool = True,
         url_metadata: bool = False,
+        halfway: Callable[[], None] = lambda: None,
     ) -> Deliverer:
         return Deliverer(
             self.database,
@@ -117,6 +118,7 @@ class State:
             self.events.append,
             allow_loopback=allow_loopback,
             url_metadata=url_metadata,
+            halfway=halfway,
         )
 
     async def deliver(self, settings: DeliverySettings = SETTINGS, seconds: float = 20) -> None:

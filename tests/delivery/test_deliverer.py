@@ -208,8 +208,7 @@ from pathlib import Path
 from tests.delivery.support import State
 
 state = State.make(Path(sys.argv[1]))
-deliverer = state.deliverer()
-deliverer._destinations["http"]._halfway = lambda: os.kill(os.getpid(), signal.SIGKILL)
+deliverer = state.deliverer(halfway=lambda: os.kill(os.getpid(), signal.SIGKILL))
 asyncio.run(deliverer.run())
 """
 
