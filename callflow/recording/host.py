@@ -7,8 +7,8 @@ How a media port uses it, in the pump's thread::
     events += host.settle()                   # after every block: what the writer has found out
 
 ``started`` is told only when the spool is on disk: what was told to have begun is never lost. For every
-recording that was not ``refused``, ``on_closed`` is called once, in the writer's thread, also if it has
-failed: then what is there of it can be finished.
+recording that was not ``refused``, ``on_closed`` is called once, in whatever thread, also if it has failed:
+then what is there of it can be finished.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class RecordingView:
 
 
 class RecordingHost:
-    """Runs recorders as taps of ``pump``. ``on_closed`` is called from the writer's thread."""
+    """Runs recorders as taps of ``pump``. ``on_closed`` is called from the writer's thread, mostly."""
 
     def __init__(
         self, pump: TappedPump, writer: SpoolWriter, *, on_closed: Callable[[SpoolClosed], None]
@@ -140,8 +140,14 @@ class RecordingHost:
 
     def _start(self, command: StartRecording, now: float) -> list[RecordingEvent]:
         spec = command.spec
-        if problem := self._problem(spec):
-            return [RecordingEvent(spec.id, "refused", "", now, 0, message=problem)]
+        if spec.id in self._taps:
+            message = f"a recording {spec.id!r} is being made already"
+            return [RecordingEvent(spec.id, "refused", "", now, 0, message=message)]
+        if problem := _problem(spec):
+            self._on_closed(
+                SpoolClosed(spec.id, str(self._writer.folder_of(spec)), now, "impossible", problem)
+            )
+            return [RecordingEvent(spec.id, "failed", str(State.FAILED), now, 0, "impossible", problem)]
         spool = self._writer.open(spec, now, self._on_closed)
         tap = RecordingTap(Recorder(spec), spool, self._writer, self)
         self._taps[spec.id] = tap
@@ -152,14 +158,6 @@ class RecordingHost:
         else:
             events = self._tell(tap, [tap.recorder.event("waiting", now)])
         return events + self.settle()
-
-    def _problem(self, spec: RecordingSpec) -> str:
-        if spec.id in self._taps:
-            return f"a recording {spec.id!r} is being made already"
-        if not 1 <= len(spec.taps) <= MAX_CHANNELS:
-            return f"a recording has 1 to {MAX_CHANNELS} channels, not {len(spec.taps)}"
-        possible = spec.rate > 0 and spec.rate % TICKS_PER_S == 0
-        return "" if possible else f"{spec.rate} samples a second cannot be recorded"
 
     def _notice(self, notice: LegNotice, now: float) -> list[RecordingEvent]:
         answered, bridged = notice.what == "answered", notice.what == "bridged"
@@ -249,3 +247,11 @@ class RecordingHost:
         del here[tap.recorder.spec.id]
         if not here:
             del self._legs[tap.recorder.leg]
+
+
+def _problem(spec: RecordingSpec) -> str:
+    """Why there can be no such recording; empty: there can."""
+    if not 1 <= len(spec.taps) <= MAX_CHANNELS:
+        return f"a recording has 1 to {MAX_CHANNELS} channels, not {len(spec.taps)}"
+    possible = spec.rate > 0 and spec.rate % TICKS_PER_S == 0
+    return "" if possible else f"{spec.rate} samples a second cannot be recorded"

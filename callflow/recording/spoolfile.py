@@ -17,6 +17,8 @@ from callflow.state.folder import sync_folder
 from callflow.state.lock import FileLock
 
 SYNC_EVERY_S = 5.0
+_WRITE: int = os.O_WRONLY | getattr(os, "O_BINARY", 0)
+"""Windows would put a carriage return before every byte 10 without being told."""
 
 if sys.platform == "linux":
     _sync_data = os.fdatasync
@@ -55,7 +57,7 @@ class SpoolFile:
             raise
         try:
             _write_new(self.folder / META, meta_bytes(spec, asked))
-            self._fd = os.open(self.folder / AUDIO, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_EXCL, 0o600)
+            self._fd = os.open(self.folder / AUDIO, _WRITE | os.O_CREAT | os.O_APPEND | os.O_EXCL, 0o600)
         except OSError:
             shutil.rmtree(self.folder, ignore_errors=True)
             lock.release(remove=True)
@@ -83,7 +85,7 @@ class SpoolFile:
 
     def note(self, line: bytes) -> None:
         """Append a line to the journal; opened each time, since changes are rare and descriptors are not."""
-        fd = os.open(self.folder / JOURNAL, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        fd = os.open(self.folder / JOURNAL, _WRITE | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             os.write(fd, line)
         finally:
@@ -112,7 +114,7 @@ class SpoolFile:
 
 
 def _write_new(path: Path, data: bytes) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    fd = os.open(path, _WRITE | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         view = memoryview(data)
         while view:

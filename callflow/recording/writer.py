@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -114,13 +115,17 @@ class SpoolWriter:
         ``on_closed`` is called once, in our thread: after ``close_spool``, or when the spool has failed. It
         must not wait for the caller's thread.
         """
-        path = self._folder.spool_of(spec.id)
+        path = self.folder_of(spec)
         file = SpoolFile(path, self._folder.lock_of(path), len(spec.taps))
         spool = SpoolHandle(spec, file, asked, on_closed)
         self._hand((spool, _Open(asked)))
         if self._patient:
             self._wait(lambda: spool.settled)
         return spool
+
+    def folder_of(self, spec: RecordingSpec) -> Path:
+        """Where its spool is, or would be."""
+        return self._folder.spool_of(spec.id)
 
     def buffer(self, n: int, channels: int) -> Samples:
         """An array ``[n, channels]`` to fill and ``append``: one that was written already, if there is one

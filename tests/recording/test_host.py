@@ -124,9 +124,18 @@ def test_a_caller_who_leaves_while_it_waits_cancels_it(bench: Bench) -> None:
     assert (bench.last().change, bench.last().reason) == ("cancelled", "hangup")
 
 
-@pytest.mark.parametrize("taps", [(), stereo("a") * 17])
-def test_channels_are_1_to_32(bench: Bench, taps: tuple[TapPoint, ...]) -> None:
-    assert bench.start(spec(taps=taps))[0].change == "refused"
+@pytest.mark.parametrize(
+    ("taps", "rate"), [((), 8000), (stereo("a") * 17, 8000), (stereo("a"), 0), (stereo("a"), 11025)]
+)
+def test_what_can_never_be_recorded_fails_and_comes_to_its_end(
+    bench: Bench, taps: tuple[TapPoint, ...], rate: int
+) -> None:
+    (failed,) = bench.start(spec(taps=taps, rate=rate))
+    assert (failed.change, failed.reason) == ("failed", "impossible")
+    finished = bench.finish()
+    assert (finished.id, finished.change, finished.reason) == ("r1", "failed", "impossible")
+    assert finished.message == failed.message
+    assert list(bench.folder.spool.iterdir()) == []
 
 
 def test_one_id_is_one_recording(bench: Bench) -> None:
