@@ -33,6 +33,7 @@ class Bridging:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._peer: Leg | None = None
+        self._connected = False
         self._news: asyncio.Queue[tuple[Leg, Ended | TransferRequested]] = asyncio.Queue()
         self._redirect: Flow | None = None
         self._transfers = 0
@@ -40,7 +41,7 @@ class Bridging:
     @property
     def bridged(self) -> bool:
         """True while two parties hear each other."""
-        return self._peer is not None
+        return self._connected
 
     def take_redirect(self) -> Flow | None:
         """The flow that a transfer has sent the line to, once: the walk goes on with it."""
@@ -97,6 +98,7 @@ class Bridging:
             for name in (call.leg, leg.name):
                 media.send(LegNotice(name, "bridged"))
             call.services.router.watch_leg(leg.name, self._on_media)
+            self._connected = True
             call.services.bus.publish(
                 CallBridged(
                     time=call.services.clock.now(),
@@ -115,7 +117,7 @@ class Bridging:
         while True:
             who, event = await call.line.guard(self._news.get())
             if isinstance(event, Ended):
-                self._unbridged(event.cause)
+                self._unbridged(event.cause, who)
                 return event
             peer = self._peer
             assert peer is not None
@@ -140,14 +142,17 @@ class Bridging:
             return
         call.services.router.forget_leg(peer.name)
         call.services.calls.remove(peer.channel.call_id)
+        self._unbridged(call.line.ended.cause if call.line.ended else NORMAL, peer)
         if peer.ended is None:
-            self._unbridged(call.line.ended.cause if call.line.ended else NORMAL, peer)
             await peer.channel.hangup(NORMAL)
         await peer.close()
 
-    def _unbridged(self, cause: str, peer: Leg | None = None) -> None:
-        call, peer = self._call, peer or self._peer
-        assert peer is not None
+    def _unbridged(self, cause: str, peer: Leg) -> None:
+        """They do not hear each other any more; told once a talk."""
+        if not self._connected:
+            return
+        self._connected = False
+        call = self._call
         call.services.media.send(Unbridge(call.leg))
         call.services.bus.publish(
             CallUnbridged(
@@ -180,7 +185,7 @@ class Bridging:
         call = self._call
         self._transfers += 1
         call.recordings.transfer(leaver.name, stayer.name)
-        self._unbridged(TRANSFERRED[request.kind])
+        self._unbridged(TRANSFERRED[request.kind], stayer if leaver is call.line.leg else leaver)
         call.services.bus.publish(
             CallTransferred(
                 time=call.services.clock.now(),
@@ -208,8 +213,10 @@ class Bridging:
         """
         call = self._call
         while True:
+            leg: Leg | None = None
             other = call.services.calls.find(request.consult) if request.consult else None
-            leg = await other.bridging.give_up(request.consult) if other is not None else None
+            if other is not None and other is not call:
+                leg = await other.bridging.give_up(request.consult)
             since: Sequence[ChannelEvent] = ()
             if leg is None:
                 flow = call.route(request.target)
@@ -236,17 +243,20 @@ class Bridging:
 
     async def give_up(self, consult: str) -> Leg | None:
         """Another call takes over the party that talks with the channel ``consult`` here (an attended
-        transfer); this call ends without hanging that party up. None: nobody talks with it.
+        transfer); this call ends without hanging that party up. None: nobody talks with it; if it was still
+        ringing the target, that has ended.
         """
         call, peer = self._call, self._peer
-        if peer is None:
-            return None
         line = call.line.leg
+        if peer is None:
+            if consult == line.channel.call_id:
+                await call.hangup(TRANSFERRED["attended"])
+            return None
         if consult not in (line.channel.call_id, peer.channel.call_id):
             return None
         leaver, third = (line, peer) if consult == line.channel.call_id else (peer, line)
         call.recordings.transfer(leaver.name, third.name)
-        self._unbridged(TRANSFERRED["attended"])
+        self._unbridged(TRANSFERRED["attended"], peer)
         self._peer = None
         call.services.router.forget_leg(third.name)
         call.services.router.forget_leg(leaver.name)

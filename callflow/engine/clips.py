@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from callflow.engine.services import FETCH_LIMIT_BYTES, Services
 from callflow.errors import FetchError, MissingDocument
+from callflow.log import mask_url
 from callflow.media.messages import Clip, FileClip, SilenceClip, ToneClip
 from callflow.media.prompts import prompt_path
 
@@ -35,7 +36,7 @@ class ClipFinder:
             if scheme == "prompt":
                 return self._prompt_url(media_id, rest, language)
             raise MissingDocument(
-                f"{media_id!r}: nothing can be played from {scheme}://",
+                f"{mask_url(media_id)!r}: nothing can be played from {scheme}://",
                 hint="Use http(s)://, prompt://, tone_stream://, silence_stream:// or a media id.",
             )
         found = self.prompt(media_id.removeprefix("/").removeprefix("system_media/"), language)

@@ -83,11 +83,11 @@ class RecordingHandle:
         return self._reason, self._seconds
 
     def note(self, event: RecordingEvent) -> None:
-        """The recorder has changed its state, or refused (then nothing has changed; a start that is refused
-        is the end).
+        """The recorder has changed its state, or refused: then nothing has changed, but a start that is
+        refused (there is no state then) is the end.
         """
         refused = event.change == "refused"
-        if refused and self._begun:
+        if refused and (self._begun or event.state):
             return
         self._begun = True
         self.state = event.state

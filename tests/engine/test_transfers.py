@@ -253,6 +253,34 @@ def test_an_attended_transfer_takes_over_the_party_of_the_other_call(
         assert here.services.calls.find("call-2") is None
 
 
+def test_an_attended_transfer_while_the_target_still_rings(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        other = FakeChannel(here.media, "call-2", Direction.INBOUND, Party("1001", "3000"))
+        here.dialer.plans["d2"] = Plan(answer_s=3)
+        here.dialer.plans["3000"] = Plan(answer_s=1, end=(9, "NORMAL_CLEARING", 200))
+
+        async def second(data: Mapping[str, Any], call: Call) -> Outcome:
+            await call.bridge([DialTarget("device", "slow")], timeout_s=60)
+            return Continue()
+
+        async def main() -> None:
+            calls = (Call(here.services, here.caller), Call(here.services, other))
+            flows = ({"module": "talk"}, {"module": "second"})
+            modules = {**MODULES, "second": second}
+            runs = [
+                asyncio.ensure_future(run_call(call, Flow.parse(flow), modules))
+                for call, flow in zip(calls, flows, strict=True)
+            ]
+            await asyncio.sleep(10)
+            here.caller.happen(TransferRequested("3000", "attended", consult="call-2"))
+            await asyncio.gather(*runs)
+
+        run_virtual(asyncio.wait_for(main(), 1000), here.clock)
+        assert other.ended == Ended("ATTENDED_TRANSFER", 0, by="engine")
+        assert here.dialer.channels["slow"].ended == Ended("ORIGINATOR_CANCEL", 0, by="engine")
+        assert here.of(CallBridged)[-1].peer == leg(here, "3000")
+
+
 def test_a_consultation_that_is_over_falls_back_to_ringing(tmp_path: Path) -> None:
     with world(tmp_path) as here:
         here.dialer.plans["d2"] = Plan(answer_s=3)
