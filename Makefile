@@ -7,7 +7,7 @@ JOBS ?= 2
 .PHONY: demo test lint types layers tests peers bench fmt wheel clean
 
 demo: .venv/.run
-	$(BIN)/callflow demo
+	@$(BIN)/callflow demo
 
 test: lint types layers tests
 

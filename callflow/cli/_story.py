@@ -229,14 +229,14 @@ def summarize(
         line.append(f"  {row.id}", style="dim")
         console.print(line, soft_wrap=True)
         if row.file:
-            console.print(Text(f"  listen   {state / row.file}"), soft_wrap=True)
+            console.print(Text(f"  listen     {state / row.file}"), soft_wrap=True)
         for delivery in deliveries:
             if delivery.recording_id == row.id:
                 console.print(_sent(delivery), soft_wrap=True)
 
 
 def _sent(row: DeliveryRow) -> Text:
-    line = Text(f"  {row.state.lower():<9}", style="green" if row.state == "DELIVERED" else "yellow")
+    line = Text(f"  {row.state.lower():<10} ", style="green" if row.state == "DELIVERED" else "yellow")
     line.append(f"{row.method.upper()} {mask_url(row.url)}", style="")
     if row.last_status is not None:
         line.append(f"  answer {row.last_status}", style="dim")

@@ -42,8 +42,8 @@ def test_the_wheel_holds_what_the_checkout_holds(unpacked: Path) -> None:
         }
         there = {p.relative_to(shipped / folder) for p in (shipped / folder).rglob("*") if p.is_file()}
         assert here and here <= there, folder
-    prompts = {p.name for p in (ROOT / "callflow/media/prompts").rglob("*.wav")}
-    assert prompts and prompts == {p.name for p in (unpacked / "callflow/media/prompts").rglob("*.wav")}
+    prompts = {p.name for p in (ROOT / "callflow/media/sounds").rglob("*.wav")}
+    assert prompts and prompts == {p.name for p in (unpacked / "callflow/media/sounds").rglob("*.wav")}
     assert (unpacked / "callflow/py.typed").is_file()
 
 

@@ -1,0 +1,33 @@
+"""What the README shows is what the program prints, and its code runs."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.house.readme import CODE, README, ROOT, prepare, run_block, shown
+
+
+def test_every_console_block_prints_what_the_page_shows(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    blocks = shown(README.read_text(encoding="utf-8"))
+    assert len(blocks) >= 6
+    for block in blocks:
+        for was, now in zip(block, run_block(block, tmp_path), strict=True):
+            assert now.output == was.output, f"$ {was.command} (python -m tests.house.readme writes it anew)"
+
+
+def test_its_python_runs(tmp_path: Path) -> None:
+    (code,) = CODE.findall(README.read_text(encoding="utf-8"))
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_file_it_names_is_there() -> None:
+    page = README.read_text(encoding="utf-8")
+    linked = set(re.findall(r"\]\(([^)#:]+)\)", page)) | set(re.findall(r"\bexamples/[\w/.-]+\.\w+", page))
+    assert linked and [name for name in linked if not (ROOT / name).exists()] == []
