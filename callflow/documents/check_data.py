@@ -140,12 +140,12 @@ def _unknown(sheet: Sheet, key: str, schema: Mapping[str, Any], where: str, all_
         return
     meant = did_you_mean(key, schema["properties"])
     if all_keys or meant:
-        sheet.add(
-            "CF-CHK-074", where, f"{key} is not a key of {schema.get('title', 'this')}", meant, at_key=True
-        )
+        sheet.add("CF-CHK-074", where, f"there is no key {key} here: it is ignored", meant, at_key=True)
 
 
 def _text(sheet: Sheet, value: str, schema: Mapping[str, Any], pointer: str, around: Surroundings) -> None:
+    if value in schema.get("x-not-here-yet", ()):
+        sheet.add("CF-CHK-063", pointer, f"{value} has no code here yet: the node is passed over to _")
     if "x-regex" in schema:
         try:
             compile_pattern(value)

@@ -85,6 +85,8 @@ CODES: dict[str, Code] = {
                        "Leave it for Kazoo, or use another module."),
     "CF-CHK-062": Code(ERROR, "metaflow module", "The module exists for metaflows only.",
                        "Use a callflow module."),
+    "CF-CHK-063": Code(WARNING, "action without code here", "An action of Kazoo's that this engine does not "
+                       "have yet.", "Leave it for Kazoo, or use another action."),
     # ---- data
     "CF-CHK-070": Code(ERROR, "wrong type", "The value has another type than the key.",
                        "Write the right type."),

@@ -14,6 +14,7 @@ Keywords of our own in them (validators ignore them):
 ``x-bad-value``        ``keep``: run-time reading keeps a bad value, the module must judge it
 ``x-children``         when its children run: ``always``, ``bridge`` (not if answered), ``any``, ``never``
 ``x-expected``         groups of keys: one of each should be there
+``x-not-here-yet``     values that are known and have no code here yet
 ``x-not-used-here``    Kazoo's settings that are known and have no effect
 """
 

@@ -83,6 +83,7 @@ FLOWS: list[tuple[object, list[tuple[str, str]]]] = [
     ({"numbers": {"1": _node("nope")}, "patterns": {}}, [("031", ""), ("060", "/numbers/1/module")]),
     ({"flow": _node("answer"), "numbers": ["1"], "metaflow": {"numbers": {"2": {}}}},
      [("041", "/metaflow/numbers/2")]),
+    (_node("voicemail", {"action": "check"}), [("063", "/data/action")]),
     # data
     (_node("sleep", {"duration": []}), [("070", "/data/duration")]),
     (_node("sleep", {"unit": "sec"}), [("071", "/data/unit")]),
