@@ -78,6 +78,8 @@ class Engine:
         self.clock = clock
         self._options = options
         self._modules = registry()
+        networks = options.settings.delivery.allow_networks
+        self._guard = Guard(networks, allow_loopback=options.allow_loopback)
         self._visitors: set[asyncio.Task[CallRun]] = set()
 
     async def __aenter__(self) -> Engine:
@@ -125,9 +127,8 @@ class Engine:
 
     def _start_delivery(self) -> None:
         settings = self._options.settings
-        guard = Guard(settings.delivery.allow_networks, allow_loopback=self._options.allow_loopback)
         self._http = GuardedHttp(
-            guard,
+            self._guard,
             connect_timeout_s=settings.delivery.connect_timeout_s,
             progress_timeout_s=settings.delivery.progress_timeout_s,
         )

@@ -54,8 +54,9 @@ def run_job(job: Job, teller: Teller) -> Ran:
 
 
 async def _run(job: Job, teller: Teller, clock: Clock) -> Ran:
-    async with Engine(job.options, clock) as engine:
-        engine.bus.subscribe(Patient(teller))
+    engine = Engine(job.options, clock)
+    engine.bus.subscribe(Patient(teller))
+    async with engine:
         report = await engine.place_call(job.scenario, job.flow)
         ids = tuple(report.recordings)
         deliveries = await engine.deliveries_settled(ids, job.delivery_wait_s)

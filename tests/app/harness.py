@@ -132,8 +132,8 @@ class Stage:
         self, engine: Engine, calls: Sequence[tuple[Mapping[str, Any] | None, Mapping[str, Any]]]
     ) -> list[Played]:
         events: list[Event] = []
+        engine.bus.subscribe(events.append)
         async with engine:
-            engine.bus.subscribe(events.append)
             reports = await asyncio.gather(
                 *(
                     engine.place_call(
