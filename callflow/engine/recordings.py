@@ -142,6 +142,9 @@ class RecordingsDesk:
         listed = await self._reserve(replace(spec, dtmf_stop=dtmf_stop))
         if listed is None:
             return None
+        if call.gone:  # while the database was asked: its leg is not there any more to be recorded
+            await self._cancel(listed)
+            call.line.check()
         handle = RecordingHandle(listed)
         self._handles.append(handle)
         call.services.router.watch_recording(listed.id, lambda event: self._on_event(handle, event))
@@ -218,6 +221,15 @@ class RecordingsDesk:
                 "Leave media_id out: a fresh one is made.",
             )
         return listed
+
+    async def _cancel(self, spec: RecordingSpec) -> None:
+        """It never began: so it is listed, and its url is free again."""
+        call = self._call
+        row = replace(
+            row_of(spec), state="CANCELLED", reason="hangup", finished_wall=call.services.clock.wall()
+        )
+        with call.services.clock.external():
+            await call.services.database.arun(lambda conn: records.finish_recording(conn, row, None))
 
     # ---- stopping and the like ---------------------------------------------------------------
 

@@ -119,8 +119,13 @@ def begin_recording(conn: sqlite3.Connection, row: RecordingRow) -> None:
 
 
 def update_recording(conn: sqlite3.Connection, recording_id: str, state: str, reason: str = "") -> None:
-    """Note a recording's state on its way (``MASKED`` ...). One that is not listed is passed over."""
-    conn.execute("UPDATE recordings SET state = ?, reason = ? WHERE id = ?", (state, reason, recording_id))
+    """Note a recording's state on its way (``MASKED`` ...). One that is not listed, or has come to its end
+    (this note may be late), is passed over.
+    """
+    conn.execute(
+        "UPDATE recordings SET state = ?, reason = ? WHERE id = ? AND finished_wall = 0",
+        (state, reason, recording_id),
+    )
 
 
 def finish_recording(conn: sqlite3.Connection, row: RecordingRow, delivery: DeliveryRow | None) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -12,6 +15,7 @@ from callflow.channels.channel import DialTarget
 from callflow.documents.accounts import Account
 from callflow.engine.call import Call, RecordingHandle
 from callflow.engine.recording_facts import moved_taps
+from callflow.errors import CallGone
 from callflow.events import RecordingChanged
 from callflow.media.messages import Side, TapPoint
 from callflow.recording.messages import (
@@ -439,3 +443,26 @@ def test_moving_a_tap_twice_between_the_same_legs_brings_it_back(side: Side) -> 
     assert there[0].leg == "b"
     assert moved_taps(there, "b", "a") == (tap,)
     assert moved_taps((replace(tap, leg="c"),), "a", "b") == (TapPoint("c", side),)
+
+
+def test_a_caller_who_leaves_while_the_database_is_asked_is_not_recorded(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        ask = here.services.database.arun
+
+        async def slow(fn: Callable[[sqlite3.Connection], object]) -> object:
+            answer = await ask(fn)
+            here.caller.happen(HANGS_UP)
+            await asyncio.sleep(0)  # the caller's line hears of it
+            await asyncio.sleep(0)
+            return answer
+
+        async def work(call: Call) -> None:
+            with mock.patch.object(here.services.database, "arun", slow), pytest.raises(CallGone):
+                await call.record(record(call.settings, url=URL), origin="callflow : Main")
+
+        here.with_call(work)
+        assert here.media.commands(StartRecording) == []
+        (row,) = here.services.database.run(records.list_recordings)
+        assert (row.state, row.reason) == ("CANCELLED", "hangup")
+        taken = here.services.database.run(lambda conn: records.reserve_url(conn, [row.url], "other"))
+        assert taken == row.url, "its url is free again"

@@ -137,3 +137,13 @@ def test_hosts() -> None:
     assert host_of("http://u:p@H.example:81/p") == "h.example:81"
     assert host_of("https://h?x=http://other/") == "h"
     assert host_of("http://[2001:db8::1]:80/") == "[2001:db8::1]:80"
+
+
+def test_a_late_note_does_not_undo_an_end(database: Database) -> None:
+    database.run(lambda conn: begin_recording(conn, ROW))
+    database.run(lambda conn: update_recording(conn, "r1", "MASKED"))
+    assert database.run(lambda conn: get_recording(conn, "r1")).state == "MASKED"
+    ready = replace(ROW, state="READY", finished_wall=9.0)
+    database.run(lambda conn: finish_recording(conn, ready, None))
+    database.run(lambda conn: update_recording(conn, "r1", "MASKED"))
+    assert database.run(lambda conn: get_recording(conn, "r1")).state == "READY"
