@@ -105,7 +105,8 @@ class StoryTeller:
     def _call(self, event: ev.Event) -> None:
         match event:
             case ev.CallStarted():
-                self._names[event.call_id] = "caller"
+                # A second call on the same stage is a party that consults before it transfers.
+                self._names[event.call_id] = event.from_number if self._names else "caller"
                 flow = event.flow_name or event.flow_id
                 text = f"call from {event.from_number} to {event.to_number}" + (
                     f", flow {flow}" if flow else ""

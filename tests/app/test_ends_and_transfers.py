@@ -144,6 +144,14 @@ def test_a_recording_that_does_not_follow_ends_with_the_transfer(tmp_path: Path,
     assert len(samples) / rate == pytest.approx(moved.time, abs=0.02)
 
 
+@pytest.mark.parametrize("kind", ["blind", "attended"])
+def test_a_target_that_plays_the_same_part_does_not_transfer_again(tmp_path: Path, kind: str) -> None:
+    callee = {"actions": [{"at": 1, "transfer": "3000", "kind": kind}], "hangup_after": 9}
+    played = Stage(tmp_path).play(TALK, {"callee": callee})
+    assert len(played.of(CallTransferred)) == 1
+    assert 10 <= played.report.seconds <= 12
+
+
 # ---- calls that would never end ---------------------------------------------------------------
 
 

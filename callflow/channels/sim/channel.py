@@ -186,7 +186,7 @@ class SimChannel:
                 self.end(Ended(cause, CAUSE_CODES.get(cause, 0)))
             case scenario.PutOnHold(held=held):
                 self._events.put_nowait(Held(held))
-            case scenario.TransferTo():
+            case scenario.TransferTo() if self._stage.first_time(action):
                 await self._transfer(action)
 
     async def _transfer(self, action: scenario.TransferTo) -> None:

@@ -57,7 +57,7 @@ class PutOnHold:
 @dataclass(frozen=True, slots=True)
 class TransferTo:
     """Transfer the other party to ``target`` (a number): ``blind``, or ``attended`` after ``consult_s``
-    seconds of talk with the target while the other one is on hold.
+    seconds of talk with the target while the other one is on hold. The same transfer is made once a call.
     """
 
     target: str

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import Protocol
 
 from callflow.channels.channel import Direction, Ended
+from callflow.channels.sim.scenario import TransferTo
 from callflow.clock import Clock
 from callflow.media.messages import SayDone
 from callflow.media.port import MediaPort
@@ -70,6 +71,7 @@ class Stage:
         self._max_duration_s = max_duration_s
         self._quiet_s = end_when_quiet_s
         self._legs: dict[str, OnStage] = {}
+        self._transfers: set[TransferTo] = set()
         self._timers: set[asyncio.Task[None]] = set()
         self._quiet: asyncio.Task[None] | None = None
         self._unsubscribe: list[Callable[[], None]] = []
@@ -81,6 +83,15 @@ class Stage:
         self._legs[leg.leg] = leg
         self._unsubscribe.append(self.media.subscribe(self._on_media, leg=leg.leg))
         self.changed()
+
+    def first_time(self, action: TransferTo) -> bool:
+        """Whether nobody on this call has made this transfer yet. Its target plays the same callee's part
+        unless the scenario says otherwise, and must not transfer to itself for ever.
+        """
+        if action in self._transfers:
+            return False
+        self._transfers.add(action)
+        return True
 
     def changed(self) -> None:
         """Something is different: look whether the call has gone quiet."""
