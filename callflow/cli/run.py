@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
@@ -81,30 +81,41 @@ def main(
         callee_loss=callee_loss,
         max_duration_s=max_duration,
     )
-    variables = _variables(var or ())
-    if flow is None and account is None:
+    given = _Given(flow, scenario, account, system_config, state, words, _variables(var or ()), seed)
+    raise typer.Exit(_run(given, realtime, delivery_wait, output))
+
+
+class _Given(NamedTuple):
+    """What the command line says, but for how to run it."""
+
+    flow: Path | None
+    scenario: Path | None
+    account: Path | None
+    system_config: Path | None
+    state: Path | None
+    words: Words
+    variables: Mapping[str, str]
+    seed: int | None
+
+
+def _run(given: _Given, realtime: bool, delivery_wait_s: float, output: Output) -> int:
+    """Make the call; gives the exit code."""
+    if given.flow is None and given.account is None:
         fail("there is nothing to walk", "give a FLOW file, or --account DIR and --to NUMBER")
-    for path in (flow, scenario):
+    for path in (given.flow, given.scenario):
         if path is not None and not path.is_file():
             fail(f"{path} is not a file")
     try:
-        job = _job(flow, scenario, account, system_config, state, words, variables)
-        job = replace(
-            job,
-            options=replace(job.options, seed=seed),
-            realtime=realtime,
-            delivery_wait_s=delivery_wait,
-        )
-        ran = _tell(job, output)
+        ran = _tell(replace(_job(given), realtime=realtime, delivery_wait_s=delivery_wait_s), output)
     except CallflowError as error:
-        terminal(stderr=True).print(f"{error.code} {error}", markup=False, soft_wrap=True)
+        stderr = terminal(stderr=True)
+        stderr.print(f"{error.code} {error}", markup=False, soft_wrap=True)
         if error.hint:
-            terminal(stderr=True).print(f"  {error.hint}", markup=False, soft_wrap=True)
-        raise typer.Exit(FAULT) from None
+            stderr.print(f"  {error.hint}", markup=False, soft_wrap=True)
+        return FAULT
     if ran.failed:
-        raise typer.Exit(FAULT)
-    if ran.queued:
-        raise typer.Exit(QUEUED)
+        return FAULT
+    return QUEUED if ran.queued else 0
 
 
 def _tell(job: Job, output: Output) -> Ran:
@@ -122,34 +133,27 @@ def _tell(job: Job, output: Output) -> Ran:
 # ---- what runs ----------------------------------------------------------------------------------
 
 
-def _job(
-    flow_file: Path | None,
-    scenario_file: Path | None,
-    account_folder: Path | None,
-    system_config: Path | None,
-    state: Path | None,
-    words: Words,
-    variables: Mapping[str, str],
-) -> Job:
+def _job(given: _Given) -> Job:
     from callflow.app import EngineOptions
     from callflow.cli._runner import Job
     from callflow.documents.accounts import Account
     from callflow.documents.settings import for_account, load_settings
     from callflow.state.folder import default_state
 
-    account = Account.load(account_folder) if account_folder else Account.empty()
-    settings = load_settings(system_config)
-    if account_folder is not None:
-        settings = for_account(settings, account.document, str(account_folder / "account.json"))
-    flow = _flow(flow_file) if flow_file else None
+    account = Account.load(given.account) if given.account else Account.empty()
+    settings = load_settings(given.system_config)
+    if given.account is not None:
+        settings = for_account(settings, account.document, str(given.account / "account.json"))
+    flow = _flow(given.flow) if given.flow else None
     options = EngineOptions(
-        state=state or default_state(),
+        state=given.state or default_state(),
         settings=settings,
         account=account,
         flows={flow.id: flow.document} if flow is not None and flow.document else {},
-        variables=variables,
+        variables=given.variables,
+        seed=given.seed,
     )
-    scenario = _scenario(scenario_file, words, flow)
+    scenario = _scenario(given.scenario, given.words, flow)
     return Job(options=options, scenario=scenario, flow=flow, realtime=False, delivery_wait_s=0.0)
 
 
