@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from typer.testing import CliRunner
 
 from callflow.channels.sim.read import load_scenario, parse_scenario
 from callflow.channels.sim.scenario import (
@@ -27,6 +29,7 @@ from callflow.channels.sim.scenario import (
     TransferTo,
 )
 from callflow.channels.sim.words import Words, overlay
+from callflow.cli import _app
 from callflow.documents import schemas
 from callflow.errors import JsonSyntaxError, ScenarioError
 from callflow.media.messages import FileClip, SilenceClip, ToneClip
@@ -272,3 +275,26 @@ def test_words_that_cannot_be_read_name_their_flag(words: Words) -> None:
     with pytest.raises(ScenarioError, match="--") as caught:
         laid(words)
     assert caught.value.hint
+
+
+# ---- the page about them ----------------------------------------------------------------------
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE = (DOCS / "scenarios.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("block", re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL))
+def test_every_scenario_of_the_page_can_be_played(block: str) -> None:
+    parse_scenario(json.loads(block), DOCS)
+
+
+def test_the_page_names_every_key_and_only_flags_that_exist() -> None:
+    schema = schemas.load("scenario")
+    keys = {*schema["$defs"]["caller"]["properties"], *schema["$defs"]["callee"]["properties"]}
+    keys |= {*schema["$defs"]["action"]["properties"], *schema["properties"]}
+    untold = {"$schema", "description", "user_id", "device_id", "from_name", "rate", "delay_s", "loop"}
+    untold |= {"speaks_since"}
+    assert {key for key in keys - untold if key not in PAGE} == set()
+    flags = set(re.findall(r"--[a-z][a-z-]+", PAGE))
+    known = CliRunner().invoke(_app("run"), ["run", "--help"]).stdout
+    assert {flag for flag in flags if flag not in known} == set()
