@@ -41,8 +41,8 @@ def scenario(seconds: float) -> Scenario:
     return Scenario(caller=caller, callee=Callee(party=callee))
 
 
-async def run(calls: int, seconds: float, bridged: bool, file_format: str) -> dict[str, float]:
-    """Place ``calls`` at once; give what they took beyond the start of the engine."""
+async def run(calls: int, at_once: int, seconds: float, bridged: bool, file_format: str) -> dict[str, float]:
+    """Place ``calls``, ``at_once`` at a time; give what they took beyond the start of the engine."""
     with tempfile.TemporaryDirectory() as state:
         made = EngineOptions(state=Path(state), settings=load_settings(), seed=1, deliver=False)
         walked = flow(bridged, file_format)
@@ -50,10 +50,11 @@ async def run(calls: int, seconds: float, bridged: bool, file_format: str) -> di
             await engine.place_call(scenario(1.0), walked)  # imports, caches
             calm_collector()  # as the command line does
             base = peak_mb()
+            reports = []
             with Measured() as measured:
-                reports = await asyncio.gather(
-                    *(engine.place_call(scenario(seconds), walked) for _ in range(calls))
-                )
+                for _ in range(0, calls, at_once):
+                    some = (engine.place_call(scenario(seconds), walked) for _ in range(at_once))
+                    reports += await asyncio.gather(*some)
             ready = sum(len(report.recordings) for report in reports)
             files = list((Path(state) / "media").rglob(f"*.{file_format}"))
     assert ready == calls and len(files) == calls + 1, (ready, len(files))
@@ -67,5 +68,5 @@ if __name__ == "__main__":
     asked = options()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    work = run(asked["calls"], asked["seconds"], asked["bridged"], asked["format"])
+    work = run(asked["calls"], asked["at_once"], asked["seconds"], asked["bridged"], asked["format"])
     print(json.dumps(run_virtual(work, CLOCK)))

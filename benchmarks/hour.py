@@ -13,7 +13,7 @@ def measure() -> Iterator[Row]:
     """A caller and a callee who never stop talking (no silence that would be cheap to encode)."""
     for bridged in (False, True):
         for file_format, goal in GOALS.items():
-            options = {"calls": 1, "seconds": 3600, "bridged": bridged, "format": file_format}
+            options = {"calls": 1, "at_once": 1, "seconds": 3600, "bridged": bridged, "format": file_format}
             took = child("benchmarks._calls", options)
             times = 3600 / took["wall"]
             who = "two parties" if bridged else "one leg"
