@@ -15,8 +15,9 @@ import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -44,6 +45,9 @@ class Clock(Protocol):
     def external(self) -> Iterator[None]:
         """Hold virtual time still while the outside world is awaited."""
 
+    async def outside(self, work: Future[T]) -> T:
+        """Wait for work of another thread, with virtual time held still. See ``VirtualClock.outside``."""
+
 
 class SystemClock:
     """The machine's clock."""
@@ -66,6 +70,17 @@ class SystemClock:
     def external(self) -> Iterator[None]:
         yield
 
+    async def outside(self, work: Future[T]) -> T:
+        return await asyncio.wrap_future(work)
+
+
+@dataclass(eq=False, slots=True)
+class _Awaited:
+    """Work of another thread, and the turn of the task that waits for it."""
+
+    work: asyncio.Future[Any]
+    turn: asyncio.Future[None]
+
 
 class VirtualClock:
     """A clock that moves only when its loop has nothing else to do.
@@ -80,6 +95,7 @@ class VirtualClock:
         self._wall_start = time.time() if wall_start is None else wall_start
         self._held = 0
         self._advancer: Advancer | None = None
+        self._awaited: list[_Awaited] = []
 
     def now(self) -> float:
         return self._now
@@ -102,6 +118,33 @@ class VirtualClock:
             yield
         finally:
             self._held -= 1
+
+    async def outside(self, work: Future[T]) -> T:
+        """Wait for ``work``. Tasks that wait at the same moment go on together, in the order in which they
+        began to wait, once the last of their works is done and nobody has anything else to do: whichever
+        thread was faster, a run repeats exactly.
+        """
+        awaited = _Awaited(asyncio.wrap_future(work), asyncio.get_running_loop().create_future())
+        self._awaited.append(awaited)
+        try:
+            with self.external():
+                await awaited.turn
+        except asyncio.CancelledError:
+            if awaited in self._awaited:
+                self._awaited.remove(awaited)
+            if not awaited.work.cancel() and not awaited.work.cancelled():
+                awaited.work.exception()  # nobody will ask for it
+            raise
+        return cast("T", awaited.work.result())
+
+    def give_turns(self) -> bool:
+        """Nobody has anything to do: let those go on who wait for the outside, if all of it is done."""
+        if not self._awaited or not all(awaited.work.done() for awaited in self._awaited):
+            return False
+        for awaited in self._awaited:
+            awaited.turn.set_result(None)
+        self._awaited.clear()
+        return True
 
     def drive(self, advancer: Advancer | None) -> None:
         """Let ``advancer`` run the media whenever time moves (``None``: no media)."""
@@ -126,6 +169,8 @@ class _JumpingSelector(selectors.BaseSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = self._real.select(0)
         if ready or (timeout is not None and timeout <= 0):
+            return ready
+        if self._clock.give_turns():
             return ready
         if self._clock.held or (timeout is None and self._clock._advancer is None):
             return self._real.select(None)
@@ -212,8 +257,7 @@ class OutsideLoop:
 
     async def run(self, work: Coroutine[Any, Any, T], clock: Clock) -> T:
         """Run ``work`` there and wait for it here, with ``clock`` held still."""
-        with clock.external():
-            return await asyncio.wrap_future(self.submit(work))
+        return await clock.outside(self.submit(work))
 
     def close(self) -> None:
         """Cancel what still runs there and end the thread."""

@@ -208,8 +208,7 @@ class RecordingsDesk:
             return found
 
         try:
-            with call.services.clock.external():
-                listed = await call.services.database.arun(reserve)
+            listed = await call.services.clock.outside(call.services.database.submit(reserve))
         except CallflowError as error:
             call.notice("error", error.code, f"not recorded: {error}", error.hint)
             return None
@@ -228,8 +227,9 @@ class RecordingsDesk:
         row = replace(
             row_of(spec), state="CANCELLED", reason="hangup", finished_wall=call.services.clock.wall()
         )
-        with call.services.clock.external():
-            await call.services.database.arun(lambda conn: records.finish_recording(conn, row, None))
+        await call.services.clock.outside(
+            call.services.database.submit(lambda conn: records.finish_recording(conn, row, None))
+        )
 
     # ---- stopping and the like ---------------------------------------------------------------
 

@@ -165,6 +165,15 @@ def test_the_same_seed_repeats_events_and_samples(tmp_path: Path) -> None:
     assert first.report.call_id != other.report.call_id
 
 
+def test_the_same_seed_repeats_many_calls_that_run_at_once(tmp_path: Path) -> None:
+    """However the threads race that write, finish and commit."""
+    flow = chain(node("record_call", action="start", format="mp3"), node("user", id="u"))
+    calls = [(flow, {"callee": {"answer_after": 1, "hangup_after": 1 + number % 3}}) for number in range(12)]
+    one, two = (Stage(tmp_path / name).play_all(calls)[0] for name in ("one", "two"))
+    assert told(one.events) == told(two.events)
+    assert len(one.of(CallEnded)) == 12
+
+
 def test_a_hundred_calls_at_once_do_not_mix(tmp_path: Path) -> None:
     flow = chain(node("record_call", action="start", format="wav"), node("user", id="u"))
     calls = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
@@ -447,17 +448,20 @@ def test_moving_a_tap_twice_between_the_same_legs_brings_it_back(side: Side) -> 
 
 def test_a_caller_who_leaves_while_the_database_is_asked_is_not_recorded(tmp_path: Path) -> None:
     with world(tmp_path) as here:
-        ask = here.services.database.arun
+        ask = here.services.database.submit
 
-        async def slow(fn: Callable[[sqlite3.Connection], object]) -> object:
-            answer = await ask(fn)
-            here.caller.happen(HANGS_UP)
-            await asyncio.sleep(0)  # the caller's line hears of it
-            await asyncio.sleep(0)
-            return answer
+        def slow(action: Callable[[sqlite3.Connection], object]) -> Future[object]:
+            loop = asyncio.get_running_loop()
+
+            def act(conn: sqlite3.Connection) -> object:
+                answer = action(conn)
+                loop.call_soon_threadsafe(here.caller.happen, HANGS_UP)
+                return answer
+
+            return ask(act)
 
         async def work(call: Call) -> None:
-            with mock.patch.object(here.services.database, "arun", slow), pytest.raises(CallGone):
+            with mock.patch.object(here.services.database, "submit", slow), pytest.raises(CallGone):
                 await call.record(record(call.settings, url=URL), origin="callflow : Main")
 
         here.with_call(work)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from concurrent.futures import Future
+
+import pytest
 
 from callflow.clock import OutsideLoop, SystemClock, VirtualClock, iso, month, run_virtual
 
@@ -111,3 +114,45 @@ def test_the_system_clock_goes_on_by_itself() -> None:
 def test_stamps() -> None:
     assert iso(1_795_219_200.1234) == "2026-11-21T00:00:00.123Z"
     assert month(1_795_219_199.0) == "202611"
+
+
+def test_tasks_that_wait_for_threads_go_on_in_the_order_of_their_waits() -> None:
+    clock = VirtualClock()
+    order: list[str] = []
+
+    async def main() -> float:
+        works = {name: Future[str]() for name in "abc"}
+
+        async def wait(name: str) -> None:
+            order.append(await clock.outside(works[name]))
+
+        tasks = [asyncio.create_task(wait(name)) for name in "abc"]
+        await asyncio.sleep(0)
+        for name in ("c", "a", "b"):
+            threading.Timer(0.02 * (1 + "cab".index(name)), works[name].set_result, (name,)).start()
+        await asyncio.gather(*tasks)
+        return clock.now()
+
+    assert run_virtual(main(), clock) == 0.0
+    assert order == ["a", "b", "c"]
+
+
+def test_a_wait_for_a_thread_can_be_cancelled_and_raises_what_the_thread_raised() -> None:
+    clock = VirtualClock()
+
+    async def main() -> None:
+        never: Future[None] = Future()
+        waiting = asyncio.create_task(clock.outside(never))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert not clock.held
+        broken: Future[None] = Future()
+        broken.set_exception(ZeroDivisionError())
+        with pytest.raises(ZeroDivisionError):
+            await clock.outside(broken)
+        assert not clock.held
+        await clock.sleep(1)
+
+    run_virtual(main(), clock)
