@@ -35,7 +35,8 @@ def _stub() -> None:
     """Stands for a command that was not called."""
 
 
-def _app(called: str | None) -> typer.Typer:
+def app_for(called: str | None) -> typer.Typer:
+    """The command line with the command ``called`` imported; the others only have their line of help."""
     app = typer.Typer(
         name="callflow",
         help="Run Kazoo callflows and record calls: in a test, on a laptop, on real SIP traffic.",
@@ -67,4 +68,4 @@ def _version(
 def main() -> None:
     """The entry point ``callflow``."""
     called = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
-    _app(called)(prog_name="callflow")
+    app_for(called)(prog_name="callflow")
