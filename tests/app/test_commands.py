@@ -12,7 +12,7 @@ import pytest
 import soundfile
 from typer.testing import CliRunner, Result
 
-from callflow.cli import _app
+from callflow.cli import app_for
 from tests.app.harness import chain, node, with_receiver
 
 RECORD = node("record_call", action="start", format="wav")
@@ -21,7 +21,7 @@ TALK = chain(RECORD, node("user", id="alice"))
 
 def command(name: str, *words: object) -> Result:
     """Run a command in this process."""
-    return CliRunner().invoke(_app(name), [name, *(str(word) for word in words)])
+    return CliRunner().invoke(app_for(name), [name, *(str(word) for word in words)])
 
 
 def run(folder: Path, flow: object, *words: object) -> Result:

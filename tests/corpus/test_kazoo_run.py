@@ -20,6 +20,7 @@ def test_run_walks_it_or_says_why_not(row: dict[str, str], tmp_path: Path) -> No
     done = CliRunner().invoke(app_for("run"), words)
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
     assert "Traceback" not in done.output
+    assert "CF-RUN-MODULE" not in done.output, "a module failed with what is no error of the tree"
     if row["engine"] == "unparsable":
         assert done.exit_code == 1 and row["file"] + ":" in done.output + done.stderr
     elif row in WALKED:

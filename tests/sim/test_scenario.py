@@ -29,7 +29,7 @@ from callflow.channels.sim.scenario import (
     TransferTo,
 )
 from callflow.channels.sim.words import Words, overlay
-from callflow.cli import _app
+from callflow.cli import app_for
 from callflow.documents import schemas
 from callflow.errors import JsonSyntaxError, ScenarioError
 from callflow.media.messages import FileClip, SilenceClip, ToneClip
@@ -296,5 +296,5 @@ def test_the_page_names_every_key_and_only_flags_that_exist() -> None:
     untold |= {"speaks_since"}
     assert {key for key in keys - untold if key not in PAGE} == set()
     flags = set(re.findall(r"--[a-z][a-z-]+", PAGE))
-    known = CliRunner().invoke(_app("run"), ["run", "--help"]).stdout
+    known = CliRunner().invoke(app_for("run"), ["run", "--help"]).stdout
     assert {flag for flag in flags if flag not in known} == set()
