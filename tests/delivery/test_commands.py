@@ -20,7 +20,7 @@ from tests.delivery.support import State
 
 
 def command(*words: str) -> Result:
-    app = callflow.cli._app(words[0])
+    app = callflow.cli.app_for(words[0])
     return CliRunner().invoke(app, list(words))
 
 
