@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from callflow.media.messages import TapPoint
@@ -80,7 +81,7 @@ class RecordingTap:
     def move(self, points: tuple[TapPoint, ...], time: float) -> RecordingEvent:
         """Listen elsewhere from now on (raises StateError)."""
         event = self.recorder.move(points, time)
-        self._noted(event, taps=[[point.leg, str(point.side)] for point in points])
+        self._noted(event, {"taps": [[point.leg, str(point.side)] for point in points]})
         return event
 
     def finish(self, time: float, reason: str) -> RecordingEvent:
@@ -105,9 +106,9 @@ class RecordingTap:
             self._buffer, self._filled = None, 0
             self._writer.append(self.spool, frames, at)
 
-    def _noted(self, event: RecordingEvent, **more: object) -> None:
+    def _noted(self, event: RecordingEvent, more: Mapping[str, object] | None = None) -> None:
         self.wants_audio = self.recorder.state in (State.RECORDING, State.MASKED)
-        line = {"what": event.change, "time": event.time, "samples": event.samples, **more}
+        line = {"what": event.change, "time": event.time, "samples": event.samples, **(more or {})}
         if event.reason:
             line["reason"] = event.reason
         if event.message:
