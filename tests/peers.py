@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -65,7 +65,8 @@ def running(
             stderr=subprocess.STDOUT,
         )
     try:
-        _wait_for_port(process, port, seconds, log)
+        if not wait_for_port(port, seconds, lambda: process.poll() is None):
+            pytest.fail(f"the peer did not come up:\n{log.read_text(errors='replace')[-2000:]}")
         yield process
     finally:
         process.terminate()
@@ -76,15 +77,14 @@ def running(
             process.wait()
 
 
-def _wait_for_port(process: subprocess.Popen[bytes], port: int, seconds: float, log: Path) -> None:
+def wait_for_port(port: int, seconds: float = 30, alive: Callable[[], bool] = lambda: True) -> bool:
+    """Wait until somebody listens on a port of loopback; False: nobody in time, or not ``alive`` any more."""
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if process.poll() is not None:
-            break
+    while time.monotonic() < end and alive():
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
         except OSError:
             time.sleep(0.05)
             continue
-        return
-    pytest.fail(f"the peer did not come up:\n{log.read_text(errors='replace')[-2000:]}")
+        return True
+    return False

@@ -51,9 +51,10 @@ class FileBody(aiohttp.Payload):
             await self._to_the_end(sending, transport)
             self.complete = True
         finally:
-            sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
-            self.over.set()
+            self.over.set()  # before anything is awaited: the answer may come, and cancel us, right now
+            if not sending.done():
+                sending.cancel()
+                await asyncio.gather(sending, return_exceptions=True)
 
     async def _to_the_end(self, sending: asyncio.Future[None], transport: asyncio.Transport | None) -> None:
         """Wait for ``sending``, also beyond an answer that comes early.

@@ -36,6 +36,8 @@ LEASE_S = 60.0
 POLL_S = 5.0
 """How often the outbox is looked at without being woken: another process may have put something in."""
 VIRTUAL_POLL_S = 3600.0
+LAST_POLL_S = 0.25
+"""The same while all that is left is with other processes, and we end when they are done."""
 BACK_S = 5.0
 """How long to wait after the database could not be used."""
 
@@ -130,6 +132,8 @@ class Deliverer:
         if until_empty and not left and not self._sending:
             return True
         poll_s = VIRTUAL_POLL_S if self._clock.virtual else POLL_S
+        if until_empty and due is None and not self._sending:
+            poll_s = LAST_POLL_S
         await self._wait(poll_s if due is None else min(poll_s, max(0.0, due - self._clock.wall())))
         return False
 

@@ -17,6 +17,9 @@ import callflow.cli
 from callflow.delivery.misdeeds import Faults, Misdeed
 from callflow.delivery.receiver import Receiver
 from tests.delivery.support import State
+from tests.peers import free_port, wait_for_port
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples/receivers"
 
 
 def command(*words: str) -> Result:
@@ -171,6 +174,31 @@ def test_receive_shows_what_comes_and_ends_after_a_count(tmp_path: Path) -> None
     assert told[0]["status"] == 0
     assert told[2]["headers"]["Authorization"] == "***"
     assert (tmp_path / "r" / "call_recording_2.wav").read_bytes() == b"RIFF some audio"
+
+
+def test_many_to_a_receiver_that_answers_at_the_very_end_of_the_body(tmp_path: Path) -> None:
+    """In another process the answer may come while the body's last step is still being taken: one attempt."""
+    made = State.make(tmp_path / "state")
+
+    async def main() -> None:
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, str(EXAMPLES / "python_aiohttp.py"), str(port), str(tmp_path / "r")),
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            await asyncio.to_thread(wait_for_port, port)
+            for number in range(150):
+                url = f"http://127.0.0.1:{port}/recordings/call_recording_{number}.wav"
+                made.enqueue(url, bytes(200_000), name=str(number))
+            await made.deliver(seconds=30)
+        finally:
+            child.terminate()
+            await child.wait()
+
+    port = free_port()
+    asyncio.run(main())
+    assert {made.row(f"dlv-{number}").attempts for number in range(150)} == {1}
+    made.database.close()
 
 
 def test_receive_ends_on_ctrl_c(tmp_path: Path) -> None:
