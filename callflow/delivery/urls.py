@@ -114,24 +114,22 @@ def parse_url(url: str) -> HttpUrl:
     )
 
 
-def upload_urls(
-    base_url: str, call_id: str, extension: str, metadata: Mapping[str, Any] | None = None
-) -> Iterator[str]:
+def upload_urls(base_url: str, call_id: str, extension: str) -> Iterator[str]:
     """The urls a recording may go to, best first: the documented one, then ``-2``, ``-3`` ... without end.
 
-    ``metadata``: facts of the recording's document for Kazoo's query parameters; None: none are added.
     Raises BadUrl (at the first ``next``).
     """
     base = parse_url(base_url).whole
     name = f"call_recording_{quote(call_id, safe='', errors='replace')}"
     for number in itertools.count(1):
         suffix = "" if number == 1 else f"-{number}"
-        url = _with_name(base, f"{name}{suffix}.{extension}")
-        yield url if metadata is None else add_metadata(url, metadata)
+        yield _with_name(base, f"{name}{suffix}.{extension}")
 
 
 def add_metadata(url: str, facts: Mapping[str, Any]) -> str:
-    """``url`` with Kazoo's query parameters; a fact that is not there gives an empty value."""
+    """``url`` with Kazoo's query parameters; a fact that is not there gives an empty value. Added when the file
+    is sent: before the end there is no duration, and a name must be free whatever query follows it.
+    """
     pairs = "&".join(f"{key}={quote(_text(facts.get(key)), safe='', errors='replace')}" for key in METADATA)
     return f"{url}{'&' if '?' in url else '?'}{pairs}"
 

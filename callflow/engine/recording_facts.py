@@ -10,7 +10,6 @@ from callflow.channels.channel import Direction
 from callflow.clock import month
 from callflow.documents.record_settings import RecordSettings
 from callflow.documents.settings import Settings
-from callflow.engine.variables import GREGORIAN_OFFSET_S
 from callflow.media.messages import Side, TapPoint
 from callflow.recording.messages import RecordingSpec, StartOn
 from callflow.state.records import RecordingRow
@@ -71,18 +70,6 @@ def document_of(
         **(extra or {}),
     }
     return {name: value for name, value in facts.items() if value not in ("", None)}
-
-
-def upload_metadata(spec: RecordingSpec) -> dict[str, Any]:
-    """What Kazoo's query parameters are taken from (kazoo.md 1.10). The url is fixed at the start, so the
-    duration stays empty and ``start`` is when the recording was asked for.
-    """
-    return {
-        **spec.document,
-        "account_id": spec.account_id,
-        "start": int(spec.requested_wall) + GREGORIAN_OFFSET_S,
-        "recording_id": spec.id,
-    }
 
 
 def row_of(spec: RecordingSpec) -> RecordingRow:

@@ -17,7 +17,6 @@ from callflow.engine.recording_facts import (
     moved_taps,
     row_of,
     tap_points,
-    upload_metadata,
     with_url,
 )
 from callflow.engine.storage import resolve_storage
@@ -194,15 +193,13 @@ class RecordingsDesk:
         """
         call = self._call
         fresh = call.services.ids.recording_id(month(spec.requested_wall))
-        with_metadata = call.settings.media.call_recording.url_metadata
 
         def reserve(conn: sqlite3.Connection) -> RecordingSpec:
             found = spec
             if records.find_recording(conn, spec.id) is not None:
                 found = replace(spec, id=fresh)
             if found.target.kind == "http":
-                metadata = upload_metadata(found) if with_metadata else None
-                candidates = upload_urls(found.target.url, found.call_id, found.format.name, metadata)
+                candidates = upload_urls(found.target.url, found.call_id, found.format.name)
                 found = with_url(found, records.reserve_url(conn, candidates, found.id))
             records.begin_recording(conn, row_of(found))
             return found

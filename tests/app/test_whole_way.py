@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
@@ -102,6 +103,24 @@ def test_a_receiver_that_fails_first_gets_it_in_the_end(tmp_path: Path) -> None:
     assert changes == ["queued", "sending", "waiting", "sending", "delivered"]
     assert [upload.status for upload in received] == [503, 201]
     assert received[0].sha256 == received[1].sha256
+
+
+def test_kazoos_query_comes_once_after_a_name_that_nobody_has(tmp_path: Path) -> None:
+    settings = {"media.call_recording.url_metadata": True}
+
+    def use(url: str) -> None:
+        start = node("record_call", action="start", url=f"{url}/r", format="wav")
+        wait, stop = node("sleep", duration=2), node("record_call", action="stop")
+        flow = chain(start, start, wait, stop, node("sleep", duration=1))
+        Stage(tmp_path / "state", settings=settings, deliver=True).play(flow, TALK)
+
+    _, received = with_receiver(tmp_path / "received", use)
+    targets = [urlsplit(upload.target) for upload in received]
+    names = sorted(target.path.rpartition("call_recording_")[2] for target in targets)
+    assert [name[36:] for name in names] == ["-2.wav", ".wav"]
+    queries = [parse_qs(target.query) for target in targets]
+    assert all(len(values) == 1 for query in queries for values in query.values())
+    assert sorted(query["duration_ms"] for query in queries) == [["2000"], ["3000"]]
 
 
 def test_without_a_url_the_file_is_kept_and_listed(tmp_path: Path) -> None:

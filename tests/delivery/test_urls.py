@@ -73,7 +73,7 @@ def test_later_names_count_up() -> None:
 
 def test_metadata_only_when_asked_for_in_kazoos_order() -> None:
     facts = {"from": "1001@a b", "call_id": "x@y", "duration_ms": 1500, "other": "never"}
-    url = next(upload_urls("http://h/p", "x", "mp3", facts))
+    url = add_metadata(first("http://h/p", "x"), facts)
     assert url.startswith(
         "http://h/p/call_recording_x.mp3?from=1001%40a%20b&to=&caller_id_name=&caller_id_number=&call_id=x%40y&"
     )
