@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 JOBS ?= 2
 
-.PHONY: demo test lint types layers tests peers bench fmt wheel clean
+.PHONY: demo test lint types layers tests peers bench docs fmt wheel clean
 
 demo: .venv/.run
 	@$(BIN)/callflow demo
@@ -30,6 +30,11 @@ peers:
 
 bench: .venv/.dev
 	$(BIN)/python -m benchmarks
+
+# What is written from the code: docs/codes.md, and the outputs that README.md shows.
+docs: .venv/.dev
+	$(BIN)/python -m tests.house.codes
+	$(BIN)/python -m tests.house.readme
 
 fmt: .venv/.dev
 	$(BIN)/ruff check --fix .

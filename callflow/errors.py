@@ -1,7 +1,7 @@
 """Layer 0: the one tree of errors.
 
 Every leaf has a stable code, a message (what and where), a hint (what to do instead) and says
-whether trying again can help.
+whether trying again can help. ``fix`` is what helps in most cases: the code's line in docs/codes.md.
 
     CallflowError
     ├── DocumentError            CF-DOC-000   a document cannot be read or used
@@ -44,6 +44,7 @@ class CallflowError(Exception):
     """The root: ``str(error)`` is what went wrong and where, ``hint`` what to do instead."""
 
     code: ClassVar[str] = "CF-000"
+    fix: ClassVar[str] = "Read the message and its hint."
     retryable: ClassVar[bool] = False
 
     def __init__(self, message: str, *, hint: str = "") -> None:
@@ -66,12 +67,14 @@ class DocumentError(CallflowError):
     """A document cannot be read or used."""
 
     code = "CF-DOC-000"
+    fix = "Run callflow check on the document."
 
 
 class JsonSyntaxError(DocumentError):
     """Not JSON, or not JSON we accept (duplicate keys, NaN, a BOM ...)."""
 
     code = "CF-DOC-001"
+    fix = "Correct the text at the line and column that are named."
     line: int = 0
     column: int = 0
 
@@ -80,60 +83,70 @@ class InvalidDocument(DocumentError):
     """Well-formed, but against its schema."""
 
     code = "CF-DOC-002"
+    fix = "Run callflow check on the document: it names each place."
 
 
 class MissingDocument(DocumentError):
     """A file, folder or document id that is not there."""
 
     code = "CF-DOC-003"
+    fix = "Correct the path or id, or add the document."
 
 
 class SettingsError(CallflowError):
     """system_config cannot be used."""
 
     code = "CF-CFG-000"
+    fix = "Correct the file in your system_config folder: callflow check reads it too."
 
 
 class StateError(CallflowError):
     """An event that a state machine does not allow; the message names state and event."""
 
     code = "CF-STA-000"
+    fix = "Ask for what the state allows; from a flow, see docs/modules.md."
 
 
 class MediaError(CallflowError):
     """Audio cannot be made, read or moved."""
 
     code = "CF-MED-000"
+    fix = "Read the message: it names the sound and what is wrong with it."
 
 
 class AudioFileError(MediaError):
     """An audio file that cannot be read or written."""
 
     code = "CF-MED-001"
+    fix = "Give a file that libsndfile reads (WAV, FLAC, OGG, MP3), or mend its path."
 
 
 class ToneError(MediaError):
     """A tone specification that cannot be read."""
 
     code = "CF-MED-002"
+    fix = 'Write it as FreeSWITCH does: %(on_ms,off_ms,hertz), such as "%(500,500,440)".'
 
 
 class UnknownLeg(MediaError):
     """A media command for a leg that is not there."""
 
     code = "CF-MED-003"
+    fix = "Nothing in a flow leads here; please report it."
 
 
 class RecordingError(CallflowError):
     """A recording cannot be made or finished."""
 
     code = "CF-REC-000"
+    fix = "Read the message; the spool of the recording is kept."
 
 
 class SpoolError(RecordingError):
     """The spool cannot be written or read (full disk, no permission, damaged)."""
 
     code = "CF-REC-001"
+    fix = "Make room on the disk, or correct the rights of the state folder; what was written is not lost."
     retryable = True
 
 
@@ -141,18 +154,21 @@ class EncodeError(RecordingError):
     """The audio cannot be brought into its file format."""
 
     code = "CF-REC-002"
+    fix = "Record as wav, or at another rate; what was recorded is kept in its spool."
 
 
 class UnknownRecording(RecordingError):
     """No such recording."""
 
     code = "CF-REC-003"
+    fix = "See callflow recordings list."
 
 
 class StorageError(CallflowError):
     """The state folder or its database cannot be used."""
 
     code = "CF-STO-000"
+    fix = "Correct the rights or the disk under the state folder (--state), or name another."
     retryable = True
 
 
@@ -160,30 +176,35 @@ class DeliveryError(CallflowError):
     """A file cannot be delivered."""
 
     code = "CF-DLV-000"
+    fix = "Read the message; callflow deliveries show ID tells every attempt."
 
 
 class BadUrl(DeliveryError):
     """A url that cannot be delivered to."""
 
     code = "CF-DLV-001"
+    fix = "Write http://host/path or https://host/path."
 
 
 class BlockedAddress(DeliveryError):
     """An address that the guard refuses."""
 
     code = "CF-DLV-002"
+    fix = "Use a public address, or allow its network in delivery.allow_networks."
 
 
 class UnknownDelivery(DeliveryError):
     """No such delivery."""
 
     code = "CF-DLV-003"
+    fix = "See callflow deliveries list."
 
 
 class FetchError(DeliveryError):
     """A document's url (webhook, play ...) could not be fetched or posted to."""
 
     code = "CF-DLV-004"
+    fix = "See whether the server is up and answers 200."
     retryable = True
 
 
@@ -191,6 +212,7 @@ class BadRedirect(DeliveryError):
     """A redirect that cannot be followed: a loop, too many, no Location, a url of no use."""
 
     code = "CF-DLV-005"
+    fix = "Let the server redirect to a url that takes the file, or write that url in the flow."
     retryable = True
 
 
@@ -198,45 +220,53 @@ class UnsendableFile(DeliveryError):
     """The file to deliver is gone or damaged."""
 
     code = "CF-DLV-006"
+    fix = "Do not move or change files in the state folder; there is nothing left to send."
 
 
 class EngineError(CallflowError):
     """A flow cannot be walked."""
 
     code = "CF-ENG-000"
+    fix = "Run callflow check on the flow."
 
 
 class FlowTooDeep(EngineError):
     """A tree deeper than the limit."""
 
     code = "CF-ENG-001"
+    fix = "Split the flow and join the parts with the module callflow."
 
 
 class TooManyBranches(EngineError):
     """More branches than ``callflow.max_branch_count``."""
 
     code = "CF-ENG-002"
+    fix = "See which callflows lead to each other in a circle, or raise callflow.max_branch_count."
 
 
 class NoFlow(EngineError):
     """No flow for this number."""
 
     code = "CF-ENG-003"
+    fix = "Give a callflow the number, or one the number no_match."
 
 
 class MissingVariable(EngineError):
     """A placeholder that nothing resolves."""
 
     code = "CF-ENG-004"
+    fix = "Give it: --var NAME=VALUE."
 
 
 class CallGone(CallflowError):
     """The caller has hung up: raised out of every ``Call`` method that waits. Control flow, not a fault."""
 
     code = "CF-CAL-001"
+    fix = "Nothing: it is how a module learns that the call is over."
 
 
 class ScenarioError(CallflowError):
     """A pretend call's scenario that cannot be played."""
 
     code = "CF-SIM-000"
+    fix = "callflow schema scenario lists the keys; docs/scenarios.md explains them."

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from callflow.notices import Code
 
 ERROR = "error"
 WARNING = "warning"
 NOTE = "note"
 
-
-class Code(NamedTuple):
-    """``level`` is ``error`` (exit code 1), ``warning`` or ``note``."""
-
-    level: str
-    title: str
-    cause: str
-    fix: str
-
-
+# The level ``error`` makes the exit code 1.
 CODES: dict[str, Code] = {
     # ---- files and JSON
     "CF-CHK-001": Code(ERROR, "unreadable file", "The file or folder is missing or may not be read.",

@@ -1,0 +1,84 @@
+"""Layer 0: every notice of its own that a running call can give, in one table: why it comes, how to mend it.
+
+Beside these a call's notices carry the codes of errors (``errors.py``) and of remarks on a node's data
+(``documents/codes.py``). ``docs/codes.md`` shows all three.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+ERROR = "error"
+WARNING = "warning"
+INFO = "info"
+
+
+class Code(NamedTuple):
+    """What a stable code stands for. ``level``: how grave it is."""
+
+    level: str
+    title: str
+    cause: str
+    fix: str
+
+
+NOTICES: dict[str, Code] = {
+    # ---- the walk
+    "CF-RUN-NODE": Code(WARNING, "node read another way", "The node is not written as a node should be, and "
+                        "is read as what was surely meant.", "Run callflow check: it shows the place."),
+    "CF-RUN-NO-MODULE": Code(WARNING, "module without code here", "A module of Kazoo's that this engine does "
+                             "not have yet: the node is passed over to _.",
+                             "callflow schema lists the modules that can be run."),
+    "CF-RUN-UNKNOWN-MODULE": Code(WARNING, "unknown module", "There is no such module: the node is passed "
+                                  "over to _.", "Correct the name: callflow schema lists the modules."),
+    "CF-RUN-MODULE": Code(ERROR, "module failed", "A fault in the module's own code. The call goes on to _.",
+                          "Please report it; the log has the details."),
+    "CF-RUN-BACKGROUND": Code(ERROR, "work beside the call failed", "A fault in what a module does beside "
+                              "the call, such as a webhook.", "Please report it; the log has the details."),
+    "CF-RUN-ROUTE": Code(WARNING, "doubtful number or pattern", "Several callflows fit the number, or a "
+                         "pattern is no regular expression.", "Run callflow check on the account's folder."),
+    "CF-RUN-TRANSFER": Code(WARNING, "nobody to transfer", "A party asked for a transfer while nobody was "
+                            "bridged with the caller; nothing is done.",
+                            "Let the transfer come when both talk with each other."),
+    # ---- modules
+    "CF-RUN-CALLFLOW": Code(ERROR, "no such callflow", "callflow: data.id is missing, or the account has no "
+                            "callflow with it.", "Name a file in the account's callflows folder."),
+    "CF-RUN-MENU": Code(ERROR, "no such menu", "menu: the account has no menu with this id.",
+                        "Name a file in the account's menus folder."),
+    "CF-RUN-MENU-PIN": Code(WARNING, "greeting by phone", "menu: the caller pressed record_pin, but a "
+                            "greeting cannot be recorded by phone here.",
+                            "Put the audio into the account's media folder and name it in media.greeting."),
+    "CF-RUN-PLAY": Code(ERROR, "nothing to play", "play: data.id is missing.",
+                        "Write a media id, a url or prompt://NAME."),
+    "CF-RUN-TONES": Code(ERROR, "no tone", "tones: data.tones holds no tone that can be read.",
+                         'Write e.g. "%(500,500,440)" or ["busy"].'),
+    "CF-RUN-PROMPT": Code(WARNING, "no such prompt", "Neither the account nor the package has a prompt of "
+                          "this name; nothing is played.", "Add it to the account's media folder."),
+    "CF-RUN-VARIABLE": Code(WARNING, "variable not set", "set_variable: Kazoo's list has no such variable, "
+                            "or there is no value.", "Use set_variables: it takes any name."),
+    "CF-RUN-WEBHOOK": Code(ERROR, "webhook not told", "webhook: there is no uri, or the server was not "
+                           "reached or did not answer 2xx, at any of the attempts.",
+                           "Correct data.uri, or see why the server refuses."),
+    "CF-RUN-VOICEMAIL": Code(WARNING, "voicemail action without code here", "voicemail: only compose, taking "
+                             "a message, is there.", "Leave it for Kazoo, or use compose."),
+    "CF-RUN-MAILBOX": Code(ERROR, "no such mailbox", "voicemail: the account has no mailbox with this id.",
+                           "Name a file in the account's vmboxes folder."),
+    "CF-RUN-OPERATOR": Code(WARNING, "no operator", "voicemail: the caller pressed the operator key, but no "
+                            "callflow has that number.",
+                            "Give the operator's callflow the number, or change callflow.operator_key."),
+    # ---- recordings
+    "CF-RUN-NOT-STORED": Code(WARNING, "nothing is recorded", "There is no url, and the settings keep no "
+                              "recordings.", "Give a url, or set media.store_recordings to true."),
+    "CF-RUN-URL": Code(ERROR, "placeholder in the url", "Nothing resolves a {NAME} in the url; the recording "
+                       "is kept in the local store.", "Give it: --var NAME=VALUE."),
+    "CF-RUN-MEDIA-ID": Code(WARNING, "media_id in use", "There is a recording with this media_id already; "
+                            "this one got a fresh id.", "Leave media_id out."),
+    "CF-RUN-RECORDING": Code(WARNING, "recording command refused", "What was asked for does not fit the "
+                             "recording's state, such as a pause of one that is over.",
+                             "See docs/modules.md on when each action is possible."),
+    # ---- pretend calls
+    "CF-RUN-QUIET": Code(INFO, "pretend call ends, all quiet", "Nobody had anything left to say or do.",
+                         "Say when the call ends: --hangup-after, or end_when_quiet_s in the scenario."),
+    "CF-RUN-MAX-DURATION": Code(WARNING, "pretend call ends, too long", "Nobody ended the call before "
+                                "max_duration_s.", "Say when it ends: --hangup-after."),
+}  # fmt: skip
