@@ -12,20 +12,34 @@ from urllib.parse import urlsplit, urlunsplit
 logger = logging.getLogger("callflow")
 
 _MASK = "***"
+_AUTHORITY = re.compile(r"(\[[^\]]*\]|[^:\\]*)(:([0-9]*|\{\w+\}))?")  # a placeholder may stand for the port
 
 
 def mask_url(url: str) -> str:
-    """``url`` as it may be shown: no user, no password, no value of a query parameter, no fragment."""
+    """``url`` as it may be shown: no user, no password, no value of a query parameter, no fragment; nothing
+    at all of what stands where a host should and cannot be one (a password with a ``/`` in it, say).
+    """
     try:
         parts = urlsplit(url)
-        host = parts.netloc.rpartition("@")[2]
     except ValueError:
         return _MASK
-    netloc = f"{_MASK}@{host}" if "@" in parts.netloc else host
-    query = re.sub(r"=[^&;]*", f"={_MASK}", parts.query)
-    if parts.query and "=" not in parts.query:
-        query = _MASK
-    return urlunsplit((parts.scheme, netloc, parts.path, query, ""))
+    host, netloc, path = parts.netloc.rpartition("@")[2], parts.netloc, parts.path
+    if netloc and not _AUTHORITY.fullmatch(host):
+        return f"{parts.scheme}://{_MASK}" if parts.scheme else _MASK
+    if "@" in netloc:
+        netloc = f"{_MASK}@{host}"
+    if not netloc and "@" in path and (parts.scheme or not path.startswith("/")):
+        return _MASK  # user:password@host/... without http://
+    query = "&".join(_mask_parameter(part) for part in parts.query.split("&"))
+    return urlunsplit((parts.scheme, netloc, path, query, ""))
+
+
+def _mask_parameter(part: str) -> str:
+    """An empty value is no secret: Kazoo puts the file's name there. A bare word may be one."""
+    name, equals, value = part.partition("=")
+    if equals:
+        return f"{name}={_MASK if value else ''}"
+    return _MASK if part else ""
 
 
 def one_line(text: object, limit: int = 500) -> str:

@@ -127,8 +127,8 @@ def upload_urls(base_url: str, call_id: str, extension: str) -> Iterator[str]:
 
 
 def add_metadata(url: str, facts: Mapping[str, Any]) -> str:
-    """``url`` with Kazoo's query parameters; a fact that is not there gives an empty value. Added when the file
-    is sent: before the end there is no duration, and a name must be free whatever query follows it.
+    """``url`` with Kazoo's query parameters; a fact that is not there gives an empty value. They are
+    added when the file is sent: the duration is known then, and no query makes a taken name free.
     """
     pairs = "&".join(f"{key}={quote(_text(facts.get(key)), safe='', errors='replace')}" for key in METADATA)
     return f"{url}{'&' if '?' in url else '?'}{pairs}"
