@@ -85,11 +85,12 @@ def parse_url(url: str) -> HttpUrl:
         parts = urlsplit(url)
         port = parts.port
         host = (parts.hostname or "").lower()
-    except ValueError as error:
-        raise _bad(url, one_line(error), "write http://host:port/path") from error
+    except ValueError:  # its text may hold what was meant as a password
+        hint = "write http://host:port/path, and %2F, %3F, %23 for / ? # in a password"
+        raise _bad(url, "its host or port cannot be read", hint) from None
     if parts.scheme not in ("http", "https"):
-        found = f"{parts.scheme}://" if parts.scheme else "no scheme"
-        raise _bad(url, f"{found} is not supported", "write a url that begins with http:// or https://")
+        found = f"{parts.scheme}:// is not supported" if "://" in url else "it has no scheme"
+        raise _bad(url, found, "write a url that begins with http:// or https://")
     if "\\" in parts.netloc:
         raise _bad(url, "it has a backslash, which programs read in different ways", "write /")
     if not host:

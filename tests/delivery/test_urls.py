@@ -114,9 +114,18 @@ def test_what_cannot_be_sent_to(url: str, word: str) -> None:
     assert caught.value.hint
 
 
-def test_a_bad_url_keeps_its_secrets() -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://user:hunter2@h/p?token=hunter3",
+        "http://user:hunter/2@h/p",
+        "http://user:hunter#2@h/p",
+        "hunter:2@h/p",
+    ],
+)
+def test_a_bad_url_keeps_its_secrets(url: str) -> None:
     with pytest.raises(BadUrl) as caught:
-        check_url("ftp://user:hunter2@h/p?token=hunter3")
+        check_url(url)
     assert "hunter" not in str(caught.value)
 
 
