@@ -70,6 +70,14 @@ CallerLoss = Annotated[
     typer.Option(metavar="PATTERN", help="Packets of the caller that are lost, 20 ms each: 0001 is 1 in 4."),
 ]
 CalleeLoss = Annotated[str | None, typer.Option(metavar="PATTERN", help="The same of the callee.")]
+CallerJitter = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MS,MS...[/MS]",
+        help="How late packets of the caller come, and the jitter buffer: 0,35,90/60 loses 1 in 3.",
+    ),
+]
+CalleeJitter = Annotated[str | None, typer.Option(metavar="MS,MS...[/MS]", help="The same of the callee.")]
 MaxDuration = Annotated[
     float | None, typer.Option(metavar="S", min=0, help="End the call after so long, whatever happens.")
 ]

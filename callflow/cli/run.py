@@ -48,6 +48,8 @@ def main(
     transfer: opt.Transfer = None,
     caller_loss: opt.CallerLoss = None,
     callee_loss: opt.CalleeLoss = None,
+    caller_jitter: opt.CallerJitter = None,
+    callee_jitter: opt.CalleeJitter = None,
     max_duration: opt.MaxDuration = None,
     seed: opt.Seed = None,
     realtime: opt.Realtime = False,
@@ -79,6 +81,8 @@ def main(
         transfer=transfer or (),
         caller_loss=caller_loss,
         callee_loss=callee_loss,
+        caller_jitter=caller_jitter,
+        callee_jitter=callee_jitter,
         max_duration_s=max_duration,
     )
     given = _Given(flow, scenario, account, system_config, state, words, _variables(var or ()), seed)

@@ -9,7 +9,7 @@ from collections import deque
 
 import numpy as np
 
-from callflow.media.messages import AddLeg, Play
+from callflow.media.messages import AddLeg, Play, PretendSource
 from callflow.media.mixing import add_clipped, lose_packets
 from callflow.media.sound import Track
 from callflow.media.taps import Samples
@@ -21,7 +21,7 @@ class Leg:
     """The state of one leg. ``row``: its place in the plane of its rate."""
 
     __slots__ = (
-        "_keep",
+        "_masks",
         "born",
         "delay",
         "held",
@@ -44,8 +44,7 @@ class Leg:
         self.row = -1
         self.born = now
         self.delay = max(0, round(command.source.delay_s * command.rate))
-        loss = command.source.loss
-        self._keep: Samples | None = np.where(loss, 0, -1).astype(np.int16) if any(loss) else None
+        self._masks = packet_masks(command.source)
         self.talk: Track[bool] = Track()  # what the party says; False: hushed
         self.keys: Track[None] = Track()  # audible digits, in place of what it says
         self.plays: Track[Play] = Track()  # what is played to it
@@ -85,7 +84,7 @@ class Leg:
         self.sends.clear()
 
     def render_read(self, row: Samples, start: int) -> None:
-        """What comes from the party in ``start .. start + len(row)``, with its packets lost."""
+        """What comes from the party in ``start .. start + len(row)``, without the packets that are lost."""
         end = start + len(row)
         at = start
         for item, low, high in self.talk.within(start, end):
@@ -95,9 +94,9 @@ class Leg:
         row[at - start :] = 0
         for key, low, high in self.keys.within(start, end):
             key.sound.fill(row[low - start : high - start], low - key.start)
-        if self._keep is not None:
-            packet = self.rate * PACKET_MS // 1000
-            lose_packets(row, start - self.born - self.delay, packet, self._keep)
+        packet = self.rate * PACKET_MS // 1000
+        for mask in self._masks:
+            lose_packets(row, start - self.born - self.delay, packet, mask)
 
     def render_write(self, row: Samples, start: int) -> None:
         """Lay what is played to the leg over ``row`` (what it hears from its bridge)."""
@@ -109,6 +108,15 @@ class Leg:
                 add_clipped(part, sound)
             else:
                 item.sound.fill(part, low - item.start)
+
+
+def packet_masks(source: PretendSource) -> tuple[Samples, ...]:
+    """The repeating patterns of packets that are lost or come too late to be played: 0 for such a one, -1 for
+    any other. One that loses nothing is left out.
+    """
+    room_ms = round(source.delay_s * 1000, 6)
+    late = [jitter_ms > room_ms for jitter_ms in source.jitter_ms]
+    return tuple(np.where(pattern, 0, -1).astype(np.int16) for pattern in (source.loss, late) if any(pattern))
 
 
 def schedule(digits: str, start: int, tick: int, length: int) -> tuple[list[tuple[int, str]], int]:

@@ -73,13 +73,16 @@ Clip = FileClip | ToneClip | SilenceClip | PcmClip
 
 @dataclass(frozen=True, slots=True)
 class PretendSource:
-    """A pretend party: says nothing until told (``Say``). ``loss`` holds, per 20 ms packet from the
-    leg's start, ``1`` for a lost one; the pattern repeats. ``delay_s`` shifts what the party says
-    (a constant network delay). Lost packets become silence of exactly their length.
+    """A pretend party: says nothing until told (``Say``). What it says comes in packets of 20 ms, counted
+    from the leg's start, and is played out ``delay_s`` after it was said (the jitter buffer). ``loss`` holds,
+    per packet, ``1`` for a lost one; ``jitter_ms`` how much later than said it arrives. Both patterns repeat.
+    A packet that is lost, or arrives later than it should be played, is silence of exactly its length; any
+    other is at its place, however late it came.
     """
 
     loss: tuple[int, ...] = ()
     delay_s: float = 0.0
+    jitter_ms: tuple[float, ...] = ()
 
 
 Source = PretendSource

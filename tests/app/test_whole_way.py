@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
@@ -10,10 +11,14 @@ import pytest
 import soundfile
 
 from callflow.delivery.misdeeds import Faults, Misdeed
+from callflow.documents.shipped import examples_dir
 from callflow.events import CallBridged, CallEnded, DeliveryChanged, Noticed
 from callflow.state.database import Database
 from callflow.state.records import list_recordings
 from tests.app.harness import Stage, chain, loudness, node, silence, told, tone, with_receiver
+from tests.media.listening import offset_of
+
+AUDIO = examples_dir() / "audio"
 
 DOCUMENTED = {
     "module": "record_call",
@@ -147,6 +152,34 @@ def test_both_sides_are_found_on_their_channel_at_their_time_to_the_sample(tmp_p
         in_talk = loud[loud >= 2.5 * rate]  # the caller hears ringback on the right until 2 s
         assert in_talk[0] == pytest.approx(at * rate, abs=rate // hz)
         assert in_talk[-1] == pytest.approx((at + 2) * rate, abs=rate // hz)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        {"loss": "0010000110"},
+        {"jitter_ms": [0, 25, 39, 40, 41, 3], "delay_s": 0.04},
+        {"loss": "00000001", "jitter_ms": [15, 0, 70, 20, 40], "delay_s": 0.04},
+    ],
+    ids=["loss", "jitter", "both"],
+)
+def test_speech_is_found_again_in_the_file_through_a_bad_network(
+    tmp_path: Path, network: dict[str, Any]
+) -> None:
+    """By correlation with what was said: on its channel only, and its lag is right to the sample."""
+    talk = {
+        "caller": {"audio": [silence(0.5), str(AUDIO / "caller.wav")], "hangup_after": 16, **network},
+        "callee": {"audio": [silence(1.5), str(AUDIO / "callee.wav")], **network},
+    }
+    flow = chain(node("record_call", action="start", format="wav"), node("user", id="u"))
+    samples, rate = Stage(tmp_path).play(flow, talk).sound()
+    assert (len(samples), rate) == (16 * 8000, 8000)
+    for channel, (name, said_at) in enumerate((("caller", 0.5), ("callee", 1.5))):
+        said, _ = soundfile.read(AUDIO / f"{name}.wav", dtype="int16")
+        lag, likeness = offset_of(said, samples[:, channel])
+        assert lag == round((said_at + network.get("delay_s", 0)) * rate)
+        assert 0.7 < likeness < 0.99, "some of it is lost, the rest is there"
+        assert offset_of(said, samples[:, 1 - channel])[1] < 0.3
 
 
 def test_lost_packets_are_silence_of_their_length_on_their_side(tmp_path: Path) -> None:

@@ -124,6 +124,34 @@ def test_lost_packets_keep_their_place_under_delay() -> None:
     assert np.array_equal(tap.sound[0, 440 : 440 + RATE], wanted)
 
 
+@pytest.mark.parametrize("rate", [8000, 16000])
+@pytest.mark.parametrize("step", [0.01, 0.07, 0.5])
+def test_a_packet_in_time_is_at_its_place_and_a_late_one_is_silence(rate: int, step: float) -> None:
+    loss, late_ms = (0, 0, 0, 1), (0.0, 30.0, 60.0, 60.1, 1000.0)
+    pump = pump_with("a", rate=rate, source=PretendSource(loss=loss, delay_s=0.06, jitter_ms=late_ms))
+    tap = stereo("a", rate=rate)
+    pump.attach(tap)
+    pump.command(Say("a", (clip(noise(2 * rate), rate),)))
+    run_to(pump, 2.5, step)
+    packet, delay = rate // 50, rate * 60 // 1000
+    wanted = noise(2 * rate).reshape(-1, packet).copy()
+    for number in range(len(wanted)):
+        if loss[number % 4] or late_ms[number % 5] > 60:
+            wanted[number] = 0
+    assert not tap.sound[0, :delay].any()
+    assert np.array_equal(tap.sound[0, delay : delay + 2 * rate], wanted.ravel())
+
+
+@pytest.mark.parametrize(("room_s", "heard"), [(0.0, False), (1.0, False), (1.001, True), (2.0, True)])
+def test_how_late_a_packet_may_be_is_the_delay(room_s: float, heard: bool) -> None:
+    pump = pump_with("a", source=PretendSource(delay_s=room_s, jitter_ms=(1001.0,)))
+    tap = stereo("a")
+    pump.attach(tap)
+    pump.command(Say("a", (clip(noise(RATE)),)))
+    run_to(pump, 4.0)
+    assert tap.sound[0].any() == heard
+
+
 def test_pressed_digits_follow_each_other_and_make_no_sound() -> None:
     pump = pump_with("a", "b")
     tap = stereo("b")

@@ -49,6 +49,7 @@ sources = st.builds(
     PretendSource,
     loss=st.lists(st.integers(0, 1), max_size=5).map(tuple),
     delay_s=st.sampled_from((0.0, 0.004, 0.0351)),
+    jitter_ms=st.lists(st.sampled_from((0.0, 4.0, 40.0)), max_size=3).map(tuple),
 )
 commands: st.SearchStrategy[LegCommand] = st.one_of(
     st.builds(AddLeg, leg=legs, rate=st.just(RATE), source=sources),

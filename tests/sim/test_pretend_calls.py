@@ -129,6 +129,7 @@ def test_a_caller_does_what_its_script_says_when_it_says_so() -> None:
             "audio": "silence_stream://100",
             "loss": "01",
             "delay_s": 0.5,
+            "jitter_ms": [0, 600],
             "actions": [
                 {"at": 2.5, "press": "1"},
                 {"at": 1, "say": "silence_stream://200", "loop": True},
@@ -150,7 +151,7 @@ def test_a_caller_does_what_its_script_says_when_it_says_so() -> None:
     assert caller.direction is Direction.INBOUND
     assert (caller.party.from_number, caller.party.to_number) == ("1", "2")
     assert made.media.of(caller.leg) == [
-        (0.0, AddLeg(caller.leg, 8000, PretendSource(loss=(0, 1), delay_s=0.5))),
+        (0.0, AddLeg(caller.leg, 8000, PretendSource(loss=(0, 1), delay_s=0.5, jitter_ms=(0, 600)))),
         (0.0, Say(caller.leg, (SilenceClip(0.1),))),
         (1.0, Say(caller.leg, (SilenceClip(0.2),), loop=True)),
         (2.5, Press(caller.leg, "1")),

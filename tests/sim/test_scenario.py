@@ -78,6 +78,7 @@ def test_everything_a_party_can_do() -> None:
                 "speaks_since": "answer",
                 "loss": "0001",
                 "delay_s": 0.1,
+                "jitter_ms": [0, 35.5, 120],
                 "hangup_after": 30,
                 "actions": [
                     {"at": 1, "say": "silence_stream://10", "loop": True},
@@ -95,6 +96,7 @@ def test_everything_a_party_can_do() -> None:
         speaks_since="answer",
         loss=(0, 0, 0, 1),
         delay_s=0.1,
+        jitter_ms=(0.0, 35.5, 120.0),
         script=(
             Timed(1, SayIt((SilenceClip(0.01),), True), "start"),
             Timed(2, BeQuiet(), "start"),
@@ -154,6 +156,9 @@ def test_a_mistake_is_told_with_line_and_column(tmp_path: Path) -> None:
         {"caller": {"actions": [{"at": 1, "press": "1", "quiet": True}]}},
         {"caller": {"actions": [{"at": -1, "press": "1"}]}},
         {"caller": {"loss": "012"}},
+        {"caller": {"jitter_ms": []}},
+        {"callee": {"jitter_ms": [0, -1]}},
+        {"callee": {"jitter_ms": "0,35"}},
         {"callee": {"reject": "busy"}},
         {"callee": {"reject_after": 3}},
         {"rate": 11025},
@@ -194,6 +199,8 @@ def test_words_say_what_the_file_says() -> None:
         transfer=("1002@8", "caller:attended:1003@9"),
         caller_loss="01",
         callee_loss="001",
+        caller_jitter="0,35,90/60",
+        callee_jitter="12.5",
         max_duration_s=60,
     )
     assert laid(words) == parse(
@@ -205,6 +212,8 @@ def test_words_say_what_the_file_says() -> None:
             "max_duration_s": 60,
             "caller": {
                 "loss": "01",
+                "jitter_ms": [0, 35, 90],
+                "delay_s": 0.06,
                 "hangup_after": 30,
                 "actions": [
                     {"at": 2.5, "press": "1"},
@@ -217,6 +226,7 @@ def test_words_say_what_the_file_says() -> None:
             "callee": {
                 "answer_after": 2.5,
                 "loss": "001",
+                "jitter_ms": [12.5],
                 "hangup_after": 20,
                 "actions": [
                     {"at": 1, "press": "9"},
@@ -262,6 +272,9 @@ def test_endpoints_by_words_do_what_the_callee_does_but_for_the_words() -> None:
         Words(dtmf=("1",)),
         Words(dtmf=("x@1",)),
         Words(callee_dtmf=("@1",)),
+        Words(caller_jitter="35ms"),
+        Words(callee_jitter="0,,1"),
+        Words(callee_jitter="0/"),
         Words(hold=("3",)),
         Words(transfer=("1002",)),
         Words(transfer=("somebody:1002@3",)),
@@ -292,7 +305,7 @@ def test_the_page_names_every_key_and_only_flags_that_exist() -> None:
     schema = schemas.load("scenario")
     keys = {*schema["$defs"]["caller"]["properties"], *schema["$defs"]["callee"]["properties"]}
     keys |= {*schema["$defs"]["action"]["properties"], *schema["properties"]}
-    untold = {"$schema", "description", "user_id", "device_id", "from_name", "rate", "delay_s", "loop"}
+    untold = {"$schema", "description", "user_id", "device_id", "from_name", "rate", "loop"}
     untold |= {"speaks_since"}
     assert {key for key in keys - untold if key not in PAGE} == set()
     flags = set(re.findall(r"--[a-z][a-z-]+", PAGE))

@@ -98,7 +98,8 @@ class SimChannel:
 
     def begin(self, reply: scenario.Reply | None = None) -> None:
         """Add the leg to the pump and start. ``reply``: how a callee takes the call (None: a caller)."""
-        source = PretendSource(loss=self._part.loss, delay_s=self._part.delay_s)
+        part = self._part
+        source = PretendSource(loss=part.loss, delay_s=part.delay_s, jitter_ms=part.jitter_ms)
         self._stage.media.send(AddLeg(self.leg, self.rate, source))
         self._stage.add(self)
         self._start_script("start")

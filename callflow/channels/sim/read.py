@@ -123,6 +123,7 @@ def _party(value: Mapping[str, Any], folder: Path, *, since: str) -> Party:
         speaks_since=value.get("speaks_since", since),
         loss=tuple(int(one) for one in value.get("loss", "")),
         delay_s=float(value.get("delay_s", 0)),
+        jitter_ms=tuple(float(one) for one in value.get("jitter_ms", ())),
         script=tuple(script),
     )
 

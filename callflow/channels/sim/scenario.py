@@ -82,7 +82,8 @@ class Party:
     """What a party does on its leg.
 
     ``clips`` are said from ``speaks_since`` on (``start`` or ``answer``). ``loss`` is the pattern of lost
-    20 ms packets (1: lost) and repeats; ``delay_s`` a constant delay of what it says.
+    20 ms packets (1: lost), ``jitter_ms`` how late each comes; both repeat. ``delay_s``: what it says is
+    heard so much later; a packet that comes later than that is lost too.
     """
 
     clips: tuple[Clip, ...] = ()
@@ -90,6 +91,7 @@ class Party:
     speaks_since: str = "answer"
     loss: tuple[int, ...] = ()
     delay_s: float = 0.0
+    jitter_ms: tuple[float, ...] = ()
     script: tuple[Timed, ...] = ()
 
 

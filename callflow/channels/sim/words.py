@@ -20,6 +20,7 @@ _WHO = r"(?:(?P<who>caller|callee):)?"
 _PRESS = re.compile(rf"(?P<digits>[0-9*#A-D]+)@{_MOMENT}")
 _HOLD = re.compile(rf"{_WHO}{_MOMENT}-(?P<until>\d+(?:\.\d+)?)")
 _TRANSFER = re.compile(rf"{_WHO}(?:(?P<kind>blind|attended):)?(?P<target>[^@:]+)@{_MOMENT}")
+_JITTER = re.compile(r"(?P<late>\d+(?:\.\d+)?(?:,\d+(?:\.\d+)?)*)(?:/(?P<room>\d+(?:\.\d+)?))?")
 _REPLY_KEYS = frozenset({"answer_after", "reject", "reject_after", "reject_code"})
 _REJECT = re.compile(r"(?P<cause>[A-Z][A-Z_]+)(?:@(?P<at>\d+(?:\.\d+)?))?")
 
@@ -47,6 +48,8 @@ class Words:
     hold: Sequence[str] = ()
     caller_loss: str | None = None
     callee_loss: str | None = None
+    caller_jitter: str | None = None
+    callee_jitter: str | None = None
     endpoints: Sequence[str] = ()
     max_duration_s: float | None = None
 
@@ -65,10 +68,12 @@ def overlay(document: Mapping[str, Any], words: Words) -> dict[str, Any]:
     caller = scenario.setdefault("caller", {})
     _put(caller, "audio", words.caller_audio)
     _put(caller, "loss", words.caller_loss)
+    caller.update(_jitter("--caller-jitter", words.caller_jitter))
     _put(caller, "hangup_after", words.hangup_after)
     callee = scenario.setdefault("callee", {})
     _put(callee, "audio", words.callee_audio)
     _put(callee, "loss", words.callee_loss)
+    callee.update(_jitter("--callee-jitter", words.callee_jitter))
     _put(callee, "hangup_after", words.callee_hangup_after)
     _reply(callee, words.answer_after, words.reject)
     parties = {"caller": caller, "callee": callee}
@@ -115,6 +120,16 @@ def _refusal(flag: str, text: str) -> dict[str, Any]:
     if found["at"] is not None:
         refusal["reject_after"] = float(found["at"])
     return refusal
+
+
+def _jitter(flag: str, text: str | None) -> dict[str, Any]:
+    if text is None:
+        return {}
+    found = _match(_JITTER, flag, text, "milliseconds per packet, and of the jitter buffer: 0,35,90/60")
+    jitter: dict[str, Any] = {"jitter_ms": [float(one) for one in found["late"].split(",")]}
+    if found["room"] is not None:
+        jitter["delay_s"] = float(found["room"]) / 1000
+    return jitter
 
 
 def _press(flag: str, text: str) -> dict[str, Any]:
