@@ -114,10 +114,14 @@ class Listening:
         if not self._typed:
             self._news.clear()
             try:
-                await self._line.guard(asyncio.wait_for(self._news.wait(), wait_s))
+                await self._line.guard(self._news_within(wait_s))
             except TimeoutError:
                 return None
         return self._typed.pop(0).digit
+
+    async def _news_within(self, seconds: float) -> None:
+        async with asyncio.timeout(seconds):
+            await self._news.wait()
 
     def _use_up(self, playback: str) -> None:
         """The digit that ended ``playback`` was given to who played it; it may not have come yet."""

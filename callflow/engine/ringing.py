@@ -114,9 +114,14 @@ class Ringing:
 
     async def _next(self, wait_s: float) -> tuple[Leg, ChannelEvent] | None:
         try:
-            return await self._call.line.guard(asyncio.wait_for(self._news.get(), max(0.0, wait_s)))
+            return await self._call.line.guard(self._news_within(max(0.0, wait_s)))
         except TimeoutError:
             return None
+
+    async def _news_within(self, seconds: float) -> tuple[Leg, ChannelEvent]:
+        # Not wait_for(get()): a guard that ends before it has begun would leave get() unawaited.
+        async with asyncio.timeout(seconds):
+            return await self._news.get()
 
     async def _on_event(self, leg: Leg, event: ChannelEvent) -> None:
         index = next(index for index, mine in self._legs.items() if mine is leg)
