@@ -10,6 +10,7 @@ from callflow.clock import Clock, monotonic
 from callflow.delivery.destinations.destination import Answer, Destination
 from callflow.delivery.outbox import Parcel
 from callflow.delivery.retry import Decision, Result, decide, judge, retry_after
+from callflow.delivery.urls import without_secrets
 from callflow.errors import BadRedirect, BadUrl, BlockedAddress, DeliveryError, UnsendableFile
 from callflow.log import logger, one_line
 from callflow.state.records import AttemptRow
@@ -71,7 +72,7 @@ async def attempt(
             status=answer.status if answer else None,
             address=answer.address if answer else "",
             error=one_line(error),
-            answer=answer.body if answer else b"",
+            answer=without_secrets(answer.body, row.url) if answer else b"",
         ),
         decision,
     )

@@ -6,6 +6,7 @@ kazoo.md 1.10: ``URL/call_recording_CALL_ID.EXT``, or within the query of a url 
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import itertools
 import re
@@ -32,6 +33,9 @@ METADATA = (
     "recording_id",
 )
 """Kazoo's extra query parameters in its order (kazoo.md 1.10); only with ``call_recording.url_metadata``."""
+
+_SHORTEST = 2
+"""A value of one or two characters is no secret, and would be found everywhere."""
 
 _BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _UNFIT = re.compile(r"[\x00-\x20\x7f]")
@@ -133,6 +137,21 @@ def add_metadata(url: str, facts: Mapping[str, Any]) -> str:
     """
     pairs = "&".join(f"{key}={quote(_text(facts.get(key)), safe='', errors='replace')}" for key in METADATA)
     return f"{url}{'&' if '?' in url else '?'}{pairs}"
+
+
+def without_secrets(answer: bytes, url: str) -> bytes:
+    """What a receiver answered, without what it repeats of ``url`` that must not be shown: its password and
+    the values of its query, as they are sent and decoded.
+    """
+    parts = urlsplit(url)
+    userinfo = parts.netloc.rpartition("@")[0]
+    values = [userinfo.partition(":")[2], *(part.partition("=")[2] for part in parts.query.split("&"))]
+    secrets = {text for value in values for text in (value, unquote(value)) if len(text) > _SHORTEST}
+    if userinfo:
+        secrets.add(base64.b64encode(unquote(userinfo).encode()).decode())
+    for secret in sorted(secrets, key=len, reverse=True):
+        answer = answer.replace(secret.encode(), b"***")
+    return answer
 
 
 def _with_name(base: str, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from itertools import islice
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callflow.delivery.urls import METADATA, add_metadata, check_url, parse_url, upload_urls
+from callflow.delivery.urls import METADATA, add_metadata, check_url, parse_url, upload_urls, without_secrets
 from callflow.errors import BadUrl
 
 
@@ -127,6 +128,15 @@ def test_a_bad_url_keeps_its_secrets(url: str) -> None:
     with pytest.raises(BadUrl) as caught:
         check_url(url)
     assert "hunter" not in str(caught.value)
+
+
+def test_an_answer_that_repeats_the_url_is_kept_without_its_secrets() -> None:
+    url = "http://me:hunter%2F2@h/p?token=se%20same&n=1&file="
+    basic = base64.b64encode(b"me:hunter/2").decode()
+    echoed = f"no {url} (se same, hunter/2, Basic {basic}) on port 1".encode()
+    assert without_secrets(echoed, url).decode() == (
+        "no http://me:***@h/p?token=***&n=1&file= (***, ***, Basic ***) on port 1"
+    )
 
 
 def test_a_url_taken_apart() -> None:

@@ -86,7 +86,8 @@ def test_credentials_of_the_url_go_into_a_header(tmp_path: Path) -> None:
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         seen.append(await read_request(reader))
-        await answer(writer, "204 No Content")
+        echo = f"{seen[-1].line} {seen[-1].header('Authorization')}".encode()
+        await answer(writer, "200 OK", body=echo)
 
     async def main() -> None:
         async with raw_server(handle) as base:
@@ -94,7 +95,9 @@ def test_credentials_of_the_url_go_into_a_header(tmp_path: Path) -> None:
             await state.deliver()
 
     asyncio.run(main())
+    (attempt,) = state.attempts("dlv-1")
     state.database.close()
+    assert attempt.answer == b"PUT /x?token=*** HTTP/1.1 Basic ***"
     assert seen[0].line == "PUT /x?token=hunter2 HTTP/1.1"
     assert "@" not in (seen[0].header("Host") or "")
     expected = base64.b64encode("us@er:p:wü".encode()).decode()
