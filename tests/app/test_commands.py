@@ -78,6 +78,11 @@ def test_a_seed_repeats_the_lines(tmp_path: Path) -> None:
     assert len(outputs[0].splitlines()) > 8
 
 
+def test_a_seed_repeats_the_lines_in_any_month(tmp_path: Path) -> None:
+    told = lines(run(tmp_path, RECORD, "--seed", "5", "-o", "json"))
+    assert {event["recording_id"][:7] for event in told if "recording_id" in event} == {"202601-"}
+
+
 def test_all_the_words_about_the_call_reach_it(tmp_path: Path) -> None:
     flow = chain(node("collect_dtmf", max_digits=2, timeout=9000), node("user", id="alice"))
     words = ("--from", "55", "--to", "66", "--dtmf", "1@1", "--dtmf", "2@1.5", "--answer-after", "never")
