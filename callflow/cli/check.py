@@ -32,7 +32,7 @@ def main(
     output: Annotated[Output, typer.Option("-o", "--output", help="How to print.")] = Output.text,
 ) -> None:
     """Exit code 0: no errors; 1: errors (with --strict also warnings); 2: a path that cannot be read."""
-    from callflow.documents.check import check_paths
+    from callflow.documents.check import check_paths, files_in
 
     for folder in (account, system_config):
         if folder is not None and not folder.is_dir():
@@ -40,7 +40,7 @@ def main(
     around = surroundings(system_config)
     wanted = [*paths, system_config] if system_config else paths
     problems = check_paths(wanted, around, account=account, settings_folder=system_config)
-    files = _count(wanted)
+    files = len(files_in(wanted))
     if output is Output.json:
         print(json.dumps(_as_json(problems, files), ensure_ascii=False, indent=2))
     else:
@@ -101,7 +101,8 @@ def _settings(folder: Path | None) -> Settings:
     try:
         return load_settings(folder)
     except SettingsError as error:
-        terminal(stderr=True).print(f"callflow check: {error}: the shipped settings are used", style="yellow")
+        said = f"callflow check: {error}: the shipped settings are used"
+        terminal(stderr=True).print(said, style="yellow", markup=False, soft_wrap=True)
         return load_settings(system_config_dir())
 
 
@@ -109,12 +110,6 @@ def _prompts() -> Callable[[str], bool]:
     from callflow.media.prompts import prompt_path
 
     return lambda name: prompt_path(name) is not None
-
-
-def _count(paths: list[Path]) -> int:
-    from callflow.documents.check import json_files
-
-    return sum(sum(1 for _ in json_files(path)) if path.is_dir() else 1 for path in paths)
 
 
 def _as_json(problems: list[Problem], files: int) -> dict[str, object]:

@@ -107,7 +107,7 @@ def _explain(pointer: str, module: str, data: Mapping[str, Any], settings: Setti
     storage = choose_storage(record.url, settings)
     goes = {
         "http": _upload(record),
-        "couchdb": f"attachment in {_masked(storage.url)}",
+        "couchdb": _unusable(storage.url) or f"attachment in {_masked(storage.url)}",
         "local": "the local media store",
         "none": "nowhere: nothing is recorded",
     }[storage.kind]
@@ -144,17 +144,27 @@ def _value(record: RecordSettings, key: str) -> object:
 
 
 def _upload(record: RecordSettings) -> str:
-    from callflow.delivery.urls import check_url, upload_urls
+    from callflow.delivery.urls import upload_urls
+
+    unusable = _unusable(record.url or "")
+    if unusable:
+        return unusable
+    # masked first, so that the name of the file is still seen in a query
+    url = next(upload_urls(_masked(record.url or ""), "CALL_ID", record.format))
+    shown = url.replace("%7B", "{").replace("%7D", "}")
+    return f"{record.method.upper()} {shown}"
+
+
+def _unusable(url: str) -> str:
+    """Where a recording goes if nothing can be sent to its url; empty if that is well."""
+    from callflow.delivery.urls import check_url
     from callflow.errors import BadUrl
 
     try:
-        check_url(record.url or "")
-        # masked first, so that the name of the file is still seen in a query
-        url = next(upload_urls(_masked(record.url or ""), "CALL_ID", record.format))
+        check_url(url)
     except BadUrl as error:
         return f"the local media store: {error}"
-    shown = url.replace("%7B", "{").replace("%7D", "}")
-    return f"{record.method.upper()} {shown}"
+    return ""
 
 
 def _masked(url: str) -> str:

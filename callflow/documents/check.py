@@ -16,7 +16,7 @@ from callflow.documents.check_flow import check_flow, check_metaflow, nodes_of
 from callflow.documents.problems import Problem, Sheet, token
 from callflow.documents.settings import flatten
 
-__all__ = ["Problem", "Surroundings", "UrlVerdict", "check_paths", "check_text", "json_files"]
+__all__ = ["Problem", "Surroundings", "UrlVerdict", "check_paths", "check_text", "files_in"]
 
 _KIND_OF_FOLDER = {name: kind for kind, name in FOLDERS.items()}
 _LEAVE_OUT = {"node_modules", "__pycache__"}
@@ -39,12 +39,8 @@ def check_paths(
     is a problem ``CF-CHK-001``.
     """
     checker = _Checker(around, AccountIndex(account) if account else None, settings_folder)
-    for path in paths:
-        if path.is_dir():
-            for file in json_files(path):
-                checker.file(file, named=False)
-        else:
-            checker.file(path, named=True)
+    for path, named in files_in(paths).items():
+        checker.file(path, named=named)
     return sorted(checker.problems)
 
 
@@ -53,6 +49,16 @@ def check_text(text: str | bytes, file: str, around: Surroundings) -> list[Probl
     checker = _Checker(around, None, None)
     checker.text(text, Path(file), named=True)
     return sorted(checker.problems)
+
+
+def files_in(paths: Sequence[Path]) -> dict[Path, bool]:
+    """The files that ``paths`` stand for, each once, and whether the user asked for this very file."""
+    found: dict[Path, tuple[Path, bool]] = {}
+    for path in paths:
+        for file in json_files(path) if path.is_dir() else (path,):
+            first, named = found.get(file.resolve(), (file, False))
+            found[file.resolve()] = (first, named or file is path)
+    return dict(found.values())
 
 
 def json_files(folder: Path) -> Iterator[Path]:

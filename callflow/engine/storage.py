@@ -12,7 +12,6 @@ from callflow.documents.placeholders import names
 from callflow.documents.record_settings import RecordSettings, choose_storage
 from callflow.documents.settings import Settings
 from callflow.errors import BadUrl
-from callflow.log import mask_url
 from callflow.recording.messages import Target
 
 _HEX32 = re.compile(r"[0-9a-f]{32}")
@@ -47,16 +46,19 @@ def resolve_storage(record: RecordSettings, settings: Settings, account: Account
             f"nothing is recorded: {choice.reason}",
             "Give the node a url, or set media.store_recordings to true.",
         )
-    if choice.kind == "couchdb":
-        database = account_database(account, wall)
-        return Storage(Target("couchdb", url=choice.url, database=database, reason=choice.reason))
     if choice.kind == "local":
         return Storage(Target("local", reason=choice.reason))
-    return _http(choice.url, choice.reason, record.method)
+    if choice.kind == "couchdb":
+        database = account_database(account, wall)
+        target = Target("couchdb", url=choice.url, database=database, reason=choice.reason)
+    else:
+        target = Target("http", url=choice.url, method=record.method, reason=choice.reason)
+    return _unless_unusable(target)
 
 
-def _http(url: str, reason: str, method: str) -> Storage:
-    missing = names(url)
+def _unless_unusable(target: Target) -> Storage:
+    """``target``, or the local store if nothing can be sent to its url."""
+    missing = names(target.url) if target.kind == "http" else ()
     if missing:
         listed = ", ".join(f"{{{name}}}" for name in missing)
         return Storage(
@@ -67,16 +69,16 @@ def _http(url: str, reason: str, method: str) -> Storage:
             f"Give it: --var {missing[0]}=VALUE.",
         )
     try:
-        check_url(url)
+        check_url(target.url)
     except BadUrl as error:
         return Storage(
-            Target("local", reason="the url cannot be delivered to"),
+            Target("local", reason=f"{target.reason} cannot be delivered to"),
             "error",
             error.code,
-            f"the recording is kept in the local store: {error} ({mask_url(url)})",
+            f"the recording is kept in the local store: {error} ({target.reason})",
             error.hint,
         )
-    return Storage(Target("http", url=url, method=method, reason=reason))
+    return Storage(target)
 
 
 def account_database(account: Account, wall: float) -> str:

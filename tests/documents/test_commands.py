@@ -89,6 +89,14 @@ def test_check_never_shows_a_traceback(tmp_path: Path, text: str) -> None:
     assert done.returncode == 1 and done.stdout.startswith("x.json:1:") and not done.stderr
 
 
+def test_check_looks_at_each_file_once(tmp_path: Path) -> None:
+    _write(tmp_path / "mine" / "media.json", {"store_recordings": "yes"})
+    done = _run("check", "mine", "mine/media.json", "--system-config", "mine", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout.count("CF-CHK-070") == 1
+    assert done.stdout.splitlines()[-1] == "1 file: 1 error"
+
+
 def test_explain_shows_values_with_their_origins(tmp_path: Path) -> None:
     _write(tmp_path / "flow.json", FLOW)
     _write(tmp_path / "mine" / "media.json", {"record_min_sec": 2})

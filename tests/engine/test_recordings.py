@@ -256,6 +256,15 @@ def test_a_url_that_cannot_be_used_costs_no_audio(tmp_path: Path, url: str, code
         assert here.changes[0] == ("started", "")
 
 
+@pytest.mark.parametrize("host", ["nonsense", "http://u:hunter/2@h", "couch.example:5984"])
+def test_a_couchdb_that_cannot_be_used_costs_no_audio(tmp_path: Path, host: str) -> None:
+    with world(tmp_path, overrides={"media.third_party_bigcouch_host": host}) as here:
+        recorded(here, {})
+        assert here.specs[0].target.kind == "local"
+        assert here.notices == [("error", "CF-DLV-001")]
+        assert "hunter" not in repr(here.events)
+
+
 def test_no_secret_of_a_url_is_told(tmp_path: Path) -> None:
     with world(tmp_path) as here:
         recorded(here, {"url": "http://me:hunter2@h/p?token=sesame#f"})
