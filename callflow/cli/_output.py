@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+
+from callflow.errors import CallflowError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,6 +22,9 @@ class Output(StrEnum):
 
     text = "text"
     json = "json"
+
+
+OutputOption = Annotated[Output, typer.Option("-o", "--output", help="Text, or JSON for programs.")]
 
 
 def terminal(*, stderr: bool = False) -> Console:
@@ -34,13 +42,41 @@ def fail(message: str, hint: str = "") -> NoReturn:
     raise typer.Exit(2)
 
 
-def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:
-    """A table on a terminal; in a pipe the same as plain lines that are never broken.
+@contextmanager
+def problems_told() -> Iterator[None]:
+    """Turn an error of ours into a message, its hint and exit code 2."""
+    try:
+        yield
+    except CallflowError as error:
+        fail(f"{error.code}  {error.message}", error.hint)
+
+
+def show_json(value: object) -> None:
+    """One JSON value on standard output, indented on a terminal."""
+    print(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+
+
+def show_facts(facts: Iterable[tuple[str, str]]) -> None:
+    """Name and value, a line each; empty values are left out."""
+    pairs = [(name, value) for name, value in facts if value]
+    width = max((len(name) for name, _ in pairs), default=0)
+    for name, value in pairs:
+        print(f"{name:<{width}}  {value}")
+
+
+def show_table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "", nothing: str = ""
+) -> None:
+    """A table on a terminal; in a pipe the same as plain lines that are never broken. ``nothing``: what is
+    said instead of a table without rows.
 
     The first column is never wrapped, the last one takes the room that is left.
     """
     console = terminal()
     body = [tuple(row) for row in rows]
+    if nothing and not body:
+        console.print(nothing, markup=False, soft_wrap=True)
+        return
     if title:
         console.print(title, style="bold", markup=False, soft_wrap=True)
     if not console.is_terminal:
@@ -67,3 +103,21 @@ def _plain(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     widths = [max(len(row[index]) for row in everything) for index in range(len(columns))]
     for row in everything:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def track(total: int, text: str) -> Callable[[int], None]:
+    """A progress bar on a terminal: call the result with what is done; elsewhere it does nothing."""
+    if not sys.stderr.isatty():
+        return lambda done: None
+    from rich.progress import Progress
+
+    bar = Progress(console=terminal(stderr=True), transient=True)
+    task = bar.add_task(text, total=total)
+    bar.start()
+
+    def done(count: int) -> None:
+        bar.update(task, completed=count)
+        if count >= total:
+            bar.stop()
+
+    return done

@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from callflow.cli._output import Output
-from callflow.cli._tables import (
-    DEFAULT_STATE,
-    OutputOption,
-    StateOption,
-    existing_state,
-    fields_of,
-    problems_told,
-    show_facts,
-    show_json,
-    show_rows,
-    size,
-    when,
-)
+from callflow.cli._figures import size, when
+from callflow.cli._output import Output, OutputOption, show_facts, show_json, show_table
+from callflow.cli._state_folder import DEFAULT_STATE, StateOption, opened_state
 from callflow.clock import SystemClock, iso
 from callflow.delivery import outbox
 from callflow.log import mask_url, one_line
-from callflow.state.database import Database
-from callflow.state.folder import StateFolder
 from callflow.state.records import (
     AttemptRow,
     DeliveryRow,
@@ -41,17 +27,6 @@ from callflow.state.records import (
 main = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[StateFolder, Database]]:
-    with problems_told():
-        folder = StateFolder.open(existing_state(path))
-        database = Database.open(folder.database)
-        try:
-            yield folder, database
-        finally:
-            database.close()
-
-
 @main.command("list")
 def list_command(
     state: StateOption = DEFAULT_STATE,
@@ -61,13 +36,13 @@ def list_command(
     limit: Annotated[int, typer.Option("--limit", help="At most so many, the latest.")] = 100,
 ) -> None:
     """List deliveries, the latest first."""
-    with _opened(state) as (_, database):
+    with opened_state(state) as (_, database):
         rows = database.run(lambda c: list_deliveries(c, state=only.upper(), host=host.lower(), limit=limit))
         if output is Output.json:
             show_json([_json(row) for row in rows])
             return
         titles = ("id", "recording", "state", "attempts", "last", "next", "where to")
-        show_rows(titles, (_line(row) for row in rows), "no deliveries")
+        show_table(titles, (_line(row) for row in rows), nothing="no deliveries")
 
 
 @main.command("show")
@@ -77,7 +52,7 @@ def show_command(
     output: OutputOption = Output.text,
 ) -> None:
     """Show one delivery with all its attempts and what was answered."""
-    with _opened(state) as (_, database):
+    with opened_state(state) as (_, database):
         row = database.run(lambda c: get_delivery(c, delivery))
         attempts = database.run(lambda c: list_attempts(c, delivery))
         if output is Output.json:
@@ -125,7 +100,7 @@ def retry_command(
     first = _instant(since) if since else 0.0
     last = _instant(until) if until else None
     now = SystemClock().wall()
-    with _opened(state) as (_, database):
+    with opened_state(state) as (_, database):
         if chosen:
             rows = database.run(
                 lambda c: outbox.retry_many(c, now, host=host.lower(), since=first, until=last)
@@ -143,7 +118,7 @@ def cancel_command(
 ) -> None:
     """Don't send these any more. The files are kept, and ``retry`` takes it back."""
     now = SystemClock().wall()
-    with _opened(state) as (_, database):
+    with opened_state(state) as (_, database):
         _tell(database.run(lambda c: [outbox.cancel(c, each, now) for each in deliveries]), output)
 
 
@@ -160,7 +135,7 @@ def run_command(
     """Recover what a dead process left, and deliver: for ever, or until nothing is left."""
     from callflow.cli._delivering import deliver
 
-    with _opened(state) as (folder, database):
+    with opened_state(state) as (folder, database):
         asyncio.run(deliver(folder, database, output, until_empty, allow_loopback, system_config))
 
 
@@ -195,7 +170,7 @@ def _line(row: DeliveryRow) -> tuple[str, ...]:
 
 def _json(row: DeliveryRow) -> dict[str, Any]:
     walls = ("created_wall", "since_wall", "next_wall", "finished_wall", "lease_until", "lease_owner")
-    facts = fields_of(row, walls)
+    facts = {name: value for name, value in asdict(row).items() if name not in walls}
     facts["url"] = mask_url(row.url)
     facts["file"] = row.file or None
     facts["created"] = iso(row.created_wall)
@@ -205,7 +180,8 @@ def _json(row: DeliveryRow) -> dict[str, Any]:
 
 
 def _attempt_json(row: AttemptRow) -> dict[str, Any]:
-    facts = fields_of(row, ("delivery_id", "started_wall"))
+    facts = asdict(row)
+    del facts["delivery_id"], facts["started_wall"]
     facts["started"] = iso(row.started_wall)
     facts["answer"] = row.answer.decode("utf-8", "replace")
     return facts

@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from callflow.cli._output import Output
-from callflow.cli._tables import OutputOption, length, problems_told, size
+from callflow.cli._figures import length, size
+from callflow.cli._output import Output, OutputOption, problems_told
 from callflow.delivery.misdeeds import Faults, Misdeed, parse_cut, parse_fail
 from callflow.delivery.receiver import Received, Receiver, as_json
 from callflow.errors import StorageError

@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from callflow.cli._output import Output
-from callflow.cli._tables import (
-    DEFAULT_STATE,
-    OutputOption,
-    StateOption,
-    existing_state,
-    fields_of,
-    length,
-    problems_told,
-    show_facts,
-    show_json,
-    show_rows,
-    size,
-    track,
-    when,
-)
+from callflow.cli._figures import length, size, when
+from callflow.cli._output import Output, OutputOption, show_facts, show_json, show_table, track
+from callflow.cli._state_folder import DEFAULT_STATE, StateOption, opened_state
 from callflow.clock import iso
 from callflow.errors import RecordingError
 from callflow.log import mask_url
-from callflow.state.database import Database
 from callflow.state.folder import StateFolder
 from callflow.state.records import (
     DeliveryRow,
@@ -46,17 +31,6 @@ main = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=
 _CHUNK = 1024 * 1024
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[StateFolder, Database]]:
-    with problems_told():
-        folder = StateFolder.open(existing_state(path))
-        database = Database.open(folder.database)
-        try:
-            yield folder, database
-        finally:
-            database.close()
-
-
 @main.command("list")
 def list_command(
     state: StateOption = DEFAULT_STATE,
@@ -66,13 +40,13 @@ def list_command(
     limit: Annotated[int, typer.Option("--limit", help="At most so many, the latest.")] = 100,
 ) -> None:
     """List recordings, the latest first."""
-    with _opened(state) as (folder, database):
+    with opened_state(state) as (folder, database):
         rows = database.run(lambda c: list_recordings(c, call_id=call_id, state=only.upper(), limit=limit))
         if output is Output.json:
             show_json([_json(folder, row) for row in rows])
             return
         titles = ("id", "state", "reason", "started", "length", "file", "size", "where to")
-        show_rows(titles, (_line(row) for row in rows), "no recordings")
+        show_table(titles, (_line(row) for row in rows), nothing="no recordings")
 
 
 @main.command("show")
@@ -82,7 +56,7 @@ def show_command(
     output: OutputOption = Output.text,
 ) -> None:
     """Show one recording: its facts, its file, its deliveries."""
-    with _opened(state) as (folder, database):
+    with opened_state(state) as (folder, database):
         row = database.run(lambda c: get_recording(c, recording))
         deliveries = database.run(lambda c: list_deliveries(c, recording_id=recording))
         if output is Output.json:
@@ -122,7 +96,7 @@ def export_command(
     output: OutputOption = Output.text,
 ) -> None:
     """Copy a recording's file to a place of your own."""
-    with _opened(state) as (folder, database):
+    with opened_state(state) as (folder, database):
         row = database.run(lambda c: get_recording(c, recording))
         if not row.file:
             raise RecordingError(
@@ -145,7 +119,7 @@ def delete_command(
     force: Annotated[bool, typer.Option("--force", help="Even if it is not delivered yet.")] = False,
 ) -> None:
     """Delete recordings: the file here, its facts and the history of its deliveries."""
-    with _opened(state) as (folder, database):
+    with opened_state(state) as (folder, database):
         for recording in recordings:
             names = database.run(partial(delete_recording, recording_id=recording, force=force))
             for name in names:
@@ -188,7 +162,8 @@ def _line(row: RecordingRow) -> tuple[str, ...]:
 
 
 def _json(folder: StateFolder, row: RecordingRow) -> dict[str, Any]:
-    facts = fields_of(row, ("started_wall", "finished_wall"))
+    facts = asdict(row)
+    del facts["started_wall"], facts["finished_wall"]
     facts["seconds"] = row.seconds
     facts["url"] = mask_url(row.url)
     facts["file"] = str(folder.root / row.file) if row.file else None

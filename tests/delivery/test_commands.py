@@ -55,6 +55,15 @@ def state(tmp_path: Path) -> Path:
     return tmp_path / "state"
 
 
+@pytest.mark.parametrize("what", ["recordings", "deliveries"])
+def test_a_list_in_a_pipe_has_its_titles_and_a_line_a_row(state: Path, what: str) -> None:
+    titles, *rows = command(what, "list", "--state", str(state)).stdout.splitlines()
+    assert titles.split()[0] == "id" and len(rows) == 3
+    column = titles.index("state")
+    assert {row[column:].split()[0] for row in rows} <= {"READY", "DEAD", "DELIVERED", "BLOCKED"}
+    assert command(what, "list", "--state", str(state), "--only", "NONE").stdout == f"no {what}\n"
+
+
 def test_recordings(state: Path, tmp_path: Path) -> None:
     where = ("--state", str(state))
     rows = answer("recordings", "list", *where)
