@@ -144,15 +144,14 @@ def _value(record: RecordSettings, key: str) -> object:
 
 
 def _upload(record: RecordSettings) -> str:
-    from callflow.delivery.urls import upload_urls
+    from callflow.delivery.urls import with_name
+    from callflow.documents.placeholders import in_authority
 
-    unusable = _unusable(record.url or "")
-    if unusable:
-        return unusable
+    url = record.url or ""
+    unusable = "" if in_authority(url) else _unusable(url)
     # masked first, so that the name of the file is still seen in a query
-    url = next(upload_urls(_masked(record.url or ""), "CALL_ID", record.format))
-    shown = url.replace("%7B", "{").replace("%7D", "}")
-    return f"{record.method.upper()} {shown}"
+    shown = with_name(_masked(url), f"call_recording_CALL_ID.{record.format}")
+    return unusable or f"{record.method.upper()} {shown}"
 
 
 def _unusable(url: str) -> str:

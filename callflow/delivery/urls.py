@@ -128,7 +128,7 @@ def upload_urls(base_url: str, call_id: str, extension: str) -> Iterator[str]:
     name = f"call_recording_{quote(call_id, safe='', errors='replace')}"
     for number in itertools.count(1):
         suffix = "" if number == 1 else f"-{number}"
-        yield _with_name(base, f"{name}{suffix}.{extension}")
+        yield with_name(base, f"{name}{suffix}.{extension}")
 
 
 def add_metadata(url: str, facts: Mapping[str, Any]) -> str:
@@ -154,7 +154,7 @@ def without_secrets(answer: bytes, url: str) -> bytes:
     return answer
 
 
-def _with_name(base: str, name: str) -> str:
+def with_name(base: str, name: str) -> str:
     """The table of kazoo.md 1.10."""
     before, _, query = base.partition("?")
     if not query:

@@ -171,9 +171,7 @@ def _text(sheet: Sheet, value: str, schema: Mapping[str, Any], pointer: str, aro
 def _url(sheet: Sheet, value: str, pointer: str, around: Surroundings) -> None:
     if not value:
         return  # too short: said by the schema
-    scheme, _, rest = value.partition("://")
-    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    if _PLACE_IN_URL.search(scheme) or _PLACE_IN_URL.search(authority):
+    if placeholders.in_authority(value):
         return  # only the call knows
     try:
         verdict = around.judge_url(_PLACE_IN_URL.sub("x", value))

@@ -58,6 +58,12 @@ def names(value: Any) -> tuple[str, ...]:
     return tuple(found)
 
 
+def in_authority(url: str) -> bool:
+    """Whether only the call knows where ``url`` leads: a name in braces in its scheme, host or port."""
+    scheme, _, rest = url.partition("://")
+    return bool(_NAME.search(scheme) or _NAME.search(re.split(r"[/?#]", rest, maxsplit=1)[0]))
+
+
 def _strings(value: Any) -> Iterator[str]:
     stack = [value]
     while stack:

@@ -117,6 +117,24 @@ def test_explain_shows_values_with_their_origins(tmp_path: Path) -> None:
     assert "hunter" not in done.stdout and "call_recording_CALL_ID.mp3" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("url", "goes"),
+    [
+        ("http://{HOST}:{PORT}/x", "PUT http://{HOST}:{PORT}/x/call_recording_CALL_ID.mp3"),
+        ("{BASE}/x/", "PUT {BASE}/x/call_recording_CALL_ID.mp3"),
+        ("http://h/p?file=", "PUT http://h/p?file=call_recording_CALL_ID.mp3"),
+        ("http://h/p?a=1", "PUT http://h/p?a=***&recording=call_recording_CALL_ID.mp3"),
+        ("http://h/{ACCOUNT_ID}?key={KEY}", "PUT http://h/{ACCOUNT_ID}?key=***&recording=call_recording_C"),
+        ("ftp://h/x", "the local media store: the url 'ftp://h/x' cannot be used"),
+    ],
+)
+def test_explain_says_where_the_file_goes(tmp_path: Path, url: str, goes: str) -> None:
+    _write(tmp_path / "flow.json", {"module": "record_call", "data": {"action": "start", "url": url}})
+    done = _run("explain", "flow.json", cwd=tmp_path)
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("goes to")]
+    assert line.removeprefix("goes to").strip().startswith(goes)
+
+
 def test_explain_prints_tables_and_refuses_what_it_cannot_read(tmp_path: Path) -> None:
     _write(tmp_path / "flow.json", FLOW)
     _write(tmp_path / "none.json", {"module": "answer", "data": {}})
