@@ -27,9 +27,12 @@ ENDINGS = frozenset({"finishing", "cancelled", "failed"})
 
 @dataclass(frozen=True, slots=True)
 class _Ending:
+    """``heard``: its recorder has said so. (A thread may be quicker than the tick that brings the event.)"""
+
     id: str
     finished: asyncio.Future[Finished]
     told: asyncio.Future[None]
+    heard: asyncio.Event
 
 
 class ClosingDesk:
@@ -57,8 +60,11 @@ class ClosingDesk:
 
     def on_event(self, event: object) -> None:
         """A media event: an ending is noted, and time held."""
-        if isinstance(event, RecordingEvent) and event.change in ENDINGS:
-            self._note(event.id)
+        if not isinstance(event, RecordingEvent) or event.change not in ENDINGS:
+            return
+        if event.change == "failed" and event.id not in self._known:
+            return  # it ended before and was told; a spool is closed before its failure is told
+        self._note(event.id).heard.set()
 
     async def settled(self, recording_ids: Iterable[str]) -> None:
         """Wait until of these recordings each that has ended is finished, and was told."""
@@ -89,7 +95,7 @@ class ClosingDesk:
             loop = asyncio.get_running_loop()
             hold = self._clock.external()
             hold.__enter__()
-            known = _Ending(recording_id, loop.create_future(), loop.create_future())
+            known = _Ending(recording_id, loop.create_future(), loop.create_future(), asyncio.Event())
             known.finished.add_done_callback(lambda _: hold.__exit__(None, None, None))
             self._known[recording_id] = known
             self._order.put_nowait(known)
@@ -105,6 +111,7 @@ class ClosingDesk:
         while True:
             ending = await self._order.get()
             finished = await ending.finished
+            await ending.heard.wait()
             if self._clock.virtual:
                 await self._clock.sleep(_SETTLE_S)
             del self._known[ending.id]

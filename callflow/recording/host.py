@@ -219,7 +219,7 @@ class RecordingHost:
             if spool.opened:  # else nothing has begun: only the failure is told
                 told += tap.held
             tap.held.clear()
-            if spool.failure is not None:
+            if spool.failure is not None and tap.recorder.state is not State.FAILED:  # told once
                 told.append(self._failed(tap))
             if spool.closed:
                 del self._by_spool[spool]
