@@ -1,4 +1,4 @@
-"""For all tests: hypothesis judges what code does, never how fast a busy machine does it; CI repeats itself."""
+"""For all tests: hypothesis judges what code does, never how fast a machine does it; CI repeats itself."""
 
 from __future__ import annotations
 
