@@ -30,7 +30,7 @@ from callflow.engine.routing import find_flow
 from callflow.engine.services import Services
 from callflow.engine.session import CallRun, run_call
 from callflow.errors import EngineError, NoFlow
-from callflow.events import DeliveryChanged, EventBus, Noticed, RecordingChanged
+from callflow.events import DeliveryChanged, EventBus, Noticed
 from callflow.ids import Ids
 from callflow.media.clips import ClipLoader
 from callflow.media.pump import Pump
@@ -223,24 +223,7 @@ class Engine:
     def _on_finished(self, finished: Finished) -> None:
         """A recording has come to its end (``cancelled`` was told already, by the recorder)."""
         if finished.change != "cancelled":
-            self.bus.publish(
-                RecordingChanged(
-                    time=self.clock.now(),
-                    call_id=finished.call_id,
-                    recording_id=finished.id,
-                    change=finished.change,
-                    state=finished.state,
-                    reason=finished.reason,
-                    seconds=finished.seconds,
-                    origin=finished.origin,
-                    format=finished.format,
-                    bytes=finished.bytes,
-                    sha256=finished.sha256,
-                    file=finished.file,
-                    url=finished.url,
-                    message=finished.message,
-                )
-            )
+            self.bus.publish(finished.event(self.clock.now()))
         if finished.delivery_id is not None:
             self.bus.publish(
                 DeliveryChanged(

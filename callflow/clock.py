@@ -221,6 +221,10 @@ def run_virtual(main: Coroutine[Any, Any, T], clock: VirtualClock) -> T:
         return runner.run(main)
 
 
+GREGORIAN_OFFSET_S = 62_167_219_200
+"""Seconds from year 0 to 1970: Kazoo's documents count from there."""
+
+
 def iso(wall: float) -> str:
     """``2026-11-20T10:00:00.000Z`` for seconds since 1970."""
     stamp = datetime.fromtimestamp(wall, UTC)

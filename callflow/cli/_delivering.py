@@ -13,8 +13,7 @@ from callflow.cli._story import JsonTeller, StoryTeller
 from callflow.clock import SystemClock
 from callflow.delivery.deliverer import Deliverer
 from callflow.documents.settings import load_settings
-from callflow.events import RecordingChanged
-from callflow.recording.finish import Finished, Finisher
+from callflow.recording.finish import Finisher
 from callflow.recording.recover import recover
 from callflow.state.database import Database
 from callflow.state.folder import StateFolder
@@ -32,7 +31,7 @@ async def deliver(
     settings = load_settings(system_config)
     tell = JsonTeller(sys.stdout) if output is Output.json else StoryTeller(Console(highlight=False))
     for done in await asyncio.to_thread(recover, folder, Finisher(folder, database)):
-        tell(_event(done))
+        tell(done.event(0.0))
     deliverer = Deliverer(
         database,
         folder,
@@ -46,22 +45,3 @@ async def deliver(
         await deliverer.run(until_empty=until_empty)
     finally:
         await deliverer.close()
-
-
-def _event(done: Finished) -> RecordingChanged:
-    return RecordingChanged(
-        time=0.0,
-        call_id=done.call_id,
-        recording_id=done.id,
-        change=done.change,
-        state=done.state,
-        reason=done.reason,
-        seconds=done.seconds,
-        origin=done.origin,
-        format=done.format,
-        bytes=done.bytes,
-        sha256=done.sha256,
-        file=done.file,
-        url=done.url,
-        message=done.message,
-    )

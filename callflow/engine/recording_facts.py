@@ -1,4 +1,4 @@
-"""Layer 3: what a call knows about its recordings: their channels, documents and rows. No input or output."""
+"""Layer 3: what a call knows about its recordings: their channels and documents. No input or output."""
 
 from __future__ import annotations
 
@@ -11,14 +11,10 @@ from callflow.clock import month
 from callflow.documents.record_settings import RecordSettings
 from callflow.documents.settings import Settings
 from callflow.media.messages import Side, TapPoint
-from callflow.recording.messages import RecordingSpec, StartOn
-from callflow.state.records import RecordingRow
+from callflow.recording.messages import RecordingSpec, content_type
 
 if TYPE_CHECKING:
     from callflow.engine.call import Call
-
-CONTENT_TYPES = {"mp3": "audio/mpeg", "wav": "audio/wav", "ogg": "audio/ogg"}
-"""By file format; what the document and the upload say."""
 
 
 def tap_points(leg: str, settings: Settings) -> tuple[TapPoint, ...]:
@@ -48,7 +44,7 @@ def document_of(
     facts: dict[str, Any] = {
         "name": media_name,
         "description": f"recording {media_name}",
-        "content_type": CONTENT_TYPES.get(settings.format, "application/octet-stream"),
+        "content_type": content_type(settings.format),
         "media_type": settings.format,
         "media_source": "recorded",
         "source_type": "callflow",
@@ -70,27 +66,6 @@ def document_of(
         **(extra or {}),
     }
     return {name: value for name, value in facts.items() if value not in ("", None)}
-
-
-def row_of(spec: RecordingSpec) -> RecordingRow:
-    """The recording as it is listed from its start on."""
-    return RecordingRow(
-        id=spec.id,
-        call_id=spec.call_id,
-        account_id=spec.account_id,
-        state="RECORDING" if spec.start is StartOn.NOW else "WAITING",
-        origin=spec.origin,
-        label=spec.label,
-        media_name=spec.media_name,
-        format=spec.format.name,
-        channels=len(spec.taps),
-        rate=spec.rate,
-        target_kind=spec.target.kind,
-        url=spec.target.url,
-        method=spec.target.method,
-        started_wall=spec.requested_wall,
-        document=spec.document,
-    )
 
 
 def with_url(spec: RecordingSpec, url: str) -> RecordingSpec:

@@ -15,7 +15,6 @@ from callflow.documents.settings import MediaSettings
 from callflow.engine.recording_facts import (
     document_of,
     moved_taps,
-    row_of,
     tap_points,
     with_url,
 )
@@ -39,6 +38,7 @@ from callflow.recording.messages import (
     Target,
     Unmask,
 )
+from callflow.recording.outcome import listed_row
 from callflow.state import records
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ class RecordingsDesk:
             if found.target.kind == "http":
                 candidates = upload_urls(found.target.url, found.call_id, found.format.name)
                 found = with_url(found, records.reserve_url(conn, candidates, found.id))
-            records.begin_recording(conn, row_of(found))
+            records.begin_recording(conn, listed_row(found))
             return found
 
         try:
@@ -222,7 +222,7 @@ class RecordingsDesk:
         """It never began: so it is listed, and its url is free again."""
         call = self._call
         row = replace(
-            row_of(spec), state="CANCELLED", reason="hangup", finished_wall=call.services.clock.wall()
+            listed_row(spec), state="CANCELLED", reason="hangup", finished_wall=call.services.clock.wall()
         )
         await call.services.clock.outside(
             call.services.database.submit(lambda conn: records.finish_recording(conn, row, None))

@@ -6,16 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from callflow.channels.channel import Party
+from callflow.clock import GREGORIAN_OFFSET_S
 from callflow.documents.accounts import Account
 
 if TYPE_CHECKING:
     from callflow.engine.call import Call
     from callflow.engine.services import Services
-
-GREGORIAN_OFFSET_S = 62_167_219_200
-"""Seconds from year 0 to 1970: Kazoo's documents count from there."""
-
-SCOPES = ("custom_channel_vars", "custom_application_vars", "account", "device", "user", "merged")
 
 
 class CallVariables:

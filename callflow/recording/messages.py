@@ -39,6 +39,11 @@ class FileFormat:
     mp3_quality: int
 
 
+def content_type(file_format: str) -> str:
+    """What the document, the upload and its receiver call a file of this format."""
+    return {"mp3": "audio/mpeg", "wav": "audio/wav", "ogg": "audio/ogg"}[file_format]
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where the finished file goes.

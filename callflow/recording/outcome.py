@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from callflow.clock import month
+from callflow.clock import GREGORIAN_OFFSET_S, month
+from callflow.events import RecordingChanged
 from callflow.log import mask_url
 from callflow.recording.encode import Encoded
+from callflow.recording.messages import RecordingSpec, StartOn, content_type
 from callflow.recording.recorder import State, too_short
 from callflow.recording.spool import Spool
 from callflow.state.folder import StateFolder, safe_name
 from callflow.state.records import DeliveryRow, RecordingRow
-
-CONTENT_TYPES = {"mp3": "audio/mpeg", "wav": "audio/wav", "ogg": "audio/ogg"}
-"""By file format."""
-
-GREGORIAN_OFFSET_S = 62_167_219_200
-"""Seconds from year 0 to 1970: Kazoo's documents count from there."""
 
 FINAL = frozenset({State.READY, State.DISCARDED, State.CANCELLED})
 """States that nothing follows. (``FAILED`` keeps its spool and may still become ``READY``.)"""
@@ -53,6 +49,25 @@ class Finished:
     delivery_id: str | None = None
     method: str = ""
     message: str = ""
+
+    def event(self, time: float) -> RecordingChanged:
+        """It as an event at ``time``."""
+        return RecordingChanged(
+            time=time,
+            call_id=self.call_id,
+            recording_id=self.id,
+            change=self.change,
+            state=self.state,
+            reason=self.reason,
+            seconds=self.seconds,
+            origin=self.origin,
+            format=self.format,
+            bytes=self.bytes,
+            sha256=self.sha256,
+            file=self.file,
+            url=self.url,
+            message=self.message,
+        )
 
 
 class Verdict(NamedTuple):
@@ -101,30 +116,40 @@ def file_of(folder: StateFolder, spool: Spool) -> Path:
     return folder.outbox / name
 
 
-def recording_row(folder: StateFolder, spool: Spool, found: Verdict, encoded: Encoded | None) -> RecordingRow:
-    """The row of a recording that has come to its end."""
-    spec = spool.spec
-    started, finished = _walls(spool)
+def listed_row(spec: RecordingSpec) -> RecordingRow:
+    """The recording as it is listed from its start on."""
     return RecordingRow(
         id=spec.id,
         call_id=spec.call_id,
         account_id=spec.account_id,
-        state=str(found.state),
-        reason=found.reason,
-        message=found.message,
+        state="RECORDING" if spec.start is StartOn.NOW else "WAITING",
         origin=spec.origin,
         label=spec.label,
         media_name=spec.media_name,
         format=spec.format.name,
         channels=len(spec.taps),
         rate=spec.rate,
+        target_kind=spec.target.kind,
+        url=spec.target.url,
+        method=spec.target.method,
+        started_wall=spec.requested_wall,
+        document=spec.document,
+    )
+
+
+def recording_row(folder: StateFolder, spool: Spool, found: Verdict, encoded: Encoded | None) -> RecordingRow:
+    """The row of a recording that has come to its end."""
+    spec = spool.spec
+    started, finished = _walls(spool)
+    return replace(
+        listed_row(spec),
+        state=str(found.state),
+        reason=found.reason,
+        message=found.message,
         samples=spool.samples,
         bytes=encoded.bytes if encoded else 0,
         sha256=encoded.sha256 if encoded else "",
         file=folder.relative(encoded.path) if encoded else "",
-        target_kind=spec.target.kind,
-        url=spec.target.url,
-        method=spec.target.method,
         recovered=found.recovered,
         started_wall=started,
         finished_wall=finished,
@@ -145,7 +170,7 @@ def delivery_row(row: RecordingRow, spool: Spool, wall: float) -> DeliveryRow | 
         method=target.method,
         database=target.database,
         file=row.file,
-        content_type=CONTENT_TYPES.get(row.format, "application/octet-stream"),
+        content_type=content_type(row.format),
         sha256=row.sha256,
         bytes=row.bytes,
         created_wall=wall,
