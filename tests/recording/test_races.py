@@ -1,6 +1,4 @@
-"""Threads that are quicker or slower than the pump: every recording is told to its end, once, and nothing waits
-for ever.
-"""
+"""Threads quicker or slower than the pump: a recording is told to its end, once, and nothing hangs."""
 
 from __future__ import annotations
 
