@@ -12,8 +12,7 @@ whether trying again can help. ``fix`` is what helps in most cases: the code's l
     ├── StateError               CF-STA-000   an event that a state machine does not allow
     ├── MediaError               CF-MED-000   audio cannot be made, read or moved
     │   ├── AudioFileError       CF-MED-001   an audio file that cannot be read or written
-    │   ├── ToneError            CF-MED-002   a tone specification that cannot be read
-    │   └── UnknownLeg           CF-MED-003   a media command for a leg that is not there
+    │   └── ToneError            CF-MED-002   a tone specification that cannot be read
     ├── RecordingError           CF-REC-000   a recording cannot be made or finished
     │   ├── SpoolError           CF-REC-001   the spool cannot be written or read
     │   ├── EncodeError          CF-REC-002   the audio cannot be brought into its file format
@@ -126,13 +125,6 @@ class ToneError(MediaError):
 
     code = "CF-MED-002"
     fix = 'Write it as FreeSWITCH does: %(on_ms,off_ms,hertz), such as "%(500,500,440)".'
-
-
-class UnknownLeg(MediaError):
-    """A media command for a leg that is not there."""
-
-    code = "CF-MED-003"
-    fix = "Nothing in a flow leads here; please report it."
 
 
 class RecordingError(CallflowError):

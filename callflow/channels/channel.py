@@ -7,7 +7,7 @@ Hangup causes are the Q.850 names that Kazoo and FreeSWITCH use (``NORMAL_CLEARI
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -159,8 +159,3 @@ CAUSE_CODES: Mapping[str, int] = {
     "SERVICE_NOT_IMPLEMENTED": 501,
 }
 """Hangup causes and the SIP status that stands for each (RFC 3398 7.2.4.1 and FreeSWITCH's table)."""
-
-
-def causes() -> Sequence[str]:
-    """The hangup causes by name."""
-    return tuple(CAUSE_CODES)

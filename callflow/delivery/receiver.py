@@ -119,7 +119,7 @@ class Receiver:
             sha256 = digest.hexdigest()
             answer = await self._answer(request, misdeed, cut_at is not None, sha256)
             status = 0 if answer is None else answer.status
-            kept = await self._keep(part, request, sha256) if 200 <= status <= 299 else None
+            kept = await self._keep(part, request) if 200 <= status <= 299 else None
         except (ConnectionError, web.RequestPayloadError) as error:
             logger.info("a sender went away: %s", type(error).__name__)
             sha256, status, kept, answer = digest.hexdigest(), 0, None, None
@@ -151,7 +151,7 @@ class Receiver:
             return web.Response(status=400, text="the digest does not fit the body\n")
         return web.Response(status=201, text="thank you\n")
 
-    async def _keep(self, part: Path, request: web.Request, sha256: str) -> Path:
+    async def _keep(self, part: Path, request: web.Request) -> Path:
         """Give the file its name: the recording's, made harmless, and free unless it is the same again."""
         key = request.headers.get("Idempotency-Key", "")
         path = self._kept.get(key) if key else None

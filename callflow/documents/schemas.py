@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 Schema = dict[str, Any]
 
-DOCUMENT_KINDS = ("callflow", "account", "user", "device", "vmbox", "menu", "media")
 SETTINGS_DOCUMENTS = ("media", "callflow", "delivery")
 _NODE = "node.json"
 

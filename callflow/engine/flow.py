@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from callflow.engine.outcome import DEFAULT_KEY
 from callflow.errors import FlowTooDeep
+
+DEFAULT_KEY = "_"
+"""The child that is taken where no other is asked for or there."""
 
 MAX_DEPTH = 1000
 """Nodes on a path from the root; deeper flows are refused."""

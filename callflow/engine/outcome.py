@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from callflow.engine.flow import Flow
-
-DEFAULT_KEY = "_"
+from callflow.engine.flow import DEFAULT_KEY, Flow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,9 +16,8 @@ from callflow.documents.moduledata import prepare
 from callflow.documents.placeholders import fill
 from callflow.documents.schemas import known_kazoo_modules
 from callflow.engine.call import Call
-from callflow.engine.flow import Flow, Node
+from callflow.engine.flow import DEFAULT_KEY, Flow, Node
 from callflow.engine.outcome import (
-    DEFAULT_KEY,
     Attempt,
     Branch,
     Continue,

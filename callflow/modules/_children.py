@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from callflow.engine.call import Call
-from callflow.engine.outcome import DEFAULT_KEY
+from callflow.engine.flow import DEFAULT_KEY
 
 
 def has_child(call: Call, key: str) -> bool:

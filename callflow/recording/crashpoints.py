@@ -1,13 +1,13 @@
 """Layer 2: named places where a test may kill the process: ``CALLFLOW_CRASH_AT=name[:n]`` dies with SIGKILL
 at the n-th time it gets there. Without the variable a crash point does nothing.
+
+The places: ``in-tick``, ``appending``, ``encoding``, ``between-rename-and-commit``, ``sending``.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-
-NAMES = ("in-tick", "appending", "encoding", "between-rename-and-commit", "sending")
 
 
 class _Trap:

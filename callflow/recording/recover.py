@@ -53,7 +53,7 @@ def _clear_locks(folder: StateFolder) -> None:
     """Locks whose spool is gone, or was never made."""
     for path in folder.spool.glob("*.lock"):
         if not path.with_suffix("").is_dir():
-            _remove_free(path, folder)
+            _remove_free(path)
 
 
 def _clear_parts(folder: StateFolder) -> None:
@@ -66,7 +66,7 @@ def _clear_parts(folder: StateFolder) -> None:
             lock.release(remove=not spool.is_dir())
 
 
-def _remove_free(path: Path, folder: StateFolder) -> None:
+def _remove_free(path: Path) -> None:
     lock = _try(path)
     if lock is not None:
         lock.release(remove=not path.with_suffix("").is_dir())

@@ -70,6 +70,17 @@ def test_an_error_is_explained(kind: type[CallflowError]) -> None:
     assert kind.fix.endswith(".") and meaning(kind).endswith(".")
 
 
+def test_every_error_is_raised_or_noticed_somewhere() -> None:
+    used = {
+        node.id
+        for path in sources()
+        if path.name != "errors.py"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Name)
+    }
+    assert {kind.__name__ for kind in errors()} - used == set()
+
+
 def test_the_page_is_what_the_tables_say() -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert page == render(), "run `make docs`"
