@@ -100,9 +100,10 @@ def _recordings(path: Path) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
 
 
 def _explain(pointer: str, module: str, data: Mapping[str, Any], settings: Settings) -> Explained:
-    from callflow.documents.record_settings import choose_storage, resolve_record
+    from callflow.documents.record_settings import choose_storage, resolve_record, resolve_record_caller
 
-    record = resolve_record(data, settings)
+    resolve = resolve_record_caller if module == "record_caller" else resolve_record
+    record = resolve(data, settings)
     rows = [_row(key, _value(record, key), record.origins[key]) for key in _keys(record, module)]
     storage = choose_storage(record.url, settings)
     goes = {

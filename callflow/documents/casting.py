@@ -53,7 +53,7 @@ def _cast(
         row = [_cast(item, items, (*path, index), note) for index, item in enumerate(value)]
         return row if any(a is not b for a, b in zip(row, value, strict=True)) else value
     now = _scalar(value, _types(schema))
-    if now is not value:
+    if now is not value and isinstance(value, str):  # 600.0 is nothing to talk about
         note(CastNote(path, value, now))
     return now
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from callflow.documents.problems import Sheet
-from callflow.documents.record_settings import choose_storage, resolve_record
+from callflow.documents.record_settings import choose_storage, resolve_record, resolve_record_caller
 from callflow.documents.settings import Settings
 
 _RECORD = ("record_call", "record_caller")
@@ -55,7 +55,8 @@ def check_record_node(sheet: Sheet, node: Passed, settings: Settings) -> None:
 
 def _start(sheet: Sheet, node: Passed, settings: Settings) -> None:
     data, where = node.data, f"{node.pointer}/data"
-    effective = resolve_record(data, settings)
+    resolve = resolve_record_caller if node.module == "record_caller" else resolve_record
+    effective = resolve(data, settings)
     for note in effective.notes:
         if note.code in ("CF-CHK-080", "CF-CHK-082") and note.key in data and note.level == "warning":
             sheet.add(note.code, f"{where}/{note.key}", note.message, note.hint)

@@ -222,7 +222,7 @@ class _Scanner:
         whole = match[1] is None and match[2] is None
         if whole and (len(text) > 20 or abs(int(text)) > self.max_integer):
             self.fault(
-                match.start(), "CF-CHK-018", f"is too big a number: {_short(text)}", "keep it under 2^63"
+                match.start(), "CF-CHK-018", f"{_short(text)} is too big a number", "keep it under 2^63"
             )
             return 0
         if whole:
@@ -230,7 +230,7 @@ class _Scanner:
         value = float(text)
         if math.isinf(value):
             self.fault(
-                match.start(), "CF-CHK-018", f"is too big a number: {_short(text)}", "keep it under 1e308"
+                match.start(), "CF-CHK-018", f"{_short(text)} is too big a number", "keep it under 1e308"
             )
             return 0
         return value

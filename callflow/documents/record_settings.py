@@ -6,7 +6,7 @@ One pure function for the engine and for ``callflow explain`` (DESIGN 5), so tha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from callflow.documents import schemas
@@ -66,16 +66,16 @@ class StorageChoice:
 _MODULE = "modules/record_call"
 _FALLBACK_BELOW = 1  # a time_limit of 0 or less is no limit anybody meant: the default stands
 _AUTO_SECONDS_BELOW = 500
+_CALLER_SILENCE_S = 5
 _DOUBTFUL = range(61, 1000)
 UNIT_NOTE = "CF-CHK-082"
 
 
 def resolve_record(data: Mapping[str, Any], settings: Settings) -> RecordSettings:
-    """Effective settings of a ``record_call`` (or ``record_caller``) node's ``data``, raw or prepared; never
-    raises: a bad value becomes the default or is clamped, with a note.
+    """Effective settings of a ``record_call`` node's ``data``, raw or prepared; never raises: a bad value
+    becomes the default or is clamped, with a note.
     """
     reader = _Reader(data, settings)
-    method = str(reader.value("method"))
     on_answer, on_bridge = bool(reader.value("record_on_answer")), bool(reader.value("record_on_bridge"))
     if "origin" in data:
         reader.note("warning", "CF-CHK-083", "origin is read-only: it is overwritten", "delete it", "origin")
@@ -85,7 +85,7 @@ def resolve_record(data: Mapping[str, Any], settings: Settings) -> RecordSetting
         label=str(reader.value("label") or ""),
         media_id=str(reader.value("media_id") or ""),
         media_name=str(reader.value("media_name") or ""),
-        method=method,
+        method=reader.method(),
         record_min_sec=int(reader.value("record_min_sec")),
         record_on_answer=on_answer,
         record_on_bridge=on_bridge,
@@ -97,6 +97,18 @@ def resolve_record(data: Mapping[str, Any], settings: Settings) -> RecordSetting
         origins=reader.origins,
         notes=tuple(reader.notes),
     )
+
+
+def resolve_record_caller(data: Mapping[str, Any], settings: Settings) -> RecordSettings:
+    """The same for ``record_caller``, which answers first, always starts, and ends by 5 s of silence where
+    nothing else is written (kazoo.md 1.2, 1.5).
+    """
+    five = _CALLER_SILENCE_S * (1000 if settings.media.silence_timeout_unit == "ms" else 1)
+    own = {"silence_detection": True, "silence_initial_timeout": five, "silence_final_timeout": five}
+    given = {key: value for key, value in data.items() if value is not None}
+    found = resolve_record({**own, **given, "action": "start"}, settings)
+    origins = {**found.origins, **{key: Origin("default") for key in own if key not in given}}
+    return replace(found, origins=origins, record_on_answer=False, record_on_bridge=False)
 
 
 def choose_storage(url: str | None, settings: Settings) -> StorageChoice:
@@ -158,6 +170,14 @@ class _Reader:
                 "error", "CF-CHK-071", f"action {_say(value)} {why}", "the node is passed over", "action"
             )
         return value if isinstance(value, str) else ""
+
+    def method(self) -> str:
+        """In capitals too, as Kazoo's uploads understand it (kazoo.md 1.10)."""
+        given = self.data.get("method")
+        if isinstance(given, str) and given.lower() in self.properties["method"]["enum"]:
+            self.origins["method"] = Origin("node")
+            return given.lower()
+        return str(self.value("method"))
 
     def value(self, key: str) -> Any:
         """The node's value if it is good, else what stands for it (None: nothing does)."""

@@ -1,25 +1,25 @@
 """Layer 4, module ``record_caller``: record what the caller says, and wait until that is over.
 
-This is the behaviour of Kazoo 4.3 (kazoo.md 1.2): mono, the caller's side only; any digit, 5 s of silence,
-the limit or a hangup ends it. The url is built as for ``record_call``: the documentation has one rule.
+This is the behaviour of Kazoo 4.3 (kazoo.md 1.2): mono, the caller's side only; any digit, 5 s of silence
+(unless the node says other), the limit or a hangup ends it. The url is built as for ``record_call``: the
+documentation has one rule.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-from callflow.documents.record_settings import choose_storage, resolve_record
+from callflow.documents.record_settings import choose_storage, resolve_record_caller
 from callflow.engine.call import Call
 from callflow.engine.outcome import Continue, Outcome
-from callflow.modules._caller_only import ANY_DIGIT, END_OF_SPEECH, caller_tap
+from callflow.modules._caller_only import ANY_DIGIT, caller_tap
 from callflow.modules.record_call import origin_of
 
 
 async def handle(data: Mapping[str, Any], call: Call) -> Outcome:
     """Answer, record, wait for its end, go on to ``_``. With nowhere to keep it the node is passed over."""
-    settings = resolve_record({**data, "action": "start"}, call.settings)
+    settings = resolve_record_caller(data, call.settings)
     for note in settings.notes:
         call.notice(note.level, note.code, note.message, note.hint)
     storage = choose_storage(settings.url, call.settings)
@@ -32,7 +32,6 @@ async def handle(data: Mapping[str, Any], call: Call) -> Outcome:
         )
         return Continue(did="passed over: a recording would not be kept")
     await call.answer()
-    settings = replace(settings, silence=END_OF_SPEECH, record_on_answer=False, record_on_bridge=False)
     handle = await call.record(
         settings, origin=origin_of(settings, call), taps=caller_tap(call), dtmf_stop=ANY_DIGIT
     )

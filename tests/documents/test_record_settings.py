@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callflow.documents import schemas
-from callflow.documents.record_settings import RecordSettings, SilenceSettings, choose_storage, resolve_record
+from callflow.documents.record_settings import (
+    RecordSettings,
+    SilenceSettings,
+    choose_storage,
+    resolve_record,
+    resolve_record_caller,
+)
 from callflow.documents.settings import Settings, load_settings
 from callflow.documents.shipped import system_config_dir
 
@@ -36,6 +42,28 @@ def test_an_empty_node_has_the_documented_defaults() -> None:
     assert (record.url, record.label, record.media_id, record.media_name) == (None, "", "", "")
     assert (record.record_min_sec, record.record_sample_rate, record.silence) == (0, 0, None)
     assert record.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("written", "meant", "notes"),
+    [("POST", "post", 0), ("Put", "put", 0), ("patch", "put", 1), ("", "put", 0), (5, "put", 1)],
+)
+def test_a_verb_in_capitals_is_that_verb(written: object, meant: str, notes: int) -> None:
+    record = _record({"method": written})
+    assert (record.method, len(record.notes)) == (meant, notes)
+
+
+@pytest.mark.parametrize("unit", ["auto", "ms", "s"])
+def test_record_caller_ends_by_five_seconds_of_silence_unless_told_other(unit: str) -> None:
+    settings = _with(silence_timeout_unit=unit)
+    plain = resolve_record_caller({"silence_detection": None}, settings)
+    assert plain.silence == SilenceSettings(5000, 5000, 200)
+    assert plain.notes == () and plain.origins["silence_final_timeout"].source == "default"
+    ten = 10_000 if unit == "ms" else 10
+    longer = resolve_record_caller({"silence_final_timeout": ten, "silence_threshold": 9}, settings)
+    assert longer.silence == SilenceSettings(5000, 10_000, 9)
+    assert longer.origins["silence_final_timeout"].source == "node"
+    assert resolve_record_caller({"silence_detection": False}, settings).silence is None
 
 
 def test_every_documented_key_has_an_origin() -> None:

@@ -41,6 +41,13 @@ def test_record_caller_ends_after_five_seconds_of_silence(stage: Stage) -> None:
     assert silent.row().reason == "no_speech"
 
 
+def test_record_caller_ends_by_the_silence_that_the_node_asks_for(stage: Stage) -> None:
+    ran = _run(stage, Scenario(caller=caller(says=[tone(LOW, 3)], leaves=30.0)), silence_final_timeout=8)
+    assert ran.row().samples == pytest.approx(11 * 8000, abs=400)
+    never = _run(stage, Scenario(caller=caller(says=[tone(LOW, 3)], leaves=20.0)), silence_detection=False)
+    assert (never.row().reason, never.row().seconds) == ("hangup", 20.0)
+
+
 def test_record_caller_ends_at_its_limit(stage: Stage) -> None:
     ran = _run(stage, Scenario(caller=caller(says=[tone(LOW, 60)], leaves=30.0)), time_limit=7)
     assert (ran.row().reason, ran.row().samples) == ("time_limit", 7 * 8000)
