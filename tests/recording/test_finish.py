@@ -19,7 +19,7 @@ from callflow.recording.messages import FileFormat, SilenceRule, StartOn, Target
 from callflow.recording.recover import recover
 from callflow.recording.spool import META, meta_bytes, read_spool
 from callflow.state.records import RecordingRow, begin_recording, delete_recording
-from tests.recording.bench import WALL, Bench, ramp, spec, stereo
+from tests.recording.harness import WALL, Bench, ramp, spec, stereo
 
 HTTP = Target(
     "http", "http://user:secret@rec.test/x/call_recording_call-1.wav", "post", "", "url of the node"

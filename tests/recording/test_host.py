@@ -20,7 +20,7 @@ from callflow.recording.messages import (
     StartOn,
     Unmask,
 )
-from tests.recording.bench import WALL, Bench, ramp, spec, stereo
+from tests.recording.harness import WALL, Bench, ramp, spec, stereo
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from callflow.media.messages import Bridge, Side, TapPoint
 from callflow.recording.messages import Mask, MoveTaps, Pause, RecordingCommand, Resume, Unmask
-from tests.recording.bench import Bench, ramp, spec
+from tests.recording.harness import Bench, ramp, spec
 
 TICK = 80
 LENGTH = 600 * TICK

@@ -14,7 +14,7 @@ from callflow.recording.closing import ClosingDesk
 from callflow.recording.finish import Finished
 from callflow.recording.messages import RecordingEvent, SpoolClosed
 from callflow.recording.writer import Failure, SpoolHandle, SpoolWriter
-from tests.recording.bench import Bench, ramp, spec
+from tests.recording.harness import Bench, ramp, spec
 
 CLOSED = SpoolClosed("r1", "spool/r1", 1.0)
 READY = Finished("r1", "call-1", "ready", "READY", "stopped", 1.0, 8000, False, "", "wav")

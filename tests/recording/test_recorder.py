@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from callflow.errors import StateError
 from callflow.recording.messages import SilenceRule, StartOn
 from callflow.recording.recorder import OPEN, RUNNING, TABLE, Recorder, State, Step, too_short
-from tests.recording.bench import spec, stereo
+from tests.recording.harness import spec, stereo
 
 
 def test_the_table_knows_every_state() -> None:

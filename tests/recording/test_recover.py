@@ -16,7 +16,7 @@ from callflow.recording.spool import AUDIO, JOURNAL, META, line_bytes, meta_byte
 from callflow.state.folder import StateFolder, safe_name
 from callflow.state.lock import FileLock
 from callflow.state.records import RecordingRow, begin_recording, delete_recording, list_recordings
-from tests.recording.bench import WALL, Bench, ramp, spec
+from tests.recording.harness import WALL, Bench, ramp, spec
 
 HTTP = Target("http", "http://rec.test/call_recording_call-1.wav")
 

@@ -18,7 +18,7 @@ from callflow.recording.spool import read_spool
 from callflow.recording.writer import SpoolWriter
 from callflow.state.folder import StateFolder
 from callflow.state.lock import FileLock
-from tests.recording.bench import Bench, ramp, spec
+from tests.recording.harness import Bench, ramp, spec
 
 Write = Callable[[int, bytes], int]
 

@@ -1,4 +1,4 @@
-"""A pump with recordings, a state folder and a finisher: what the tests of this folder drive by hand."""
+"""A test bench: pump, recordings, state folder and finisher, which the tests of this folder drive by hand."""
 
 from __future__ import annotations
 
