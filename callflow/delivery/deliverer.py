@@ -24,7 +24,7 @@ from callflow.delivery.guard import Guard
 from callflow.delivery.http import GuardedHttp
 from callflow.delivery.outbox import DeliveryState, Parcel
 from callflow.documents.settings import DeliverySettings
-from callflow.errors import StorageError
+from callflow.errors import CallflowError
 from callflow.events import DeliveryChanged
 from callflow.log import logger, mask_url
 from callflow.state.database import Database
@@ -79,10 +79,11 @@ class Deliverer:
         }
         self._owner = f"{os.getpid()}-{secrets.token_hex(6)}"
         self._lock: FileLock | None = None
-        self._sending: dict[asyncio.Task[None], str] = {}
+        self._sending: dict[asyncio.Task[None], Parcel] = {}
         self._woken = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._renewed = 0.0
+        self._renewed: float | None = None
+        self._tidied = False
 
     def wake(self) -> None:
         """Something was put into the outbox: look at once. From any thread."""
@@ -90,32 +91,43 @@ class Deliverer:
             self._loop.call_soon_threadsafe(self._woken.set)
 
     async def run(self, until_empty: bool = False) -> None:
-        """Deliver for ever; ``until_empty``: until nothing is queued, waiting or being sent by anybody."""
+        """Deliver for ever; ``until_empty``: until nothing is queued, waiting or being sent by anybody.
+
+        Whatever goes wrong (a full disk, a locked database, a fault of ours) is logged and tried again.
+        """
         self._loop = asyncio.get_running_loop()
-        self._hold()
-        await self._tidy()
         while True:
             try:
-                done = await self._round(until_empty)
-            except (StorageError, OSError) as error:
+                self._hold()
+                await self._tidy()
+                if await self._round(until_empty):
+                    return
+            except (CallflowError, OSError) as error:
                 logger.error("the outbox cannot be used, trying again in %g s: %s", BACK_S, error)
-                done = False
                 await self._clock.sleep(BACK_S)
-            if done:
-                return
+            except Exception:  # ended silently, it would never deliver anything again
+                logger.exception("a fault in the deliverer, going on in %g s", BACK_S)
+                await self._clock.sleep(BACK_S)
 
     async def close(self) -> None:
-        """Stop what is being sent (it is due again at once) and close. Call it after ``run`` was ended."""
+        """Stop what is being sent (it is due again at once) and close. Call it after ``run`` was ended.
+
+        If the database cannot be used now, others find out by our lock that we are gone.
+        """
         for task in tuple(self._sending):
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
         await self._client.close()
-        with self._clock.external():
-            now = self._clock.wall()
-            await self._database.arun(lambda conn: outbox.release(conn, self._owner, now))
-        if self._lock is not None:
-            self._lock.release(remove=True)
-            self._lock = None
+        now = self._clock.wall()
+        try:
+            with self._clock.external():
+                await self._database.arun(lambda conn: outbox.release(conn, self._owner, now))
+        except CallflowError as error:
+            logger.warning("what was being sent stays marked so until the next start: %s", error)
+        finally:
+            if self._lock is not None:
+                self._lock.release(remove=True)
+                self._lock = None
 
     # ---- a round ------------------------------------------------------------------------------
 
@@ -146,7 +158,7 @@ class Deliverer:
             lease_s=LEASE_S,
             limit=self._settings.parallel - len(self._sending),
             per_host=self._settings.parallel_per_host,
-            in_flight=Counter(self._sending.values()),
+            in_flight=Counter(parcel.delivery.host for parcel in tuple(self._sending.values())),
         )
         return parcels, outbox.next_due(conn, now), outbox.any_left(conn)
 
@@ -167,14 +179,15 @@ class Deliverer:
     def _start(self, parcel: Parcel) -> None:
         self._tell(parcel, parcel.delivery, "sending")
         task = asyncio.create_task(self._send(parcel))
-        self._sending[task] = parcel.delivery.host
+        self._sending[task] = parcel
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        del self._sending[task]
+        """Whatever a task may have raised: a delivery that nobody sends is given back by ``_keep_leases``."""
+        parcel = self._sending.pop(task)
         self._woken.set()
-        if not task.cancelled() and task.exception() is not None:
-            logger.error("a delivery could not be settled: %s", task.exception())
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("delivery %s ended in a fault", parcel.delivery.id, exc_info=error)
 
     # ---- one delivery -------------------------------------------------------------------------
 
@@ -191,7 +204,9 @@ class Deliverer:
         self._tell(parcel, row, row.state.lower(), tried, wait_s)
 
     async def _settle(self, parcel: Parcel, tried: Tried) -> DeliveryRow | None:
-        """Write it down, however long the database refuses: what was sent must not be forgotten."""
+        """Write it down, however long the database refuses: what was sent must not be forgotten, also if we
+        are stopped meanwhile (``close`` releases what is left after what was handed in before).
+        """
 
         def settle(conn: sqlite3.Connection) -> DeliveryRow | None:
             return outbox.settle(conn, self._owner, tried.attempt, tried.decision, self._clock.wall())
@@ -199,16 +214,21 @@ class Deliverer:
         while True:
             try:
                 with self._clock.external():
-                    return await self._database.arun(settle)
-            except StorageError as error:
+                    return await asyncio.shield(self._database.arun(settle))
+            except CallflowError as error:
                 logger.error("delivery %s cannot be settled yet: %s", parcel.delivery.id, error)
                 await self._clock.sleep(BACK_S)
 
     async def _remove(self, row: DeliveryRow) -> None:
-        """The commit comes first, then the file, then the note that it is gone."""
-        with self._clock.external():
-            await asyncio.to_thread((self._folder.root / row.file).unlink, missing_ok=True)
-            await self._database.arun(lambda conn: outbox.forget_file(conn, row.id))
+        """The commit comes first, then the file, then the note that it is gone. What cannot be removed now
+        is tidied away at the next start.
+        """
+        try:
+            with self._clock.external():
+                await asyncio.to_thread((self._folder.root / row.file).unlink, missing_ok=True)
+                await self._database.arun(lambda conn: outbox.forget_file(conn, row.id))
+        except (CallflowError, OSError) as error:
+            logger.warning("the file of delivery %s, which is done, stays here: %s", row.id, error)
 
     def _tell(
         self,
@@ -245,28 +265,36 @@ class Deliverer:
             self._lock = FileLock.try_acquire(leases / f"{self._owner}.lock")
 
     async def _tidy(self) -> None:
-        """Remove files that a process delivered and had no time to remove."""
-        if self._settings.keep_delivered:
+        """Once: remove files that a process delivered and had no time to remove."""
+        if self._tidied or self._settings.keep_delivered:
             return
+        self._tidied = True
         with self._clock.external():
             leftovers = await self._database.arun(outbox.leftovers)
         for row in leftovers:
             await self._remove(row)
 
     async def _keep_leases(self) -> None:
-        """Renew ours; take back what dead owners and leases that are over held."""
-        now = self._clock.wall()
-        if now - self._renewed < POLL_S * 0.9:
+        """Renew ours; take back what dead owners, leases that are over and faults of ours held."""
+        since_start = self._clock.now()  # not the wall's time: that may be put back by hours
+        if self._renewed is not None and since_start - self._renewed < POLL_S * 0.9:
             return
-        self._renewed = now
+        self._renewed = since_start
+        now = self._clock.wall()
+        sending = frozenset(parcel.delivery.id for parcel in self._sending.values())
         with self._clock.external():
-            others = await self._database.arun(lambda conn: outbox.renew(conn, self._owner, now, LEASE_S))
+            others = await self._database.arun(
+                lambda conn: outbox.renew(conn, self._owner, sending, now, LEASE_S)
+            )
             dead = [name for name in others if self._is_dead(name)]
             if dead:
                 await self._database.arun(lambda conn: [outbox.release(conn, name, now) for name in dead])
 
     def _is_dead(self, owner: str) -> bool:
-        lock = FileLock.try_acquire(self._folder.root / "leases" / f"{owner}.lock")
+        try:
+            lock = FileLock.try_acquire(self._folder.root / "leases" / f"{owner}.lock")
+        except OSError:
+            return False  # not known: its lease will be over one day
         if lock is not None:
             lock.release(remove=True)
         return lock is not None

@@ -8,11 +8,11 @@ is known to be dead. A success is a fact and is kept whoever reports it, however
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from callflow.delivery.retry import Decision, Next
+from callflow.delivery.retry import LONGEST_WAIT_S, Decision, Next
 from callflow.errors import StateError
 from callflow.state.records import (
     AttemptRow,
@@ -195,15 +195,28 @@ def settle(
     return _move(conn, settled, _AFTER[decision.next])
 
 
-def renew(conn: sqlite3.Connection, owner: str, now: float, lease_s: float) -> list[str]:
-    """Hold on to all that ``owner`` is sending, give back what others held too long; says who else sends."""
+def renew(
+    conn: sqlite3.Connection, owner: str, sending: Collection[str], now: float, lease_s: float
+) -> list[str]:
+    """Hold on to what ``owner`` is ``sending`` (ids), give back what is only marked so and what others held
+    too long; says who else sends. A clock that was put back holds nothing up: see LONGEST_WAIT_S.
+    """
+    for delivery_id, holder, until in conn.execute(
+        "SELECT id, lease_owner, lease_until FROM deliveries WHERE state = 'SENDING'"
+    ).fetchall():
+        if holder == owner and delivery_id in sending:
+            until = now + lease_s
+        elif holder == owner or until <= now:
+            _lose(conn, delivery_id, now)
+            continue
+        conn.execute(
+            "UPDATE deliveries SET lease_until = ? WHERE id = ?", (min(until, now + lease_s), delivery_id)
+        )
     conn.execute(
-        "UPDATE deliveries SET lease_until = ? WHERE state = 'SENDING' AND lease_owner = ?",
-        (now + lease_s, owner),
+        "UPDATE deliveries SET next_wall = ?, since_wall = min(since_wall, ?) "
+        "WHERE state IN ('QUEUED', 'WAITING') AND next_wall > ?",
+        (now, now, now + LONGEST_WAIT_S),
     )
-    rows = conn.execute("SELECT id FROM deliveries WHERE state = 'SENDING' AND lease_until <= ?", (now,))
-    for row in rows.fetchall():
-        _lose(conn, row[0], now)
     others = conn.execute(
         "SELECT DISTINCT lease_owner FROM deliveries WHERE state = 'SENDING' AND lease_owner <> ?", (owner,)
     )

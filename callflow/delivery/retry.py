@@ -18,6 +18,8 @@ LONGEST_RETRY_AFTER_S = 86400.0
 """A ``Retry-After`` beyond a day is read as a day."""
 JITTER = 0.1
 """A wait is made up to a tenth longer, so that what failed together does not come back together."""
+LONGEST_WAIT_S = LONGEST_RETRY_AFTER_S * (1 + JITTER)
+"""No wait is longer; one that is was written while the machine's clock was wrong."""
 
 
 class Result(StrEnum):
@@ -102,7 +104,7 @@ def retry_after(value: str | None, now_wall: float) -> float | None:
         return float(text[:12])
     try:
         date = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # "99999999999999 Jan ..."
         return None
     if date.tzinfo is None:
         date = date.replace(tzinfo=UTC)

@@ -94,15 +94,42 @@ def test_a_lease_holds_until_it_is_over_or_its_owner_is_dead(database: Database)
     database.run(lambda conn: put(conn, "a", "a.example"))
     assert claim(database, "one", now=10.0) == ["a"]
     assert claim(database, "two", now=20.0) == []
-    assert database.run(lambda conn: outbox.renew(conn, "two", 20.0, 60)) == ["one"]
-    database.run(lambda conn: outbox.renew(conn, "one", 60.0, 60))
-    database.run(lambda conn: outbox.renew(conn, "two", 119.0, 60))
+    assert database.run(lambda conn: outbox.renew(conn, "two", [], 20.0, 60)) == ["one"]
+    database.run(lambda conn: outbox.renew(conn, "one", ["a"], 60.0, 60))
+    database.run(lambda conn: outbox.renew(conn, "two", [], 119.0, 60))
     assert claim(database, "two", now=119.0) == []
-    assert database.run(lambda conn: outbox.renew(conn, "two", 120.0, 60)) == []
+    assert database.run(lambda conn: outbox.renew(conn, "two", [], 120.0, 60)) == []
     assert claim(database, "two", now=120.0) == ["a"]
     assert database.run(lambda conn: outbox.release(conn, "one", 121.0)) == []
     (row,) = database.run(lambda conn: outbox.release(conn, "two", 121.0))
     assert (row.state, row.next_wall, row.fast_failures, row.attempts) == ("WAITING", 121.0, 0, 2)
+
+
+def test_what_is_only_marked_as_being_sent_is_given_back(database: Database) -> None:
+    """Its task ended in a fault: nobody sends it, and its owner is alive."""
+    for name in ("a", "b"):
+        database.run(partial(put, name=name, host="a.example"))
+    assert claim(database, "one", now=10.0) == ["a", "b"]
+    database.run(lambda conn: outbox.renew(conn, "one", ["b"], 15.0, 60))
+    assert claim(database, "one", now=15.0) == ["a"]
+
+
+def test_a_clock_that_is_put_back_holds_nothing_up(database: Database) -> None:
+    year = 365 * 86400.0
+    for name in ("a", "b", "c"):
+        database.run(partial(put, name=name, host="a.example"))
+    assert claim(database, "one", now=year) == ["a", "b", "c"]
+    later = Decision(Next.WAIT, 86400.0)
+    database.run(lambda conn: outbox.settle(conn, "one", attempt("a", 1, "fault"), later, year))
+    for now in (1000.0, 1061.0):
+        database.run(partial(outbox.renew, owner="two", sending=[], now=now, lease_s=60))
+    assert claim(database, "two", now=1061.0) == ["a", "b", "c"], "the waiting one, and those of a lease"
+    row = database.run(lambda conn: get_delivery(conn, "a"))
+    assert row.since_wall <= 1000.0
+    patient = Decision(Next.WAIT, 86400.0 * 1.1)
+    database.run(lambda conn: outbox.settle(conn, "two", attempt("a", 2, "fault"), patient, 1061.0))
+    database.run(lambda conn: outbox.renew(conn, "two", [], 1061.0, 60))
+    assert database.run(lambda conn: get_delivery(conn, "a")).next_wall > 86400.0, "a long wait is a wait"
 
 
 def attempt(delivery: str, number: int = 1, outcome: str = "success") -> AttemptRow:
@@ -114,7 +141,7 @@ def attempt(delivery: str, number: int = 1, outcome: str = "success") -> Attempt
 def test_a_late_success_counts_and_a_late_failure_does_not(database: Database) -> None:
     database.run(lambda conn: put(conn, "a", "a.example"))
     claim(database, "one", now=10.0)
-    database.run(lambda conn: outbox.renew(conn, "two", 80.0, 60))
+    database.run(lambda conn: outbox.renew(conn, "two", [], 80.0, 60))
     assert claim(database, "two", now=80.0) == ["a"]
     failed = Decision(Next.DEAD)
     row = database.run(lambda conn: outbox.settle(conn, "one", attempt("a", 1, "gone"), failed, 81.0))
@@ -232,7 +259,8 @@ class Outbox(RuleBasedStateMachine):
 
     @rule(owner=st.sampled_from(["one", "two"]))
     def renew(self, owner: str) -> None:
-        self.database.run(lambda conn: outbox.renew(conn, owner, self.now, 30.0))
+        held = self.held[owner]
+        self.database.run(lambda conn: outbox.renew(conn, owner, held, self.now, 30.0))
 
     @rule(owner=st.sampled_from(["one", "two"]), forget=st.booleans())
     def dies(self, owner: str, forget: bool) -> None:

@@ -117,3 +117,22 @@ def test_jitter_adds_at_most_a_tenth(jitter: float, failures: int) -> None:
 )
 def test_retry_after(value: str | None, seconds: float | None) -> None:
     assert retry_after(value, 40.0) == seconds
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ("Mon, ", "01 Jan ", "2026 ", "99999 ", "25:61:61 ", "GMT", "-2359", "+9999999999", "9" * 20, " ")
+        ),
+        max_size=8,
+    ).map("".join)
+    | st.text()
+)
+def test_any_retry_after_is_seconds_or_nothing(value: str) -> None:
+    found = retry_after(value, 1.7e9)
+    assert found is None or found >= 0
+
+
+def test_a_number_that_no_date_can_hold_is_no_date() -> None:
+    assert retry_after("Fri, 31 Dec 9999 23:59:59 -99999999999999999999", 1.7e9) is None
+    assert retry_after("99999999999999999999 Jan 2026 00:00:00 GMT", 1.7e9) is None
