@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from benchmarks.table import Row, machine, show
 
-ALL = ("hour", "flat", "delivery", "check")
+ALL = ("hour", "flat", "pump", "delivery", "check")
 
 
 def _rows(names: list[str]) -> Iterator[Row]:
