@@ -37,6 +37,11 @@ def wav_header(rate: int, channels: int, data_bytes: int) -> bytes:
     )
 
 
+def unfinished_header(rate: int, channels: int) -> bytes:
+    """The header while samples still come: as long as the final one, with sizes that mean "to the end"."""
+    return wav_header(rate, channels, _UNKNOWN)
+
+
 class WavEncoder:
     """Streams a WAV file; its sizes are filled in by ``close``."""
 
@@ -47,7 +52,7 @@ class WavEncoder:
         self.samples = 0
         try:
             self._file = path.open("wb")
-            self._file.write(wav_header(rate, channels, _UNKNOWN))
+            self._file.write(unfinished_header(rate, channels))
         except OSError as error:
             raise unwritable(path, error) from None
 

@@ -1,4 +1,9 @@
-"""Layer 2: a spool's samples into a finished file that appears whole or not at all."""
+"""Layer 2: a spool's samples into a finished file that appears whole or not at all.
+
+A WAV at the call's own rate is in the spool already, but for the sizes in its header: those are written in
+place, and the file gets its final name as a second one (a hard link), so that no sample is written twice.
+Everything else, and file systems without hard links, goes through a temporary file.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ import contextlib
 import hashlib
 import os
 from dataclasses import dataclass
+from io import BufferedRandom
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +19,9 @@ import numpy as np
 from callflow.errors import AudioFileError, EncodeError
 from callflow.media.files import open_encoder
 from callflow.media.resample import StreamResampler
+from callflow.media.wav import wav_header
 from callflow.recording.crashpoints import crash_point
-from callflow.recording.spool import SAMPLE_BYTES, Spool
+from callflow.recording.spool import SAMPLE_BYTES, Spool, header_bytes
 from callflow.state.folder import sync_folder
 
 CHUNK_BYTES = 1 << 20
@@ -35,15 +42,18 @@ def part_of(path: Path) -> Path:
 
 
 def encode(spool: Spool, path: Path) -> Encoded:
-    """Encode into ``path`` (resampled if the format asks for it), through a temporary file beside it that is
-    fsynced before it gets its name. Raises EncodeError; then nothing is left behind.
+    """Make ``path`` of it (resampled if the format asks for it); it is fsynced before it gets its name. May
+    be done again after a crash at any point. Raises EncodeError; then nothing is left behind.
     """
     part = part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(spool, part)
-        encoded = _seal(part, path)
-        os.replace(part, path)
+        encoded = _in_place(spool, path) if _is_final(spool) else None
+        if encoded is None:
+            _write(spool, part)
+            with part.open("rb+") as file:
+                encoded = _seal(file, path)
+            os.replace(part, path)
         sync_folder(path.parent)
     except (OSError, AudioFileError) as error:
         with contextlib.suppress(OSError):
@@ -54,6 +64,42 @@ def encode(spool: Spool, path: Path) -> Encoded:
             hint="is there space in the state folder? Its samples are kept in the spool.",
         ) from error
     return encoded
+
+
+def _is_final(spool: Spool) -> bool:
+    """Whether the finished file is the spool's own, but for its sizes."""
+    wanted = spool.spec.format
+    return bool(spool.samples) and wanted.name == "wav" and wanted.rate in (0, spool.spec.rate)
+
+
+def _in_place(spool: Spool, path: Path) -> Encoded | None:
+    """Complete the spool's file, and name it ``path`` too. None: that name cannot be given here."""
+    channels = len(spool.spec.taps)
+    data_bytes = spool.samples * SAMPLE_BYTES * channels
+    with spool.audio.open("rb+") as audio:
+        audio.truncate(header_bytes(channels) + data_bytes)  # half a sample, if its writer was killed
+        audio.write(wav_header(spool.spec.rate, channels, data_bytes))
+        audio.seek(0)
+        crash_point("header-written")
+        encoded = _seal(audio, path)
+    crash_point("encoding")
+    return encoded if _link(spool.audio, path) else None
+
+
+def _link(audio: Path, path: Path) -> bool:
+    """Give ``audio`` the name ``path`` as well. False: the file system has no hard links."""
+    part = part_of(path)
+    try:
+        try:
+            os.link(audio, path)
+        except FileExistsError:  # of an attempt that died before its commit
+            part.unlink(missing_ok=True)
+            os.link(audio, part)
+            os.replace(part, path)
+            part.unlink(missing_ok=True)  # it stays if both are one file already: rename(2)
+    except OSError:
+        return False
+    return True
 
 
 def _write(spool: Spool, part: Path) -> None:
@@ -74,6 +120,7 @@ def _write(spool: Spool, part: Path) -> None:
         left = spool.samples
         if left:
             with spool.audio.open("rb") as audio:
+                audio.seek(header_bytes(channels))
                 while left:
                     frames = min(left, CHUNK_BYTES // frame_bytes)
                     block = np.frombuffer(audio.read(frames * frame_bytes), "<i2").reshape(-1, channels)
@@ -85,9 +132,8 @@ def _write(spool: Spool, part: Path) -> None:
         encoder.close()
 
 
-def _seal(part: Path, path: Path) -> Encoded:
+def _seal(file: BufferedRandom, path: Path) -> Encoded:
     """Bring it to the disk; what is read for the digest is what a receiver will get."""
-    with part.open("rb+") as file:
-        os.fsync(file.fileno())
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return Encoded(path, file.tell(), digest)
+    os.fsync(file.fileno())
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Encoded(path, file.tell(), digest)

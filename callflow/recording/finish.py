@@ -81,6 +81,7 @@ class Finisher:
             spool = read_spool(folder)
             done = self._finish(spool, closed)
             gone = done.state != State.FAILED or not spool.samples
+            crash_point("between-commit-and-removal")
             if gone:
                 shutil.rmtree(folder, ignore_errors=True)
             return done

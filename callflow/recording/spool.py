@@ -3,7 +3,7 @@
 spool/ID.lock          held (flock) by whoever writes or finishes the recording
 spool/ID/meta.json     the RecordingSpec; written first, never changed
 spool/ID/journal.jsonl a line for each change: started, masked, moved, gap, finishing ...
-spool/ID/audio.s16     16-bit little-endian samples, channels interleaved, at the call's rate
+spool/ID/audio.wav     what was said so far, at the call's rate: a WAV whose header has no sizes yet
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from typing import Any
 
 from callflow.errors import SpoolError
 from callflow.media.messages import Side, TapPoint
+from callflow.media.wav import unfinished_header
 from callflow.recording.messages import FileFormat, RecordingSpec, SilenceRule, StartOn, Target
 
 META = "meta.json"
 JOURNAL = "journal.jsonl"
-AUDIO = "audio.s16"
+AUDIO = "audio.wav"
 SAMPLE_BYTES = 2
-_VERSION = 1
+_VERSION = 2
 _ENDS = ("finishing", "cancelled")
 
 
@@ -42,6 +43,11 @@ def meta_bytes(spec: RecordingSpec, asked: float) -> bytes:
     return json.dumps(body, ensure_ascii=True, default=str).encode() + b"\n"
 
 
+def header_bytes(channels: int) -> int:
+    """Bytes of ``audio.wav`` before its first sample."""
+    return len(unfinished_header(0, channels))
+
+
 def line_bytes(line: Mapping[str, object]) -> bytes:
     """A line of the journal."""
     return json.dumps(line, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
@@ -49,7 +55,7 @@ def line_bytes(line: Mapping[str, object]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Spool:
-    """What was read of a spool folder. ``samples``: whole ones per channel in ``audio.s16``."""
+    """What was read of a spool folder. ``samples``: whole ones per channel in ``audio.wav``."""
 
     folder: Path
     spec: RecordingSpec
@@ -59,7 +65,7 @@ class Spool:
 
     @property
     def audio(self) -> Path:
-        """The samples."""
+        """The samples, after a header of ``header_bytes``."""
         return self.folder / AUDIO
 
     @property
@@ -86,6 +92,8 @@ def read_spool(folder: Path) -> Spool:
     """Read a spool. A last line or sample that was cut off by a crash is left out. Raises SpoolError."""
     try:
         body = json.loads((folder / META).read_bytes())
+        if body["version"] != _VERSION:
+            raise ValueError(f"version {body['version']!r} is not known")
         spec, asked = _spec(body["spec"]), float(body["asked"])
         journal = _journal(folder / JOURNAL)
         audio = folder / AUDIO
@@ -94,10 +102,12 @@ def read_spool(folder: Path) -> Spool:
         raise SpoolError(f"the spool {folder} cannot be read: {error.strerror}", hint=_HINT) from error
     except (ValueError, KeyError, TypeError) as error:
         raise SpoolError(f"the spool {folder} is damaged: {META}: {error!r}", hint=_HINT) from error
-    return Spool(folder, spec, asked, journal, size // (SAMPLE_BYTES * len(spec.taps)))
+    channels = len(spec.taps)
+    samples = max(0, size - header_bytes(channels)) // (SAMPLE_BYTES * channels)
+    return Spool(folder, spec, asked, journal, samples)
 
 
-_HINT = f"the samples, if any, are in its {AUDIO} (16-bit little-endian, channels interleaved)"
+_HINT = f"the sound, if any, is in its {AUDIO}; most players play it as it is"
 
 
 def _journal(path: Path) -> tuple[Mapping[str, Any], ...]:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from callflow.errors import SpoolError
 from callflow.media.taps import Samples
+from callflow.media.wav import unfinished_header
 from callflow.recording.crashpoints import crash_point
 from callflow.recording.messages import RecordingSpec
-from callflow.recording.spool import AUDIO, JOURNAL, META, SAMPLE_BYTES, meta_bytes
+from callflow.recording.spool import AUDIO, JOURNAL, META, SAMPLE_BYTES, header_bytes, meta_bytes
 from callflow.state.folder import sync_folder
 from callflow.state.lock import FileLock
 
@@ -29,13 +30,24 @@ else:  # pragma: no cover
 class SpoolFile:
     """Writes one spool folder. ``samples``: whole ones per channel that are written."""
 
-    __slots__ = ("_fd", "_frame_bytes", "_lock", "_lock_path", "_names_new", "_syncing", "folder", "samples")
+    __slots__ = (
+        "_fd",
+        "_frame_bytes",
+        "_head_bytes",
+        "_lock",
+        "_lock_path",
+        "_names_new",
+        "_syncing",
+        "folder",
+        "samples",
+    )
 
     def __init__(self, folder: Path, lock_path: Path, channels: int) -> None:
         self.folder = folder
         self.samples = 0
         self._lock_path = lock_path
         self._frame_bytes = SAMPLE_BYTES * channels
+        self._head_bytes = header_bytes(channels)
         self._lock: FileLock | None = None
         self._fd = -1
         self._names_new = True
@@ -56,8 +68,10 @@ class SpoolFile:
                 ) from error
             raise
         try:
-            _write_new(self.folder / META, meta_bytes(spec, asked))
-            self._fd = os.open(self.folder / AUDIO, _WRITE | os.O_CREAT | os.O_APPEND | os.O_EXCL, 0o600)
+            os.close(_new_file(self.folder / META, meta_bytes(spec, asked), 0o600))
+            # Its mode is that of the finished file, which it may become; until then the folder guards it.
+            header = unfinished_header(spec.rate, len(spec.taps))
+            self._fd = _new_file(self.folder / AUDIO, header, 0o666)
         except OSError:
             shutil.rmtree(self.folder, ignore_errors=True)
             lock.release(remove=True)
@@ -74,14 +88,14 @@ class SpoolFile:
                 written += os.write(self._fd, data[written:])
         except OSError:
             self.samples += written // self._frame_bytes
-            os.ftruncate(self._fd, self.samples * self._frame_bytes)
+            self._cut()
             raise
         self.samples += len(frames)
 
     def skip(self, samples: int) -> None:
         """Go on after ``samples`` of silence; costs no space and next to no time."""
         self.samples += samples
-        os.ftruncate(self._fd, self.samples * self._frame_bytes)
+        self._cut()
 
     def note(self, line: bytes) -> None:
         """Append a line to the journal; opened each time, since changes are rare and descriptors are not."""
@@ -112,15 +126,22 @@ class SpoolFile:
             self._lock.release()
             self._lock = None
 
+    def _cut(self) -> None:
+        """Make the file as long as its ``samples``."""
+        os.ftruncate(self._fd, self._head_bytes + self.samples * self._frame_bytes)
 
-def _write_new(path: Path, data: bytes) -> None:
-    fd = os.open(path, _WRITE | os.O_CREAT | os.O_EXCL, 0o600)
+
+def _new_file(path: Path, data: bytes, mode: int) -> int:
+    """Make a file that begins with ``data``; its descriptor, for appending."""
+    fd = os.open(path, _WRITE | os.O_CREAT | os.O_APPEND | os.O_EXCL, mode)
     try:
         view = memoryview(data)
         while view:
             view = view[os.write(fd, view) :]
-    finally:
+    except OSError:
         os.close(fd)
+        raise
+    return fd
 
 
 def allow_many_files() -> None:

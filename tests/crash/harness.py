@@ -59,6 +59,7 @@ class Child:
     folder: Path
     url: str
     crash_at: str = ""
+    links: bool = True
     hangup_after: float = 1.5
     begun: set[str] = field(default_factory=set)
     code: int | None = None
@@ -73,7 +74,8 @@ class Child:
         self.folder.mkdir(parents=True, exist_ok=True)
         flow, audio = write_call(self.folder, self.url)
         arguments = [
-            "-m", "tests.crash.child", str(self.folder / "accepted.log"), "run", str(flow),
+            "-m", "tests.crash.child", str(self.folder / "accepted.log"),
+            "links" if self.links else "no-links", "run", str(flow),
             "--caller-audio", str(audio), "--realtime", "--hangup-after", str(self.hangup_after),
             "--state", str(self.state), "--delivery-wait", "20", "-o", "json",
         ]  # fmt: skip

@@ -20,13 +20,19 @@ POINTS = {
     "in-tick:170": False,
     "appending:1": False,
     "appending:3": False,
+    "header-written:1": True,
+    "header-written:2": True,
     "encoding:1": True,
     "encoding:2": True,
     "between-rename-and-commit:1": True,
     "between-rename-and-commit:2": True,
+    "between-commit-and-removal:1": True,
+    "between-commit-and-removal:2": True,
     "sending:1": True,
 }
 """Where to die, and whether the recordings had ended by then (nothing may be missing)."""
+COPYING = ("encoding:1", "encoding:2", "between-rename-and-commit:1", "between-rename-and-commit:2")
+"""Where to die if the file system has no hard links, so that finished files are copies of the spool's."""
 
 
 async def check(child: Child, receiver: Receiver, *, exact: bool) -> None:
@@ -53,6 +59,9 @@ def test_at_every_named_point(tmp_path: Path) -> None:
             children = [
                 await Child(tmp_path / f"child{i}", f"{url}/{i}", crash_at=point).start()
                 for i, point in enumerate(POINTS)
+            ] + [
+                await Child(tmp_path / f"copying{i}", f"{url}/c{i}", crash_at=point, links=False).start()
+                for i, point in enumerate(COPYING)
             ]
             await asyncio.gather(*(child.until_over() for child in children))
             for child in children:

@@ -17,7 +17,7 @@ from callflow.media.files import duration
 from callflow.recording import encode
 from callflow.recording.messages import FileFormat, SilenceRule, StartOn, Target
 from callflow.recording.recover import recover
-from callflow.recording.spool import META, meta_bytes, read_spool
+from callflow.recording.spool import META, header_bytes, meta_bytes, read_spool
 from callflow.state.records import RecordingRow, begin_recording, delete_recording
 from tests.recording.harness import WALL, Bench, ramp, spec, stereo
 
@@ -67,6 +67,42 @@ def test_the_wav_is_the_sound_to_the_sample_over_many_chunks(
     bench.start(spec(taps=stereo("a") * 2))
     bench.run(4.0)
     assert (bench.stopped_audio()[:, ::2] == ramp(32_000)[:, None]).all()
+
+
+@pytest.mark.parametrize("legs", [1, 2])
+def test_a_wav_is_the_spools_own_file_and_a_copy_where_there_are_no_links(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, legs: int
+) -> None:
+    """Both give the same bytes, with the same rights as any new file."""
+
+    def no_links(source: Path, target: Path) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(encode, "CHUNK_BYTES", 1000)
+    found = []
+    for name in ("linked", "copied"):
+        record(bench, 1.23, id=name, target=HTTP, taps=stereo("a") * legs)
+        closed = bench.closed.get(timeout=10)
+        with monkeypatch.context() as patch:
+            if name == "copied":
+                patch.setattr(os, "link", no_links)
+            finished = bench.finisher.finish(closed)
+        assert finished.file is not None
+        path = bench.folder.root / finished.file
+        found.append((path.read_bytes()[: header_bytes(2 * legs)], path.stat().st_size, path.stat().st_mode))
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == finished.sha256
+        assert soundfile.info(path).frames == 9840
+    assert found[0] == found[1]
+    assert list(bench.folder.spool.iterdir()) == []
+
+
+def test_a_wav_at_its_own_rate_is_not_written_twice(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("encoded")
+
+    monkeypatch.setattr(encode, "open_encoder", never)
+    record(bench, format=FileFormat("wav", 8000, 32, 5))
+    assert bench.finish().change == "ready"
 
 
 @pytest.mark.parametrize("name", ["wav", "mp3", "ogg"])
@@ -128,6 +164,7 @@ def test_a_file_that_cannot_be_encoded_keeps_its_spool_for_later(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
+        patch.setattr(os, "link", full)
         patch.setattr(os, "replace", full)
         finished = bench.finish()
     assert (finished.change, finished.reason, finished.file) == ("failed", "finishing", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from callflow.media.wav import unfinished_header
+from callflow.recording.encode import encode, part_of
 from callflow.recording.finish import Finished
 from callflow.recording.messages import SpoolClosed, StartOn, Target
 from callflow.recording.recover import recover
-from callflow.recording.spool import AUDIO, JOURNAL, META, line_bytes, meta_bytes
+from callflow.recording.spool import AUDIO, JOURNAL, META, header_bytes, line_bytes, meta_bytes, read_spool
 from callflow.state.folder import StateFolder, safe_name
 from callflow.state.lock import FileLock
 from callflow.state.records import RecordingRow, begin_recording, delete_recording, list_recordings
@@ -38,7 +41,7 @@ def leave(
     (folder / META).write_bytes(meta_bytes(what, 10.0))
     (folder / JOURNAL).write_bytes(b"".join(line_bytes(line) for line in lines))
     pcm = np.stack([ramp(samples), -ramp(samples)], axis=1) if samples else np.zeros((0, 2), np.int16)
-    (folder / AUDIO).write_bytes(pcm.tobytes() + tail)
+    (folder / AUDIO).write_bytes(unfinished_header(8000, 2) + pcm.tobytes() + tail)
     return folder
 
 
@@ -120,6 +123,32 @@ def test_renamed_but_not_committed_is_done_again_with_the_same_name(bench: Bench
     assert len(bench.deliveries()) == 1
 
 
+@pytest.mark.parametrize("part", [False, True])
+@pytest.mark.parametrize("links", [True, False])
+def test_named_by_the_dead_process_is_named_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, links: bool, part: bool
+) -> None:
+    """The file has its final name already (as a second name of the spool's, or as a copy of it)."""
+    spool = read_spool(leave(bench, STARTED))
+    path = bench.folder.outbox / "r1.wav"
+    with monkeypatch.context() as patch:
+        if not links:
+            patch.setattr(os, "link", no_links)
+        first = encode(spool, path)
+    assert path.samefile(spool.audio) is links
+    if part:
+        os.link(spool.audio, part_of(path))
+    finished = one(bench)
+    assert (finished.sha256, finished.bytes) == (first.sha256, first.bytes)
+    assert (bench.audio(finished)[:, 0] == ramp(8000)).all()
+    assert [each.name for each in bench.folder.outbox.iterdir()] == ["r1.wav"]
+    assert path.stat().st_nlink == 1, "the spool is gone"
+
+
+def no_links(source: Path, target: Path) -> None:
+    raise PermissionError(1, "Operation not permitted")  # EPERM: what FAT says
+
+
 def test_committed_but_not_cleared_is_only_cleared(bench: Bench) -> None:
     leave(bench, STARTED)
     first = one(bench)
@@ -141,7 +170,8 @@ def test_a_spool_without_meta_is_nothing(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    "meta", [b"", b"{", b"[]", b"{}", b'{"version":1,"asked":0,"spec":{"taps":[]}}', b"\xff"]
+    "meta",
+    [b"", b"{", b"[]", b"{}", b'{"version":2,"asked":0,"spec":{"taps":[]}}', b'{"version":1}', b"\xff"],
 )
 def test_a_damaged_spool_is_kept_and_told_each_time(bench: Bench, meta: bytes) -> None:
     folder = leave(bench, STARTED)
@@ -151,7 +181,7 @@ def test_a_damaged_spool_is_kept_and_told_each_time(bench: Bench, meta: bytes) -
         finished = recover(bench.folder, bench.finisher)
         assert [done.change for done in finished] == changes
         assert "damaged" in finished[0].message
-    assert (folder / AUDIO).stat().st_size == 32_000
+    assert (folder / AUDIO).stat().st_size == header_bytes(2) + 32_000
 
 
 def test_what_somebody_holds_is_left_alone(bench: Bench) -> None:

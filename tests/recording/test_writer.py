@@ -11,16 +11,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
+from callflow.clock import monotonic
 from callflow.recording import spoolfile
 from callflow.recording.messages import SpoolClosed
-from callflow.recording.spool import read_spool
+from callflow.recording.spool import AUDIO, header_bytes, read_spool
 from callflow.recording.writer import SpoolWriter
 from callflow.state.folder import StateFolder
 from callflow.state.lock import FileLock
-from tests.recording.harness import Bench, ramp, spec
+from tests.recording.harness import Bench, ramp, spec, stereo
 
 Write = Callable[[int, bytes], int]
+HEAD = header_bytes(2)
 
 
 class SmallDisk:
@@ -83,7 +86,7 @@ def test_a_limit_that_the_system_itself_sets(tmp_path: Path) -> None:
     with Bench(tmp_path) as bench:
         bench.leg("a", ramp(80_000))
         bench.start(spec())
-        resource.setrlimit(resource.RLIMIT_FSIZE, (200_001, hard))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (HEAD + 200_001, hard))
         try:
             bench.run(8.0)
             bench.writer.wait_idle()
@@ -248,7 +251,7 @@ def test_in_real_time_a_full_queue_becomes_silence_of_its_length(
         assert f"{missing.sum() / 8000:.1f} s" in finished.message
 
 
-def test_in_virtual_time_a_full_queue_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_virtual_time_the_disk_sets_the_pace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gate = Gate(monkeypatch)
     with Bench(tmp_path, limit_bytes=40_000) as bench:
         bench.leg("a", ramp(80_000))
@@ -269,6 +272,36 @@ def test_blocks_leave_at_least_every_half_second(tmp_path: Path) -> None:
             bench.writer.wait_idle()
             spool = read_spool(bench.folder.spool_of("r1"))
             assert bench.pump.now * 8000 - spool.samples < 4000
+
+
+@pytest.mark.parametrize("legs", [1, 2])
+def test_the_spool_can_be_listened_to_at_any_time(tmp_path: Path, legs: int) -> None:
+    """Its header has no sizes yet: readers go on to the end of what is there. Others may not read it."""
+    with Bench(tmp_path) as bench:
+        bench.leg("a", ramp(80_000))
+        bench.start(spec(taps=stereo("a") * legs))
+        bench.run(2.0)
+        spool = bench.folder.spool_of("r1")
+        pcm, rate = soundfile.read(spool / AUDIO, dtype="int16", always_2d=True)
+        assert (rate, pcm.shape) == (8000, (16_000, 2 * legs))
+        assert (pcm[:, 0] == ramp(16_000)).all()
+        assert spool.stat().st_mode & 0o777 == 0o700
+
+
+def test_what_the_sync_finds_is_a_failure_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(fd: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(spoolfile, "_sync_data", broken)
+    monkeypatch.setattr("callflow.recording.writer.SYNC_EVERY_S", 0.01)
+    with Bench(tmp_path) as bench:
+        bench.leg("a", ramp(8000))
+        bench.start(spec())
+        until = monotonic() + 10
+        while bench.last().change != "failed" and monotonic() < until:
+            bench.run(0.5)
+        assert (bench.last().change, bench.last().reason) == ("failed", "spool_unwritable")
+        assert bench.finish().change == "ready"
 
 
 def test_started_is_told_once_the_spool_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
