@@ -1,7 +1,9 @@
-"""Layer 2: the thread that brings recorded samples to disk, so that no tick ever waits for a file.
+"""Layer 2: brings recorded samples to disk; in real time in a thread, so that no tick ever waits for a file.
 
-The pump's thread hands over blocks and journal lines; this thread makes the spool, appends, and frees the
-lock at the end; a second thread calls fdatasync every few seconds. A spool that cannot be written fails by
+The pump's thread hands over blocks and journal lines; the writer's thread makes the spool, appends, and
+frees the lock at the end. In virtual time no tick can be late, so all of that is done at once, in the pump's
+thread: two threads that pass Python's one lock to and fro with each block cost a good part of what the
+writing does. Another thread calls fdatasync every few seconds. A spool that cannot be written fails by
 itself: the reason is told once, its further blocks are thrown away, and the others go on.
 """
 
@@ -55,11 +57,6 @@ class SpoolHandle:
         self.failure: Failure | None = None
         self.gap_samples = 0
 
-    @property
-    def settled(self) -> bool:
-        """Whether it is known if there is a spool at all."""
-        return self.opened or self.closed
-
 
 class _Open(NamedTuple):
     asked: float
@@ -74,14 +71,15 @@ class _Gap(NamedTuple):
     at: int
 
 
-_Item = tuple[SpoolHandle, "Samples | bytes | _Open | _Close | _Gap | Failure"]
+_What = Samples | bytes | _Open | _Close | _Gap | Failure
+_Item = tuple[SpoolHandle, _What]
 
 
 class SpoolWriter:
     """Appends blocks to spools, from one thread's calls, in the order of the calls.
 
-    ``patient`` (virtual time): a full queue makes ``append`` wait, ``open`` and ``close_spool`` wait until it
-    is done. Else (real time) nothing ever waits: what finds no room becomes silence of the same length.
+    ``patient`` (virtual time): everything is done when the call returns, in the caller's thread. Else (real
+    time) nothing ever waits: a thread does it, and what finds no room becomes silence of the same length.
     """
 
     def __init__(self, folder: StateFolder, *, patient: bool, limit_bytes: int = 32 << 20) -> None:
@@ -96,31 +94,30 @@ class SpoolWriter:
         self._items_put = 0
         self._items_done = 0
         self._progress = threading.Condition()
-        self._waiters = 0
+        self._waiting = False
         self._open: dict[int, SpoolHandle] = {}
         self._stop = threading.Event()
         self.news: deque[SpoolHandle] = deque()
         """Spools that have opened, closed or failed, for the caller's thread to take."""
         allow_many_files()
-        self._thread = threading.Thread(target=self._main, name="callflow-spool", daemon=True)
-        self._syncer = threading.Thread(target=self._sync, name="callflow-sync", daemon=True)
-        self._thread.start()
-        self._syncer.start()
+        self._threads = [threading.Thread(target=self._sync, name="callflow-sync", daemon=True)]
+        if not patient:
+            self._threads.append(threading.Thread(target=self._main, name="callflow-spool", daemon=True))
+        for thread in self._threads:
+            thread.start()
 
     # ---- the caller's side ------------------------------------------------------------------------
 
     def open(self, spec: RecordingSpec, asked: float, on_closed: OnClosed) -> SpoolHandle:
         """Make the spool of ``spec``, asked for at engine time ``asked``.
 
-        ``on_closed`` is called once, in our thread: after ``close_spool``, or when the spool has failed. It
-        must not wait for the caller's thread.
+        ``on_closed`` is called once, in whatever thread: after ``close_spool``, or when the spool has failed.
+        It must not wait for the caller's thread.
         """
         path = self.folder_of(spec)
         file = SpoolFile(path, self._folder.lock_of(path), len(spec.taps))
         spool = SpoolHandle(spec, file, asked, on_closed)
         self._hand((spool, _Open(asked)))
-        if self._patient:
-            self._wait(lambda: spool.settled)
         return spool
 
     def folder_of(self, spec: RecordingSpec) -> Path:
@@ -136,16 +133,13 @@ class SpoolWriter:
 
     def append(self, spool: SpoolHandle, frames: Samples, at: int) -> None:
         """Write ``frames`` (int16 ``[n, channels]``, C order; ours from now on); ``at``: its first sample."""
-        size = frames.nbytes
         if self._put - self._done > self._limit:
-            if not self._patient:
-                if not spool.gap_samples:
-                    logger.warning("recording %s: the disk is too slow, sound is lost", spool.spec.id)
-                spool.gap_samples += len(frames)
-                self._hand((spool, _Gap(len(frames), at)))
-                return
-            self._wait(lambda: self._put - self._done <= self._limit // 2)
-        self._put += size
+            if not spool.gap_samples:
+                logger.warning("recording %s: the disk is too slow, sound is lost", spool.spec.id)
+            spool.gap_samples += len(frames)
+            self._hand((spool, _Gap(len(frames), at)))
+            return
+        self._put += frames.nbytes
         self._hand((spool, frames))
 
     def note(self, spool: SpoolHandle, line: Mapping[str, object]) -> None:
@@ -155,17 +149,23 @@ class SpoolWriter:
     def close_spool(self, spool: SpoolHandle, time: float) -> None:
         """Nothing more comes: free the lock, then call ``on_closed``. ``time``: of the recording's end."""
         self._hand((spool, _Close(time)))
-        if self._patient:
-            self._wait(lambda: spool.closed)
 
     def kick(self) -> None:
         """Wake our thread, if there is anything to write: once per tick is cheaper than once per block."""
-        if self._queue:
+        if not self._queue:
+            return
+        if self._patient:  # the syncer has found a spool that cannot be written
+            self._do(*self._queue.popleft())
+        else:
             self._wake.set()
 
     def wait_idle(self) -> None:
         """Wait until all that was handed over is on disk (in the page cache)."""
-        self._wait(lambda: self._items_done >= self._items_put)
+        self._wake.set()
+        with self._progress:
+            self._waiting = True
+            self._progress.wait_for(lambda: self._items_done >= self._items_put)
+            self._waiting = False
 
     def close(self) -> None:
         """Write what is left, free every lock, end the threads. Spools still open are for recovery."""
@@ -173,53 +173,51 @@ class SpoolWriter:
             return
         self._stop.set()
         self._wake.set()
-        self._thread.join()
-        self._syncer.join()
+        for thread in self._threads:
+            thread.join()
         for spool in self._open.values():
             spool.file.close()
         self._open.clear()
 
     def _hand(self, item: _Item) -> None:
         self._items_put += 1
-        self._queue.append(item)
-
-    def _wait(self, ready: Callable[[], bool]) -> None:
-        self._wake.set()
-        with self._progress:
-            self._waiters += 1
-            try:
-                while not ready():
-                    self._progress.wait(1.0)
-            finally:
-                self._waiters -= 1
+        if self._patient:
+            self._do(*item)
+        else:
+            self._queue.append(item)
 
     # ---- our thread -------------------------------------------------------------------------------
 
     def _main(self) -> None:
         while True:
             try:
-                spool, what = self._queue.popleft()
+                item = self._queue.popleft()
             except IndexError:
                 if self._stop.is_set():
                     return
                 self._wake.wait(_POLL_S)
                 self._wake.clear()
                 continue
-            try:
-                self._carry_out(spool, what)
-            except (OSError, SpoolError) as error:
-                self._fail(spool, _failure(spool, error))
-            except Exception as error:  # a fault of ours must cost one recording, not all of them
-                logger.exception("spool of recording %s", spool.spec.id)
-                self._fail(spool, Failure("spool_unwritable", f"internal error: {error!r}"))
-            if isinstance(what, np.ndarray):
-                self._done += what.nbytes
-                if what.base is None:
-                    self._used.setdefault((what.shape[0], what.shape[1]), deque()).append(what)
-            self._items_done += 1
-            if self._waiters:
+            self._do(*item)
+            if self._waiting:
                 with self._progress:
                     self._progress.notify_all()
+
+    # ---- in our thread, or the caller's who is patient --------------------------------------------
+
+    def _do(self, spool: SpoolHandle, what: _What) -> None:
+        try:
+            self._carry_out(spool, what)
+        except (OSError, SpoolError) as error:
+            self._fail(spool, _failure(spool, error))
+        except Exception as error:  # a fault of ours must cost one recording, not all of them
+            logger.exception("spool of recording %s", spool.spec.id)
+            self._fail(spool, Failure("spool_unwritable", f"internal error: {error!r}"))
+        if isinstance(what, np.ndarray):
+            self._done += what.nbytes
+            if what.base is None:
+                self._used.setdefault((what.shape[0], what.shape[1]), deque()).append(what)
+        self._items_done += 1
 
     def _carry_out(self, spool: SpoolHandle, what: object) -> None:
         if spool.failure is not None:
