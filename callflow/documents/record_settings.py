@@ -252,8 +252,8 @@ class _Reader:
 
 
 def _say(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
     if isinstance(value, dict | list):
         return "{...}" if isinstance(value, dict) else "[...]"
     text = str(value)

@@ -54,10 +54,11 @@ LISTED = frozenset({"started", "masked", "unmasked", "paused", "resumed"})
 
 
 class RecordingHandle:
-    """One recording of a call, while it lives."""
+    """One recording of a call, while it lives. ``asked_id``: the id that its node gave it, perhaps in vain."""
 
-    def __init__(self, spec: RecordingSpec) -> None:
+    def __init__(self, spec: RecordingSpec, asked_id: str = "") -> None:
         self.spec = spec
+        self.asked_id = asked_id
         self.taps = spec.taps
         self.stopping = False
         self.state = "WAITING" if spec.start is not StartOn.NOW else "RECORDING"
@@ -144,7 +145,7 @@ class RecordingsDesk:
         if call.gone:  # while the database was asked: its leg is not there any more to be recorded
             await self._cancel(listed)
             call.line.check()
-        handle = RecordingHandle(listed)
+        handle = RecordingHandle(listed, settings.media_id)
         self._handles.append(handle)
         call.services.router.watch_recording(listed.id, lambda event: self._on_event(handle, event))
         call.services.media.send(StartRecording(listed, answered=call.answered, bridged=call.bridged))
@@ -214,7 +215,7 @@ class RecordingsDesk:
                 "warning",
                 "CF-RUN-MEDIA-ID",
                 f"there is a recording {spec.id!r} already: this one is {listed.id}",
-                "Leave media_id out: a fresh one is made.",
+                "Each recording needs an id of its own: leave media_id and --seed out, and a fresh one is made.",
             )
         return listed
 
@@ -266,7 +267,7 @@ class RecordingsDesk:
                 continue
             spec = handle.spec
             if (
-                media_id in ("", spec.id)
+                media_id in ("", spec.id, handle.asked_id)
                 and media_name in ("", spec.media_name)
                 and label in ("", spec.label)
             ):

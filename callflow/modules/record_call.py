@@ -33,8 +33,10 @@ async def handle(data: Mapping[str, Any], call: Call) -> Outcome:
     if change is None:
         # The note that says so is among settings.notes. A typo must never start a recording.
         return Continue(did=f"passed over: there is no action {settings.action!r}")
-    ids = await change(media_id=settings.media_id, media_name=settings.media_name, label=settings.label)
-    return Continue(did=f"{did} recording {', '.join(ids)}" if ids else f"{did} nothing: none is on")
+    media_id, media_name, label = settings.media_id, settings.media_name, settings.label
+    ids = await change(media_id=media_id, media_name=media_name, label=label)
+    none = "no recording that is on fits" if media_id or media_name or label else "none is on"
+    return Continue(did=f"{did} recording {', '.join(ids)}" if ids else f"{did} nothing: {none}")
 
 
 async def _start(settings: RecordSettings, call: Call) -> str:

@@ -383,6 +383,20 @@ def test_stop_by_name(tmp_path: Path, selector: dict[str, str], expected: list[s
         here.with_call(work)
 
 
+def test_an_id_that_was_given_in_vain_still_picks_its_recording(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+
+        async def work(call: Call) -> None:
+            for _ in range(2):
+                await call.record(record(call.settings, media_id="mine"), origin="x")
+            await call.record(record(call.settings), origin="x")
+            fresh = here.specs[1].id
+            assert fresh != "mine"
+            assert [await call.stop_recording(media_id="mine") for _ in range(3)] == [[fresh], ["mine"], []]
+
+        here.with_call(work)
+
+
 def test_mask_unmask_pause_resume(tmp_path: Path) -> None:
     with world(tmp_path) as here:
 

@@ -96,6 +96,13 @@ def test_record_call_stop_without_a_recording_says_so(stage: Stage) -> None:
     assert ran.rows == () and ran.modules == ["record_call", "noop"]
 
 
+def test_record_call_stop_of_one_that_is_not_there_leaves_the_others_on(stage: Stage) -> None:
+    flow = _chain(("record_call", _start()), ("record_call", {"action": "stop", "label": "x"}), ("noop", {}))
+    ran = stage.run(flow, SPEAKS)
+    assert ran.report.steps[1].did == "stopped nothing: no recording that is on fits"
+    assert ran.row().reason == "hangup"
+
+
 def test_record_call_stop_cancels_one_that_waits(stage: Stage) -> None:
     flow = _chain(
         ("record_call", _start(record_on_bridge=True)),
