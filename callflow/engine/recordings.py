@@ -54,7 +54,7 @@ LISTED = frozenset({"started", "masked", "unmasked", "paused", "resumed"})
 
 
 class RecordingHandle:
-    """One recording of a call, while it lives. ``asked_id``: the id that its node gave it, perhaps in vain."""
+    """One recording of a call, while it lives. ``asked_id``: what its node wanted as its id."""
 
     def __init__(self, spec: RecordingSpec, asked_id: str = "") -> None:
         self.spec = spec
@@ -215,7 +215,7 @@ class RecordingsDesk:
                 "warning",
                 "CF-RUN-MEDIA-ID",
                 f"there is a recording {spec.id!r} already: this one is {listed.id}",
-                "Each recording needs an id of its own: leave media_id and --seed out, and a fresh one is made.",
+                "Leave media_id (and --seed) out, and each recording gets an id of its own.",
             )
         return listed
 
