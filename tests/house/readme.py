@@ -33,17 +33,35 @@ def shown(page: str) -> list[list[Shown]]:
     return blocks
 
 
+# What differs from run to run, and what the page has in its place.
+CALL_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}\b")
+RECORDING_ID = re.compile(r"\b\d{6}-[0-9a-f]{32}\b")
+DELIVERY_ID = re.compile(r"\b[0-9a-f]{12}\b")
+MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ")
+NAMES = ((CALL_ID, "CALL_ID"), (RECORDING_ID, "RECORDING_ID"), (DELIVERY_ID, "DELIVERY_ID"), (MOMENT, "TIME"))
+
+
 def plain(output: str) -> str:
     """Output without what differs from run to run."""
     output = output.replace(f"{ROOT}/", "")
-    output = re.sub(r"(?<![0-9a-f])[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}\b", "CALL_ID", output)
-    output = re.sub(r"\b\d{6}-[0-9a-f]{32}\b", "RECORDING_ID", output)
-    output = re.sub(r"\b[0-9a-f]{12}\b", "DELIVERY_ID", output)
+    output = "".join(_named(line) for line in output.splitlines(keepends=True))
     output = re.sub(r"127\.0\.0\.1:(?!8765)\d+", "127.0.0.1:PORT", output)
     output = re.sub(r"/\d{6}/RECORDING_ID", "/MONTH/RECORDING_ID", output)
     output = re.sub(r"next try in [4-6] s", "next try in 5 s", output)  # the schedule has jitter
-    output = re.sub(r"\bin \d+\.\d\d s\b", "in SECONDS s", output)
-    return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ", "TIME", output)
+    return re.sub(r"\bin \d+\.\d\d s\b", "in SECONDS s", output)
+
+
+def _named(line: str) -> str:
+    """The line with names for ids and moments; a table's row (it begins with an id) keeps its columns."""
+    row = RECORDING_ID.match(line) or DELIVERY_ID.match(line)
+    for pattern, name in NAMES:
+        if not row:
+            line = pattern.sub(name, line)
+            continue
+        for found in reversed([*re.finditer(rf"(?:{pattern.pattern})(?P<rest>\S*)", line)]):
+            cell = (name + found["rest"]).ljust(len(found[0]))
+            line = line[: found.start()] + cell + line[found.end() :]
+    return line.rstrip() + "\n" if line.endswith("\n") else line
 
 
 def run_block(block: list[Shown], folder: Path) -> list[Shown]:
@@ -66,7 +84,12 @@ def run_block(block: list[Shown], folder: Path) -> list[Shown]:
         )
         ran.append(Shown(step.command, plain(done.stdout + done.stderr)))
     for process in background:
-        process.wait(30)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
     return ran
 
 
