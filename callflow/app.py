@@ -6,6 +6,7 @@ import asyncio
 import gc
 import threading
 from collections.abc import Collection, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -95,25 +96,30 @@ class Engine:
         """Open the state folder, start media and deliveries, and finish what a crash has left behind."""
         self._loop = asyncio.get_running_loop()
         self.folder = StateFolder.open(self._options.state)
-        self.database = Database.open(self.folder.database)
-        self._outside = OutsideLoop()
-        self._start_media()
-        self._start_delivery()
-        self._services = self._make_services()
-        await self._recover()
+        self._open = AsyncExitStack()
+        try:
+            self.database = Database.open(self.folder.database)
+            self._open.callback(self.database.close)
+            self._outside = OutsideLoop()
+            self._open.callback(self._outside.close)
+            self._start_delivery()
+            self._start_media()
+            self._services = self._make_services()
+            self._open.push_async_callback(self._end_calls)
+            await self._recover()
+        except BaseException:
+            await self._open.aclose()
+            raise
 
     async def close(self) -> None:
-        """Finish recordings, stop media and deliveries; what is not delivered stays queued."""
+        """Finish recordings, stop media and deliveries; what is not delivered stays queued. Each part is
+        closed, whatever happens at the others.
+        """
+        await self._open.aclose()
+
+    async def _end_calls(self) -> None:
         await asyncio.gather(*self._visitors, return_exceptions=True)
-        await self._desk.close()
-        await self._media.close()
-        self._services.router.close()
-        self._writer.close()
-        if self._delivering is not None:
-            self._delivering.cancel()
-        await self._outside.run(self._close_outside(), self.clock)
-        self._outside.close()
-        self.database.close()
+        await self._media.end_recordings()
 
     def _start_media(self) -> None:
         pump = Pump(ClipLoader())
@@ -124,6 +130,9 @@ class Engine:
         self._media.subscribe(self._desk.on_event)  # first: time is held before anybody hears of an end
         self._desk.start()
         self._media.start()
+        self._open.callback(self._writer.close)
+        self._open.push_async_callback(self._media.close)
+        self._open.push_async_callback(self._desk.close)
 
     def _start_delivery(self) -> None:
         settings = self._options.settings
@@ -142,11 +151,13 @@ class Engine:
             url_metadata=settings.media.call_recording.url_metadata,
             halfway=partial(crash_point, "sending"),
         )
-        self._delivering = self._outside.submit(self._deliverer.run()) if self._options.deliver else None
+        self._open.push_async_callback(self._close_outside)
+        if self._options.deliver:
+            self._open.callback(self._outside.submit(self._deliverer.run()).cancel)
 
     async def _close_outside(self) -> None:
-        await self._deliverer.close()
-        await self._http.close()
+        await self._outside.run(self._deliverer.close(), self.clock)
+        await self._outside.run(self._http.close(), self.clock)
 
     def _make_services(self) -> Services:
         return Services(

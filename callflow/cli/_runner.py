@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
 from dataclasses import dataclass
+
+import typer
 
 from callflow.app import Engine, EngineOptions, calm_collector
 from callflow.channels.sim.scenario import Scenario
@@ -15,6 +19,9 @@ from callflow.state.records import ACTIVE, DeliveryRow, RecordingRow, find_recor
 
 SEEDED_WALL = 1_767_225_600.0
 """2026-01-01: when every call with a seed is, since months and moments are in ids and documents."""
+
+TERMINATED = 128 + 15
+"""The exit code of who ends by SIGTERM, as a shell has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,15 +55,30 @@ class Ran:
 
 
 def run_job(job: Job, teller: Teller) -> Ran:
-    """Place the call, tell its events, wait for its deliveries. Raises CallflowError."""
+    """Place the call, tell its events, wait for its deliveries. Raises CallflowError.
+
+    SIGTERM is heeded as Ctrl-C is: the call is hung up, its recordings are finished, what is not delivered
+    stays queued.
+    """
     calm_collector()
-    if job.realtime:
-        return asyncio.run(_run(job, teller, SystemClock()))
-    clock = VirtualClock(None if job.options.seed is None else SEEDED_WALL)
-    return run_virtual(_run(job, teller, clock), clock)
+    try:
+        if job.realtime:
+            return asyncio.run(_run(job, teller, SystemClock()))
+        clock = VirtualClock(None if job.options.seed is None else SEEDED_WALL)
+        return run_virtual(_run(job, teller, clock), clock)
+    except asyncio.CancelledError:
+        raise typer.Exit(TERMINATED) from None
+
+
+def _heed_sigterm() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # Windows; a thread of a test
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
 
 async def _run(job: Job, teller: Teller, clock: Clock) -> Ran:
+    _heed_sigterm()
     engine = Engine(job.options, clock)
     engine.bus.subscribe(Patient(teller))
     async with engine:

@@ -20,7 +20,9 @@ Teller = Callable[[ev.Event], None]
 
 
 class Patient:
-    """A teller whose listener may go away (``| head``): then it falls silent, and the call goes on."""
+    """A teller whose listener may go away (``| head``, a full disk): then it falls silent, and the call goes
+    on.
+    """
 
     def __init__(self, teller: Teller) -> None:
         self._teller: Teller | None = teller
@@ -30,9 +32,11 @@ class Patient:
             return
         try:
             self._teller(event)
-        except BrokenPipeError:
+        except OSError as error:
             self._teller = None
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if not isinstance(error, BrokenPipeError):
+                print(f"the story cannot be written, the call goes on: {error.strerror}", file=sys.stderr)
 
 
 _LEVELS = {"info": ("note", "dim"), "warning": ("warning", "yellow"), "error": ("error", "bold red")}

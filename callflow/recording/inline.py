@@ -44,6 +44,14 @@ class InlineMedia:
         if not isinstance(self._clock, VirtualClock):
             self._ticker = self._loop.create_task(self._tick())
 
+    async def end_recordings(self) -> None:
+        """End what is still being recorded (reason ``shutdown``), and wait until it is on disk and told."""
+        self._tell(self._host.end_all("shutdown"))
+        while self._host.busy:
+            await self._clock.sleep(TICK_S)
+            self._tell(self._host.settle())
+        await self._clock.sleep(0)
+
     async def close(self) -> None:
         """Stop the media; legs that are still there fall silent."""
         if isinstance(self._clock, VirtualClock):
@@ -119,9 +127,14 @@ class InlineMedia:
                 return
 
     async def _tick(self) -> None:
-        due = self._clock.now()
+        due, told = self._clock.now(), ""
         while True:
-            self._catch_up()
+            try:
+                self._catch_up()
+            except Exception as error:  # time must go on for the calls, whatever one of them has caused
+                if told != repr(error):  # not a hundred times a second
+                    told = repr(error)
+                    logger.exception("a fault in the media")
             due = max(due + TICK_S, self._clock.now() - 1.0)  # after a long stall: no burst of old ticks
             await self._clock.sleep(max(0.0, due - self._clock.now()))
 

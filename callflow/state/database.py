@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from callflow.clock import monotonic
 from callflow.errors import StorageError
 from callflow.state.schema import migrate
 
@@ -57,7 +58,7 @@ class Database:
         except (OSError, sqlite3.Error) as error:
             raise StorageError(f"the database {path} cannot be opened: {error}", hint=_HINT) from error
         try:
-            connection.execute("PRAGMA journal_mode=WAL")
+            _write_ahead(connection)
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA foreign_keys=ON")
             migrate(connection)
@@ -155,6 +156,22 @@ class Database:
             return None, problem
         self._connection.execute("RELEASE work")
         return result, None
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Journal mode WAL. SQLite does not wait here for another process that makes or recovers the file at this
+    very moment, whatever its busy timeout is: so we do.
+    """
+    until, pause = monotonic() + BUSY_S, threading.Event()
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > until:
+                raise
+            pause.wait(0.02)
+        else:
+            return
 
 
 _HINT = "is the state folder writable, is there space, is the file a callflow database?"

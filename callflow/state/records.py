@@ -308,7 +308,10 @@ def _named(cursor: sqlite3.Cursor, values: Iterable[Any]) -> dict[str, Any]:
 
 def _recording(cursor: sqlite3.Cursor, values: Iterable[Any]) -> RecordingRow:
     named = _named(cursor, values)
-    named["document"] = json.loads(named["document"])
+    try:
+        named["document"] = json.loads(named["document"])
+    except ValueError:  # a damaged row must not hold up the whole outbox
+        named["document"] = {}
     named["recovered"] = bool(named["recovered"])
     return RecordingRow(**named)
 

@@ -14,6 +14,7 @@ import pytest
 
 from callflow.errors import RecordingError, StorageError
 from callflow.state.database import Database
+from callflow.state.records import RecordingRow, begin_recording, list_recordings
 from callflow.state.schema import STEPS
 
 
@@ -204,3 +205,34 @@ def test_a_full_disk_is_an_error_and_not_the_end(tmp_path: Path) -> None:
     assert put(database, 3) == 3
     database.close()
     assert values(tmp_path / "x.db") == [3]
+
+
+def test_two_processes_that_make_the_database_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite says "locked" at once, whatever its busy timeout, where two switch to WAL in the same moment."""
+    left = [None, None]
+
+    class Contended(sqlite3.Connection):
+        def execute(self, sql: str, parameters: object = (), /) -> sqlite3.Cursor:
+            if "journal_mode" in sql and left:
+                left.pop()
+                error = sqlite3.OperationalError("database is locked")
+                error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+                raise error
+            return super().execute(sql, parameters)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Contended))
+    database = Database.open(tmp_path / "x.db")
+    assert database.run(lambda conn: conn.execute("PRAGMA journal_mode").fetchone()) == ("wal",)
+    database.close()
+    assert not left
+
+
+def test_a_damaged_row_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    database = Database.open(tmp_path / "x.db")
+    database.run(lambda conn: begin_recording(conn, RecordingRow(id="r", call_id="c")))
+    database.run(lambda conn: conn.execute("UPDATE recordings SET document = '{\"from'"))
+    (row,) = database.run(list_recordings)
+    database.close()
+    assert (row.id, dict(row.document)) == ("r", {})
