@@ -16,7 +16,7 @@ from callflow.cli._state_folder import DEFAULT_STATE, StateOption, opened_state
 from callflow.clock import iso
 from callflow.errors import RecordingError
 from callflow.log import mask_url
-from callflow.state.folder import StateFolder
+from callflow.state.folder import StateFolder, safe_name
 from callflow.state.records import (
     DeliveryRow,
     RecordingRow,
@@ -103,7 +103,7 @@ def export_command(
                 f"recording {row.id} has no file here ({row.state})",
                 hint="delivered files are kept only with delivery.keep_delivered",
             )
-        target = to / f"{row.id}.{row.format}" if to.is_dir() else to
+        target = to / f"{safe_name(row.id)}.{row.format}" if to.is_dir() else to
         _copy(folder.root / row.file, target, row.bytes)
         if output is Output.json:
             show_json({"id": row.id, "file": str(target), "bytes": row.bytes, "sha256": row.sha256})

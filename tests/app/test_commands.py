@@ -178,6 +178,19 @@ def test_wrong_use_is_exit_code_2(tmp_path: Path, words: tuple[str, ...]) -> Non
     assert result.exit_code == 2, result.output
 
 
+def test_no_id_of_a_document_leads_out_of_the_folder_it_is_exported_to(tmp_path: Path) -> None:
+    flow = chain(
+        node("record_call", action="start", format="wav", media_id="../out"), node("sleep", duration=1)
+    )
+    assert run(tmp_path, flow).exit_code == 0
+    folder = tmp_path / "a" / "b"
+    folder.mkdir(parents=True)
+    result = command("recordings", "export", "../out", folder, "--state", tmp_path / "state")
+    assert result.exit_code == 0, result.output
+    assert len(list(folder.glob("*.wav"))) == 1
+    assert list(folder.parent.glob("*.wav")) == []
+
+
 def test_realtime_takes_its_time(tmp_path: Path) -> None:
     told = lines(run(tmp_path, TALK, "--callee-hangup-after", "0.5", "--realtime", "-o", "json"))
     (ended,) = [event for event in told if event["event"] == "call.ended"]

@@ -66,6 +66,13 @@ def test_record_caller_ends_by_five_seconds_of_silence_unless_told_other(unit: s
     assert resolve_record_caller({"silence_detection": False}, settings).silence is None
 
 
+@pytest.mark.parametrize("bad", ["_design/x", ".", "..", "a\nb", "x" * 201])
+def test_an_id_that_couchdb_cannot_have_is_not_used(bad: str) -> None:
+    record = _record({"media_id": bad})
+    assert (record.media_id, [note.code for note in record.notes]) == ("", ["CF-CHK-072"])
+    assert _record({"media_id": "202611-a/b ü@..x"}).notes == ()
+
+
 def test_every_documented_key_has_an_origin() -> None:
     record = _record({"time_limit": 60}, _with(record_min_sec=2))
     assert set(record.origins) == set(KEYS) - {"origin"}
