@@ -13,8 +13,8 @@ import typer
 
 from callflow.cli._figures import length, size
 from callflow.cli._output import Output, OutputOption, problems_told
-from callflow.delivery.misdeeds import Faults, Misdeed, parse_cut, parse_fail
 from callflow.delivery.receiver import Received, Receiver, as_json
+from callflow.delivery.receiver_faults import Fault, Faults, parse_cut, parse_fail
 from callflow.errors import StorageError
 from callflow.log import mask_url, one_line
 
@@ -68,24 +68,24 @@ def make_faults(
     retry_after: int | None,
     redirect: str,
 ) -> Faults:
-    """The misdeeds that the options ask for. Raises SettingsError."""
-    well = Misdeed(delay_s=slow, bytes_per_s=trickle)
-    faults = Faults([Misdeed(cut=0.0)] * refuse, well)
+    """The faults that the options ask for. Raises SettingsError."""
+    well = Fault(delay_s=slow, bytes_per_s=trickle)
+    faults = Faults([Fault(cut=0.0)] * refuse, well)
     if redirect:
-        faults.misdeeds.append(Misdeed(status=307, location=redirect, delay_s=slow))
+        faults.once.append(Fault(status=307, location=redirect, delay_s=slow))
     for text in fail:
         status, times = parse_fail(text)
-        bad = Misdeed(status=status, delay_s=slow, bytes_per_s=trickle, retry_after=retry_after)
+        bad = Fault(status=status, delay_s=slow, bytes_per_s=trickle, retry_after=retry_after)
         if times is None:
             faults.always = bad
         else:
-            faults.misdeeds.extend([bad] * times)
+            faults.once.extend([bad] * times)
     if cut:
         share, times = parse_cut(cut)
         if times is None:
-            faults.always = Misdeed(cut=share, bytes_per_s=trickle)
+            faults.always = Fault(cut=share, bytes_per_s=trickle)
         else:
-            faults.misdeeds.extend([Misdeed(cut=share, bytes_per_s=trickle)] * times)
+            faults.once.extend([Fault(cut=share, bytes_per_s=trickle)] * times)
     return faults
 
 

@@ -15,8 +15,8 @@ from callflow.cli._output import Output, fail, terminal
 from callflow.errors import CallflowError
 
 if TYPE_CHECKING:
+    from callflow.channels.sim.flags import Flags
     from callflow.channels.sim.scenario import Scenario
-    from callflow.channels.sim.words import Words
     from callflow.cli._runner import Job, Ran
     from callflow.engine.flow import Flow
 
@@ -61,9 +61,9 @@ def main(
     Exit code 0: done and delivered; 1: the flow or a document is at fault; 2: wrong use; 3: a recording is
     not delivered yet (it stays queued).
     """
-    from callflow.channels.sim.words import Words
+    from callflow.channels.sim.flags import Flags
 
-    words = Words(
+    flags = Flags(
         from_number=from_number,
         to_number=to_number,
         user_id=user,
@@ -85,7 +85,7 @@ def main(
         callee_jitter=callee_jitter,
         max_duration_s=max_duration,
     )
-    given = _Given(flow, scenario, account, system_config, state, words, _variables(var or ()), seed)
+    given = _Given(flow, scenario, account, system_config, state, flags, _variables(var or ()), seed)
     raise typer.Exit(_run(given, realtime, delivery_wait, output))
 
 
@@ -97,7 +97,7 @@ class _Given(NamedTuple):
     account: Path | None
     system_config: Path | None
     state: Path | None
-    words: Words
+    flags: Flags
     variables: Mapping[str, str]
     seed: int | None
 
@@ -157,7 +157,7 @@ def _job(given: _Given) -> Job:
         variables=given.variables,
         seed=given.seed,
     )
-    scenario = _scenario(given.scenario, given.words, flow)
+    scenario = _scenario(given.scenario, given.flags, flow)
     return Job(options=options, scenario=scenario, flow=flow, realtime=False, delivery_wait_s=0.0)
 
 
@@ -171,10 +171,10 @@ def _flow(file: Path) -> Flow:
     return found if found.id else Flow.parse(document, flow_id=file.stem)
 
 
-def _scenario(file: Path | None, words: Words, flow: Flow | None) -> Scenario:
-    """The scenario file with the words laid over it; without a number to call, the flow's first one."""
+def _scenario(file: Path | None, flags: Flags, flow: Flow | None) -> Scenario:
+    """The scenario file with the flags laid over it; without a number to call, the flow's first one."""
+    from callflow.channels.sim.flags import overlay
     from callflow.channels.sim.read import parse_scenario, read_document
-    from callflow.channels.sim.words import overlay
     from callflow.errors import ScenarioError
 
     document: dict[str, Any] = read_document(file) if file else {}
@@ -182,7 +182,7 @@ def _scenario(file: Path | None, words: Words, flow: Flow | None) -> Scenario:
     if "to" not in document and isinstance(numbers, list) and numbers and numbers[0] != "no_match":
         document["to"] = str(numbers[0])
     try:
-        laid_over = overlay(document, words)
+        laid_over = overlay(document, flags)
         return parse_scenario(laid_over, file.parent if file else Path())
     except ScenarioError as error:
         fail(str(error), error.hint)

@@ -23,8 +23,8 @@ import yarl
 
 from callflow import __version__
 from callflow.delivery.body import FileBody
-from callflow.delivery.faults import fault
 from callflow.delivery.guard import Guard
+from callflow.delivery.network_errors import network_error
 from callflow.delivery.progress import Progress
 from callflow.delivery.urls import HttpUrl, parse_url
 from callflow.errors import BadRedirect, BlockedAddress, DeliveryError, FetchError, UnsendableFile
@@ -212,7 +212,7 @@ class GuardedHttp:
                     f"{hops.at.host} may not be connected to: {seen.refused[0]}",
                     hint="list its network in delivery.allow_networks of system_config, if it is meant",
                 ) from error
-            raise fault(error, hops.at, progress) from error
+            raise network_error(error, hops.at, progress) from error
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:

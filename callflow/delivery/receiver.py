@@ -21,7 +21,7 @@ import aiofiles
 from aiohttp import web
 
 from callflow.clock import SystemClock, monotonic
-from callflow.delivery.misdeeds import Faults, Misdeed
+from callflow.delivery.receiver_faults import Fault, Faults
 from callflow.log import logger
 
 _RECORDING = re.compile(r"call_recording_[^/&=?]*")
@@ -101,11 +101,11 @@ class Receiver:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         began = monotonic()
-        misdeed = self._faults.next()
+        fault = self._faults.next()
         part = self.folder / f".{len(self.received)}-{id(request):x}.part"
         digest = hashlib.sha256()
         count = 0
-        cut_at = misdeed.cut_at(request.content_length or 0)
+        cut_at = fault.cut_at(request.content_length or 0)
         try:
             async with aiofiles.open(part, "wb") as file:
                 async for piece in request.content.iter_chunked(_PIECE):
@@ -114,10 +114,10 @@ class Receiver:
                     count += len(piece)
                     if cut_at is not None and count >= cut_at:
                         break
-                    if misdeed.bytes_per_s:
-                        await self._clock.sleep(len(piece) / misdeed.bytes_per_s)
+                    if fault.bytes_per_s:
+                        await self._clock.sleep(len(piece) / fault.bytes_per_s)
             sha256 = digest.hexdigest()
-            answer = await self._answer(request, misdeed, cut_at is not None, sha256)
+            answer = await self._answer(request, fault, cut_at is not None, sha256)
             status = 0 if answer is None else answer.status
             kept = await self._keep(part, request) if 200 <= status <= 299 else None
         except (ConnectionError, web.RequestPayloadError) as error:
@@ -133,18 +133,18 @@ class Receiver:
         return answer
 
     async def _answer(
-        self, request: web.Request, misdeed: Misdeed, cut: bool, sha256: str
+        self, request: web.Request, fault: Fault, cut: bool, sha256: str
     ) -> web.Response | None:
         """What to say; None: nothing, the connection is cut."""
-        if misdeed.delay_s:
-            await self._clock.sleep(misdeed.delay_s)
+        if fault.delay_s:
+            await self._clock.sleep(fault.delay_s)
         if cut:
             return None
-        headers = {"Retry-After": str(misdeed.retry_after)} if misdeed.retry_after is not None else {}
-        if misdeed.location:
-            headers["Location"] = misdeed.location
-        if misdeed.status:
-            return web.Response(status=misdeed.status, headers=headers, text=f"as asked: {misdeed.status}\n")
+        headers = {"Retry-After": str(fault.retry_after)} if fault.retry_after is not None else {}
+        if fault.location:
+            headers["Location"] = fault.location
+        if fault.status:
+            return web.Response(status=fault.status, headers=headers, text=f"as asked: {fault.status}\n")
         if request.method not in ("PUT", "POST"):
             return web.Response(status=405, headers={"Allow": "PUT, POST"}, text="send PUT or POST\n")
         if _digest_ok(request.headers.get("Content-Digest"), sha256) is False:

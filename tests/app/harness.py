@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from callflow.app import Engine, EngineOptions
 from callflow.channels.sim.read import parse_scenario
 from callflow.clock import OutsideLoop, SystemClock, VirtualClock, run_virtual
-from callflow.delivery.misdeeds import Faults
 from callflow.delivery.receiver import Received, Receiver
+from callflow.delivery.receiver_faults import Faults
 from callflow.documents.accounts import Account
 from callflow.documents.settings import load_settings
 from callflow.engine.flow import Flow

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from callflow.delivery.misdeeds import Faults, Misdeed
+from callflow.delivery.receiver_faults import Fault, Faults
 from callflow.documents.shipped import examples_dir
 from callflow.events import CallBridged, CallEnded, DeliveryChanged, Noticed
 from callflow.state.database import Database
@@ -102,9 +102,7 @@ def test_a_receiver_that_fails_first_gets_it_in_the_end(tmp_path: Path) -> None:
         stage = Stage(tmp_path / "state", variables={"RECEIVER": url}, deliver=True, delivery_wait_s=15)
         return [event.change for event in stage.play(flow, {}).of(DeliveryChanged)]
 
-    changes, received = with_receiver(
-        tmp_path / "received", use, Faults([Misdeed(status=503, retry_after=1)])
-    )
+    changes, received = with_receiver(tmp_path / "received", use, Faults([Fault(status=503, retry_after=1)]))
     assert changes == ["queued", "sending", "waiting", "sending", "delivered"]
     assert [upload.status for upload in received] == [503, 201]
     assert received[0].sha256 == received[1].sha256

@@ -14,8 +14,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import callflow.cli
-from callflow.delivery.misdeeds import Faults, Misdeed
 from callflow.delivery.receiver import Receiver
+from callflow.delivery.receiver_faults import Fault, Faults
 from tests.delivery.support import State
 from tests.peers import free_port, wait_for_port
 
@@ -39,7 +39,7 @@ def state(tmp_path: Path) -> Path:
     made = State.make(tmp_path / "state")
 
     async def main() -> None:
-        receiver = Receiver(tmp_path / "r", Faults([Misdeed(status=410)]))
+        receiver = Receiver(tmp_path / "r", Faults([Fault(status=410)]))
         base = await receiver.start()
         url = base.replace("://", "://user:hunter2@")
         made.enqueue(f"{url}/dead.wav?token=hunter3", name="dead")

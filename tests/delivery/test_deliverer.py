@@ -16,8 +16,8 @@ import pytest
 
 from callflow.clock import VirtualClock, run_virtual
 from callflow.delivery import outbox
-from callflow.delivery.misdeeds import Faults, Misdeed
 from callflow.delivery.receiver import Receiver
+from callflow.delivery.receiver_faults import Fault, Faults
 from tests.delivery.support import SETTINGS, State, answer, raw_server, read_request
 
 
@@ -84,7 +84,7 @@ def test_the_schedule_in_virtual_time(tmp_path: Path) -> None:
     state = State.make(tmp_path / "s", clock)
 
     async def main() -> str:
-        receiver = Receiver(tmp_path / "r", Faults(always=Misdeed(status=503)))
+        receiver = Receiver(tmp_path / "r", Faults(always=Fault(status=503)))
         base = await receiver.start()
         delivery = state.enqueue(f"{base}/x")
         deliverer = state.deliverer()
@@ -112,7 +112,7 @@ def test_retry_after_and_410(tmp_path: Path) -> None:
     state = State.make(tmp_path / "s", clock)
 
     async def main() -> None:
-        faults = Faults([Misdeed(status=429, retry_after=333), Misdeed(status=404), Misdeed(status=410)])
+        faults = Faults([Fault(status=429, retry_after=333), Fault(status=404), Fault(status=410)])
         receiver = Receiver(tmp_path / "r", faults)
         base = await receiver.start()
         state.enqueue(f"{base}/x")

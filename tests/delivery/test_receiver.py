@@ -10,8 +10,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from callflow.delivery.misdeeds import Faults, Misdeed, parse_cut, parse_fail
 from callflow.delivery.receiver import Receiver, as_json, file_name
+from callflow.delivery.receiver_faults import Fault, Faults, parse_cut, parse_fail
 from callflow.errors import SettingsError
 from tests.delivery.support import State
 
@@ -71,7 +71,7 @@ def test_a_delivery_arrives_with_its_facts(tmp_path: Path) -> None:
 
 def test_what_is_not_whole_or_not_right_is_not_kept(tmp_path: Path) -> None:
     async def main() -> list[int]:
-        receiver = Receiver(tmp_path, Faults([Misdeed(cut=0.5)]))
+        receiver = Receiver(tmp_path, Faults([Fault(cut=0.5)]))
         base = await receiver.start()
         statuses = []
         async with aiohttp.ClientSession() as session:
@@ -113,10 +113,10 @@ def test_nothing_is_overwritten_but_the_same_again(tmp_path: Path) -> None:
 
 def test_faults_in_order(tmp_path: Path) -> None:
     async def main() -> list[object]:
-        slow = Misdeed(delay_s=0.2)
-        moved = Misdeed(status=307, location="/elsewhere")
-        later = Misdeed(status=503, retry_after=9)
-        receiver = Receiver(tmp_path, Faults([Misdeed(cut=0.0), later, moved, slow]))
+        slow = Fault(delay_s=0.2)
+        moved = Fault(status=307, location="/elsewhere")
+        later = Fault(status=503, retry_after=9)
+        receiver = Receiver(tmp_path, Faults([Fault(cut=0.0), later, moved, slow]))
         base = await receiver.start()
         seen: list[object] = []
         async with aiohttp.ClientSession() as session:

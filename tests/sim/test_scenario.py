@@ -1,4 +1,4 @@
-"""Scenarios: the JSON form, its schema, and the words of the command line mean the same."""
+"""Scenarios: the JSON form, its schema, and the flags mean the same."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
+from callflow.channels.sim.flags import Flags, overlay
 from callflow.channels.sim.read import load_scenario, parse_scenario
 from callflow.channels.sim.scenario import (
     Answers,
@@ -28,7 +29,6 @@ from callflow.channels.sim.scenario import (
     Timed,
     TransferTo,
 )
-from callflow.channels.sim.words import Words, overlay
 from callflow.cli import app_for
 from callflow.documents import schemas
 from callflow.errors import JsonSyntaxError, ScenarioError
@@ -173,19 +173,19 @@ def test_what_cannot_be_played_is_refused(value: object) -> None:
         parse_scenario(value, Path())
 
 
-# ---- words ------------------------------------------------------------------------------------
+# ---- flags ------------------------------------------------------------------------------------
 
 
-def laid(words: Words, document: Mapping[str, Any] | None = None) -> Scenario:
-    return parse(overlay(document or {}, words))
+def laid(flags: Flags, document: Mapping[str, Any] | None = None) -> Scenario:
+    return parse(overlay(document or {}, flags))
 
 
-def test_no_words_change_nothing() -> None:
-    assert laid(Words()) == Scenario()
+def test_no_flags_change_nothing() -> None:
+    assert laid(Flags()) == Scenario()
 
 
-def test_words_say_what_the_file_says() -> None:
-    words = Words(
+def test_flags_say_what_the_file_says() -> None:
+    flags = Flags(
         from_number="1",
         to_number="2",
         user_id="alice",
@@ -203,7 +203,7 @@ def test_words_say_what_the_file_says() -> None:
         callee_jitter="12.5",
         max_duration_s=60,
     )
-    assert laid(words) == parse(
+    assert laid(flags) == parse(
         {
             "from": "1",
             "to": "2",
@@ -239,20 +239,20 @@ def test_words_say_what_the_file_says() -> None:
     )
 
 
-def test_words_win_over_the_file() -> None:
+def test_flags_win_over_the_file() -> None:
     document = {"to": "1", "callee": {"reject": "USER_BUSY", "reject_after": 2}}
-    scenario = laid(Words(to_number="2", answer_after="never"), document)
+    scenario = laid(Flags(to_number="2", answer_after="never"), document)
     assert (scenario.to_number, scenario.callee.reply) == ("2", NeverAnswers())
     assert document == {"to": "1", "callee": {"reject": "USER_BUSY", "reject_after": 2}}
 
 
-def test_endpoints_by_words_do_what_the_callee_does_but_for_the_words() -> None:
-    words = Words(
+def test_endpoints_by_flags_do_what_the_callee_does_but_for_the_flags() -> None:
+    flags = Flags(
         callee_hangup_after=9,
         answer_after="1",
         endpoints=("a=3", "b=never", "c=CALL_REJECTED@2", 'd={"answer_after": 4}'),
     )
-    endpoints = laid(words).endpoints
+    endpoints = laid(flags).endpoints
     ends = (Timed(9, HangUp(), "answer"),)
     assert endpoints == {
         "a": Callee(Answers(3), Party(script=ends)),
@@ -263,30 +263,30 @@ def test_endpoints_by_words_do_what_the_callee_does_but_for_the_words() -> None:
 
 
 @pytest.mark.parametrize(
-    "words",
+    "flags",
     [
-        Words(answer_after="soon"),
-        Words(answer_after="nan"),
-        Words(answer_after="1", reject="USER_BUSY"),
-        Words(reject="busy"),
-        Words(dtmf=("1",)),
-        Words(dtmf=("x@1",)),
-        Words(callee_dtmf=("@1",)),
-        Words(caller_jitter="35ms"),
-        Words(callee_jitter="0,,1"),
-        Words(callee_jitter="0/"),
-        Words(hold=("3",)),
-        Words(transfer=("1002",)),
-        Words(transfer=("somebody:1002@3",)),
-        Words(endpoints=("desk",)),
-        Words(endpoints=("desk={",)),
-        Words(endpoints=("desk=sometimes",)),
+        Flags(answer_after="soon"),
+        Flags(answer_after="nan"),
+        Flags(answer_after="1", reject="USER_BUSY"),
+        Flags(reject="busy"),
+        Flags(dtmf=("1",)),
+        Flags(dtmf=("x@1",)),
+        Flags(callee_dtmf=("@1",)),
+        Flags(caller_jitter="35ms"),
+        Flags(callee_jitter="0,,1"),
+        Flags(callee_jitter="0/"),
+        Flags(hold=("3",)),
+        Flags(transfer=("1002",)),
+        Flags(transfer=("somebody:1002@3",)),
+        Flags(endpoints=("desk",)),
+        Flags(endpoints=("desk={",)),
+        Flags(endpoints=("desk=sometimes",)),
     ],
     ids=str,
 )
-def test_words_that_cannot_be_read_name_their_flag(words: Words) -> None:
+def test_flags_that_cannot_be_read_name_their_flag(flags: Flags) -> None:
     with pytest.raises(ScenarioError, match="--") as caught:
-        laid(words)
+        laid(flags)
     assert caught.value.hint
 
 

@@ -1,6 +1,6 @@
 """Layer 2: a pretend call as values: who says what, who answers when, and what each party does.
 
-Read from a scenario file by ``read.py``, from words of the command line by ``words.py``, or built in a
+Read from a scenario file by ``read.py``, from the flags of the command line by ``flags.py``, or built in a
 test. Moments are seconds: of the caller since the call's start, of a callee since it answered, unless
 an action says ``since`` otherwise.
 """

@@ -1,6 +1,6 @@
-"""Layer 2: a scenario from words of the command line: ``1@2.5``, ``USER_BUSY@3``, ``callee:blind:1002@5``.
+"""Layer 2: a scenario from flags: ``1@2.5``, ``USER_BUSY@3``, ``callee:blind:1002@5``.
 
-Words are brought into the scenario's JSON form and laid over the scenario file's, so that both ways mean the
+Flags are brought into the scenario's JSON form and laid over the scenario file's, so that both ways mean the
 same and are checked by one schema.
 """
 
@@ -26,7 +26,7 @@ _REJECT = re.compile(r"(?P<cause>[A-Z][A-Z_]+)(?:@(?P<at>\d+(?:\.\d+)?))?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
+class Flags:
     """The flags of ``callflow run`` that describe the call; None or empty: not given.
 
     Audio files are absolute paths. ``answer_after``: seconds or ``never``.
@@ -54,38 +54,38 @@ class Words:
     max_duration_s: float | None = None
 
 
-def overlay(document: Mapping[str, Any], words: Words) -> dict[str, Any]:
-    """``document`` (a scenario in JSON) with the words laid over it. Raises ScenarioError, naming the flag.
+def overlay(document: Mapping[str, Any], flags: Flags) -> dict[str, Any]:
+    """``document`` (a scenario in JSON) with the flags laid over it. Raises ScenarioError, naming the flag.
 
-    An endpoint given by words alone (``desk=3``) does what ``callee`` does, but for the words.
+    An endpoint given by a flag alone (``desk=3``) does what ``callee`` does, but for what the flag says.
     """
     scenario: dict[str, Any] = copy.deepcopy(dict(document))
-    _put(scenario, "from", words.from_number)
-    _put(scenario, "to", words.to_number)
-    _put(scenario, "user_id", words.user_id)
-    _put(scenario, "device_id", words.device_id)
-    _put(scenario, "max_duration_s", words.max_duration_s)
+    _put(scenario, "from", flags.from_number)
+    _put(scenario, "to", flags.to_number)
+    _put(scenario, "user_id", flags.user_id)
+    _put(scenario, "device_id", flags.device_id)
+    _put(scenario, "max_duration_s", flags.max_duration_s)
     caller = scenario.setdefault("caller", {})
-    _put(caller, "audio", words.caller_audio)
-    _put(caller, "loss", words.caller_loss)
-    caller.update(_jitter("--caller-jitter", words.caller_jitter))
-    _put(caller, "hangup_after", words.hangup_after)
+    _put(caller, "audio", flags.caller_audio)
+    _put(caller, "loss", flags.caller_loss)
+    caller.update(_jitter("--caller-jitter", flags.caller_jitter))
+    _put(caller, "hangup_after", flags.hangup_after)
     callee = scenario.setdefault("callee", {})
-    _put(callee, "audio", words.callee_audio)
-    _put(callee, "loss", words.callee_loss)
-    callee.update(_jitter("--callee-jitter", words.callee_jitter))
-    _put(callee, "hangup_after", words.callee_hangup_after)
-    _reply(callee, words.answer_after, words.reject)
+    _put(callee, "audio", flags.callee_audio)
+    _put(callee, "loss", flags.callee_loss)
+    callee.update(_jitter("--callee-jitter", flags.callee_jitter))
+    _put(callee, "hangup_after", flags.callee_hangup_after)
+    _reply(callee, flags.answer_after, flags.reject)
     parties = {"caller": caller, "callee": callee}
-    _act(caller, [_press("--dtmf", one) for one in words.dtmf])
-    _act(callee, [_press("--callee-dtmf", one) for one in words.callee_dtmf])
-    for one in words.hold:
+    _act(caller, [_press("--dtmf", one) for one in flags.dtmf])
+    _act(callee, [_press("--callee-dtmf", one) for one in flags.callee_dtmf])
+    for one in flags.hold:
         who, actions = _hold(one)
         _act(parties[who], actions)
-    for one in words.transfer:
+    for one in flags.transfer:
         who, action = _transfer(one)
         _act(parties[who], [action])
-    for one in words.endpoints:
+    for one in flags.endpoints:
         name, endpoint = _endpoint(one, callee)
         scenario.setdefault("endpoints", {})[name] = endpoint
     return scenario

@@ -12,7 +12,7 @@ from callflow.log import one_line
 _CONNECT_HINT = "is the server up, and the url's host and port right?"
 
 
-def fault(error: Exception, url: HttpUrl, progress: Progress) -> FetchError:
+def network_error(error: Exception, url: HttpUrl, progress: Progress) -> FetchError:
     """The FetchError for what aiohttp or the system raised. aiohttp's own texts hold the url: not used."""
     name = url.name
     match error:

@@ -1,4 +1,4 @@
-"""Layer 2: how the receiver misbehaves: a list of misdeeds, one a request. Sans-IO."""
+"""Layer 2: how the receiver misbehaves: one fault a request. Sans-IO."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from callflow.errors import SettingsError
 
 
 @dataclass(frozen=True, slots=True)
-class Misdeed:
+class Fault:
     """What is wrong with one answer. ``status`` 0: none of our own. ``cut``: 0 to 1 of the body.
 
     ``delay_s``: before the answer. ``bytes_per_s``: how slowly the body is read (0: at once).
@@ -29,14 +29,14 @@ class Misdeed:
 
 @dataclass(slots=True)
 class Faults:
-    """``misdeeds`` come first, one a request; ``always`` is for every request after them."""
+    """``once`` come first, one a request; ``always`` is for every request after them."""
 
-    misdeeds: list[Misdeed] = field(default_factory=list)
-    always: Misdeed = field(default_factory=Misdeed)
+    once: list[Fault] = field(default_factory=list)
+    always: Fault = field(default_factory=Fault)
 
-    def next(self) -> Misdeed:
+    def next(self) -> Fault:
         """What to do to the request that has come."""
-        return self.misdeeds.pop(0) if self.misdeeds else self.always
+        return self.once.pop(0) if self.once else self.always
 
 
 def parse_fail(text: str) -> tuple[int, int | None]:
