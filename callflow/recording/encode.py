@@ -47,7 +47,9 @@ def encode(spool: Spool, path: Path) -> Encoded:
     """
     part = part_of(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.is_dir():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            sync_folder(path.parent.parent)  # the name of a new month must outlast a power cut too
         encoded = _in_place(spool, path) if _is_final(spool) else None
         if encoded is None:
             _write(spool, part)

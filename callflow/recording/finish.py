@@ -6,7 +6,6 @@ then the spool goes. Whatever was done before a crash is done again, with the sa
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from callflow.clock import SystemClock
 from callflow.errors import CallflowError
+from callflow.log import logger
 from callflow.recording.crashpoints import crash_point
 from callflow.recording.encode import encode
 from callflow.recording.messages import SpoolClosed
@@ -29,9 +29,9 @@ from callflow.recording.outcome import (
     verdict,
 )
 from callflow.recording.recorder import OPEN, State
-from callflow.recording.spool import Spool, read_spool
+from callflow.recording.spool import Spool, read_spool, remove_spool
 from callflow.state.database import Database
-from callflow.state.folder import StateFolder
+from callflow.state.folder import StateFolder, safe_name
 from callflow.state.lock import FileLock
 from callflow.state.records import (
     DeliveryRow,
@@ -83,10 +83,15 @@ class Finisher:
             gone = done.state != State.FAILED or not spool.samples
             crash_point("between-commit-and-removal")
             if gone:
-                shutil.rmtree(folder, ignore_errors=True)
+                remove_spool(folder)
             return done
         except CallflowError as error:
             return self._fail(closed.id, closed.reason or "finishing", error.message)
+        except Exception as error:  # one damaged spool must not keep the others, or a start, from their way
+            logger.exception("finishing %s", folder)
+            return self._fail(
+                closed.id, closed.reason or "finishing", f"a fault of callflow's own: {error!r}"
+            )
         finally:
             lock.release(remove=gone)
 
@@ -147,10 +152,14 @@ class Finisher:
         )
 
     def _fail(self, recording_id: str, reason: str, message: str) -> Finished:
-        """Note a failure in the database, if that can be written, and give it back."""
+        """Note a failure in the database, if that can be written, and give it back. ``recording_id``: or the
+        name of its spool, if that is all that is known.
+        """
 
         def note(conn: sqlite3.Connection) -> RecordingRow:
-            row = find_recording(conn, recording_id)
+            row = find_recording(conn, recording_id) or next(
+                (row for row in list_recordings(conn) if safe_name(row.id) == recording_id), None
+            )
             if row is None:
                 return unlisted
             if row.state in FINAL:

@@ -148,8 +148,9 @@ class RecordingHost:
                 SpoolClosed(spec.id, str(self._writer.folder_of(spec)), now, "impossible", problem)
             )
             return [RecordingEvent(spec.id, "failed", str(State.FAILED), now, 0, "impossible", problem)]
+        recorder = Recorder(spec)  # before anything is open: it may raise
         spool = self._writer.open(spec, now, self._on_closed)
-        tap = RecordingTap(Recorder(spec), spool, self._writer, self)
+        tap = RecordingTap(recorder, spool, self._writer, self)
         self._taps[spec.id] = tap
         self._legs.setdefault(tap.recorder.leg, {})[spec.id] = tap
         self._by_spool[spool] = tap

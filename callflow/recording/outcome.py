@@ -90,7 +90,7 @@ def verdict(spool: Spool, reason: str, message: str) -> Verdict:
         return Verdict(State.CANCELLED, str(ended.get("reason", "")))
     if reason:
         return Verdict(State.READY if spool.samples else State.FAILED, reason, message)
-    if spool.began is None:
+    if spool.began is None and not spool.samples:
         return Verdict(State.CANCELLED, "recovered", recovered=True)
     if ended is None:
         return Verdict(State.READY, "recovered", _gaps(spool), recovered=True)

@@ -6,15 +6,15 @@ is never touched, however many processes use the state folder.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from callflow.errors import CallflowError
 from callflow.log import logger
 from callflow.recording.finish import Finished, Finisher
 from callflow.recording.messages import SpoolClosed
-from callflow.recording.spool import META
+from callflow.recording.spool import is_empty, remove_spool
 from callflow.state.folder import StateFolder
 from callflow.state.lock import FileLock
 
@@ -34,11 +34,18 @@ def _finish_spools(folder: StateFolder, finisher: Finisher) -> Iterator[Finished
         lock = _try(folder.lock_of(spool))
         if lock is None:
             continue
-        if not (spool / META).exists():  # its maker died before there was anything to record
-            shutil.rmtree(spool, ignore_errors=True)
+        if _is_empty(spool):
+            remove_spool(spool)
             lock.release(remove=True)
             continue
         yield finisher.finish_locked(spool, lock, SpoolClosed(spool.name, str(spool), 0.0))
+
+
+def _is_empty(spool: Path) -> bool:
+    try:
+        return is_empty(spool)
+    except OSError:
+        return False  # it cannot be read: the finisher says why
 
 
 def _cancel_lost(finisher: Finisher) -> list[Finished]:
@@ -62,7 +69,8 @@ def _clear_parts(folder: StateFolder) -> None:
         spool = folder.spool / part.name.removeprefix(".").rsplit(".", 2)[0]
         lock = _try(folder.lock_of(spool))
         if lock is not None:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
             lock.release(remove=not spool.is_dir())
 
 

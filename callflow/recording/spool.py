@@ -9,8 +9,11 @@ spool/ID/audio.wav     what was said so far, at the call's rate: a WAV whose hea
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +26,10 @@ META = "meta.json"
 JOURNAL = "journal.jsonl"
 AUDIO = "audio.wav"
 SAMPLE_BYTES = 2
+_MOST_CHANNELS = 32
 _VERSION = 2
 _ENDS = ("finishing", "cancelled")
+_NEEDED = {"started": ("time",), "finishing": ("time",), "cancelled": ("time",), "gap": ("length",)}
 
 
 def meta_bytes(spec: RecordingSpec, asked: float) -> bytes:
@@ -100,7 +105,7 @@ def read_spool(folder: Path) -> Spool:
         size = audio.stat().st_size if audio.exists() else 0
     except OSError as error:
         raise SpoolError(f"the spool {folder} cannot be read: {error.strerror}", hint=_HINT) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SpoolError(f"the spool {folder} is damaged: {META}: {error!r}", hint=_HINT) from error
     channels = len(spec.taps)
     samples = max(0, size - header_bytes(channels)) // (SAMPLE_BYTES * channels)
@@ -108,6 +113,21 @@ def read_spool(folder: Path) -> Spool:
 
 
 _HINT = f"the sound, if any, is in its {AUDIO}; most players play it as it is"
+
+
+def remove_spool(folder: Path) -> None:
+    """Remove a spool that is finished. Its sound goes first: a folder with sound but without ``meta.json`` is
+    damaged, not finished.
+    """
+    with suppress(OSError):
+        (folder / AUDIO).unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether its maker died before there was anything to record: no facts, and no sound."""
+    sizes = [path.stat().st_size if path.exists() else 0 for path in (folder / META, folder / AUDIO)]
+    return not sizes[0] and sizes[1] <= header_bytes(_MOST_CHANNELS)
 
 
 def _journal(path: Path) -> tuple[Mapping[str, Any], ...]:
@@ -118,9 +138,16 @@ def _journal(path: Path) -> tuple[Mapping[str, Any], ...]:
                 line = json.loads(raw)
             except ValueError:
                 continue  # cut off
-            if isinstance(line, dict):
+            if isinstance(line, dict) and _is_whole(line):
                 lines.append(line)
     return tuple(lines)
+
+
+def _is_whole(line: Mapping[str, Any]) -> bool:
+    """Whether it has the numbers that its kind has: a damaged line must not cost the recording."""
+    numbers = [line.get(name, 0) for name in ("time", "samples", "length")]
+    needed = [line.get(name) for name in _NEEDED.get(str(line.get("what")), ())]
+    return all(isinstance(number, int | float) and isfinite(number) for number in (*numbers, *needed))
 
 
 def _spec(plain: dict[str, Any]) -> RecordingSpec:

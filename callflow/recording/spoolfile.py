@@ -37,6 +37,7 @@ class SpoolFile:
         "_lock",
         "_lock_path",
         "_names_new",
+        "_noted",
         "_syncing",
         "folder",
         "samples",
@@ -51,6 +52,7 @@ class SpoolFile:
         self._lock: FileLock | None = None
         self._fd = -1
         self._names_new = True
+        self._noted = False
         self._syncing = threading.Lock()  # so that no descriptor is closed (and used anew) under a sync
 
     def open(self, spec: RecordingSpec, asked: float) -> None:
@@ -81,10 +83,11 @@ class SpoolFile:
     def append(self, frames: Samples) -> None:
         """Write ``frames`` (int16 ``[n, channels]``, C order). If it fails, whole samples are kept."""
         crash_point("appending")
-        data = memoryview(frames.data).cast("B")
+        data = frames.data.cast("B")
         written = 0
         try:
-            while written < len(data):
+            written = os.write(self._fd, data)
+            while written < len(data):  # a disk about to be full takes a part
                 written += os.write(self._fd, data[written:])
         except OSError:
             self.samples += written // self._frame_bytes
@@ -101,7 +104,8 @@ class SpoolFile:
         """Append a line to the journal; opened each time, since changes are rare and descriptors are not."""
         fd = os.open(self.folder / JOURNAL, _WRITE | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            os.write(fd, line)
+            self._noted = True
+            _write_all(fd, line)
         finally:
             os.close(fd)
 
@@ -111,7 +115,11 @@ class SpoolFile:
             if self._fd < 0:
                 return
             _sync_data(self._fd)
-            if self._names_new:  # the names, once
+            if self._noted:
+                self._noted = False
+                _sync_file(self.folder / JOURNAL)
+            if self._names_new:  # the facts and the names, once
+                _sync_file(self.folder / META)
                 sync_folder(self.folder)
                 sync_folder(self.folder.parent)
                 self._names_new = False
@@ -135,13 +143,26 @@ def _new_file(path: Path, data: bytes, mode: int) -> int:
     """Make a file that begins with ``data``; its descriptor, for appending."""
     fd = os.open(path, _WRITE | os.O_CREAT | os.O_APPEND | os.O_EXCL, mode)
     try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(fd, view) :]
+        _write_all(fd, data)
     except OSError:
         os.close(fd)
         raise
     return fd
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    """A disk that fills up may take a part first."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _sync_file(path: Path) -> None:
+    fd = os.open(path, _WRITE)
+    try:
+        _sync_data(fd)
+    finally:
+        os.close(fd)
 
 
 def allow_many_files() -> None:

@@ -42,10 +42,22 @@ class Failure(NamedTuple):
 
 class SpoolHandle:
     """One recording's spool as the pump's thread sees it. ``opened``: it is on disk; ``closed``: it is
-    complete and free; ``gap_samples``: written as silence because the queue was full.
+    complete and free; ``gap_samples``: written as silence because the queue was full; ``owed``: those of
+    them that were not handed over yet.
     """
 
-    __slots__ = ("closed", "failure", "file", "gap_samples", "on_closed", "opened", "spec", "time")
+    __slots__ = (
+        "closed",
+        "failure",
+        "file",
+        "gap_samples",
+        "on_closed",
+        "opened",
+        "owed",
+        "owed_at",
+        "spec",
+        "time",
+    )
 
     def __init__(self, spec: RecordingSpec, file: SpoolFile, time: float, on_closed: OnClosed) -> None:
         self.spec = spec
@@ -56,6 +68,8 @@ class SpoolHandle:
         self.closed = False
         self.failure: Failure | None = None
         self.gap_samples = 0
+        self.owed = 0
+        self.owed_at = 0
 
 
 class _Open(NamedTuple):
@@ -137,17 +151,21 @@ class SpoolWriter:
             if not spool.gap_samples:
                 logger.warning("recording %s: the disk is too slow, sound is lost", spool.spec.id)
             spool.gap_samples += len(frames)
-            self._hand((spool, _Gap(len(frames), at)))
+            spool.owed += len(frames)  # however long the disk stands still, this is one number
+            spool.owed_at = at + len(frames) - spool.owed
             return
+        self._pay(spool)
         self._put += frames.nbytes
         self._hand((spool, frames))
 
     def note(self, spool: SpoolHandle, line: Mapping[str, object]) -> None:
         """Append a line to the journal."""
+        self._pay(spool)
         self._hand((spool, line_bytes(line)))
 
     def close_spool(self, spool: SpoolHandle, time: float) -> None:
         """Nothing more comes: free the lock, then call ``on_closed``. ``time``: of the recording's end."""
+        self._pay(spool)
         self._hand((spool, _Close(time)))
 
     def kick(self) -> None:
@@ -178,6 +196,12 @@ class SpoolWriter:
         for spool in self._open.values():
             spool.file.close()
         self._open.clear()
+
+    def _pay(self, spool: SpoolHandle) -> None:
+        """Silence for what found no room."""
+        if spool.owed:
+            self._hand((spool, _Gap(spool.owed, spool.owed_at)))
+            spool.owed = 0
 
     def _hand(self, item: _Item) -> None:
         self._items_put += 1
@@ -246,7 +270,8 @@ class SpoolWriter:
         self._open.pop(id(spool), None)
         with suppress(OSError):  # a full disk often still has room for a line
             if spool.opened:
-                spool.file.note(line_bytes({"what": "failed", **failure._asdict()}))
+                # a line of its own: the one before may be cut off
+                spool.file.note(b"\n" + line_bytes({"what": "failed", **failure._asdict()}))
         with suppress(OSError):
             spool.file.close()
         spool.failure = failure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -83,11 +84,13 @@ class FileLock:
         if self._fd < 0:
             return
         fd, self._fd = self._fd, -1
-        if remove and sys.platform != "win32":
-            self.path.unlink(missing_ok=True)  # before unlocking: nobody can lock a file about to go
-        os.close(fd)
-        if remove and sys.platform == "win32":  # pragma: no cover
-            self.path.unlink(missing_ok=True)
+        if sys.platform == "win32":  # pragma: no cover
+            os.close(fd)
+        if remove:  # before unlocking: nobody can lock a file about to go
+            with contextlib.suppress(OSError):  # a free lock that stays does no harm
+                self.path.unlink(missing_ok=True)
+        if sys.platform != "win32":
+            os.close(fd)
 
 
 def _same_file(fd: int, path: Path) -> bool:
