@@ -88,10 +88,12 @@ class Leg:
         end = start + len(row)
         at = start
         for item, low, high in self.talk.within(start, end):
-            row[at - start : low - start] = 0
+            if at < low:
+                row[at - start : low - start] = 0
             item.sound.fill(row[low - start : high - start], low - item.start)
             at = high
-        row[at - start :] = 0
+        if at < end:
+            row[at - start :] = 0
         for key, low, high in self.keys.within(start, end):
             key.sound.fill(row[low - start : high - start], low - key.start)
         packet = self.rate * PACKET_MS // 1000

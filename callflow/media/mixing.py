@@ -30,8 +30,8 @@ def interleave(block: Samples, out: Samples) -> None:
 
     A channel at a time: four times as fast as numpy's own transposed copy.
     """
-    for channel, samples in enumerate(block):
-        out[:, channel] = samples
+    for channel in range(len(block)):
+        out[:, channel] = block[channel]
 
 
 def bridge_rows(rows: Samples, talkers: NDArray[np.intp], listener: NDArray[np.intp], n: int) -> None:
