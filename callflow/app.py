@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sqlite3
 import threading
 from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
@@ -278,9 +279,12 @@ class Engine:
             unsubscribe()
 
     async def _deliveries_of(self, recording_ids: Collection[str]) -> list[DeliveryRow]:
+        def find(conn: sqlite3.Connection) -> list[DeliveryRow]:
+            return [row for one in recording_ids for row in list_deliveries(conn, recording_id=one)]
+
         with self.clock.external():
-            rows = await self.database.arun(list_deliveries)
-        return [row for row in reversed(rows) if row.recording_id in recording_ids]
+            rows = await self.database.arun(find)
+        return sorted(rows, key=lambda row: (row.created_wall, row.id))
 
 
 class _Nobody:

@@ -46,7 +46,8 @@ class Ran:
     @property
     def failed(self) -> bool:
         """The flow or a document was at fault, or a recording could not be made."""
-        return bool(self.report.errors) or any(row.state == "FAILED" for row in self.recordings)
+        told = [event.state for event in self.report.recordings.values()]
+        return bool(self.report.errors) or "FAILED" in (*told, *(row.state for row in self.recordings))
 
     @property
     def queued(self) -> tuple[DeliveryRow, ...]:

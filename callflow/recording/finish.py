@@ -174,4 +174,5 @@ class Finisher:
         try:
             return finished(self._database.run(note), None)
         except CallflowError as error:
-            return finished(replace(unlisted, message=f"{message}; {error.message}"), None)
+            both = message if error.message in message else f"{message}; {error.message}"
+            return finished(replace(unlisted, message=both), None)

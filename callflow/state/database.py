@@ -103,24 +103,26 @@ class Database:
     # ---- the thread ---------------------------------------------------------------------------
 
     def _main(self) -> None:
-        going_on = True
-        while going_on:
-            first = self._queue.get()
-            batch: list[_Work] = []
-            work: _Work | None = first
-            while work is not None:
-                if work.done.set_running_or_notify_cancel():
-                    batch.append(work)
-                if len(batch) >= GROUP:
-                    break
-                try:
-                    work = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-            going_on = work is not None
-            if batch:
-                self._commit(batch)
+        while self._round():  # a call each: while we wait for work, no results are held
+            pass
         self._connection.close()
+
+    def _round(self) -> bool:
+        """Wait for work and commit what is there by then. False: that was the last."""
+        batch: list[_Work] = []
+        work = self._queue.get()
+        while work is not None:
+            if work.done.set_running_or_notify_cancel():
+                batch.append(work)
+            if len(batch) >= GROUP:
+                break
+            try:
+                work = self._queue.get_nowait()
+            except queue.Empty:
+                break
+        if batch:
+            self._commit(batch)
+        return work is not None
 
     def _commit(self, batch: list[_Work]) -> None:
         """One transaction for all, a savepoint for each."""
