@@ -78,7 +78,8 @@ def soak(state: Path, url: str) -> list[Footprint]:
 
     async def main() -> list[Footprint]:
         found = []
-        async with Engine(Stage(state, deliver=True).options(), clock) as engine:
+        stage = Stage(state, deliver=True, settings={"delivery.keep_delivered": False})
+        async with Engine(stage.options(), clock) as engine:
             for _ in range(ROUNDS):
                 calls = [engine.place_call(parse_scenario(dict(TALK), Path()), flow) for _ in range(CALLS)]
                 ids = [name for report in await asyncio.gather(*calls) for name in report.recordings]
