@@ -16,7 +16,9 @@ from callflow.cli._state_folder import DEFAULT_STATE, StateOption, opened_state
 from callflow.clock import iso
 from callflow.errors import RecordingError
 from callflow.log import mask_url
+from callflow.recording.spool import remove_spool
 from callflow.state.folder import StateFolder, safe_name
+from callflow.state.lock import FileLock
 from callflow.state.records import (
     DeliveryRow,
     RecordingRow,
@@ -124,10 +126,20 @@ def delete_command(
             names = database.run(partial(delete_recording, recording_id=recording, force=force))
             for name in names:
                 (folder.root / name).unlink(missing_ok=True)
+            _remove_spool(folder, recording)
             if output is Output.json:
                 show_json({"id": recording, "deleted": True, "files": names})
             else:
                 print(f"{recording}  deleted")
+
+
+def _remove_spool(folder: StateFolder, recording: str) -> None:
+    """What a recording that failed has kept; else the next start would finish it, and it were back."""
+    spool = folder.spool_of(recording)
+    lock = FileLock.try_acquire(folder.lock_of(spool))
+    if lock is not None:  # else it is being made at this moment (``--force``)
+        remove_spool(spool)
+        lock.release(remove=True)
 
 
 def _copy(source: Path, target: Path, total: int) -> None:

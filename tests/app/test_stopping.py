@@ -19,7 +19,7 @@ from callflow.channels.sim.read import parse_scenario
 from callflow.clock import Clock, SystemClock, VirtualClock, run_virtual
 from callflow.delivery.deliverer import Deliverer
 from callflow.engine.flow import Flow
-from callflow.errors import StorageError
+from callflow.errors import EncodeError, StorageError
 from callflow.events import Event, RecordingChanged
 from callflow.state.database import Database
 from callflow.state.folder import StateFolder
@@ -192,3 +192,25 @@ def test_a_listing_beside_a_live_call_takes_nothing(tmp_path: Path) -> None:
         database.close()
     assert (row.state, row.recovered) == ("READY", False)
     assert list(StateFolder.open(tmp_path).spools()) == []
+
+
+def test_a_failed_recording_that_is_deleted_does_not_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its spool is kept for another try; deleting it takes that too."""
+
+    def full(*_: object) -> None:
+        raise EncodeError("no space")
+
+    monkeypatch.setattr("callflow.recording.finish.encode", full)
+    played = Stage(tmp_path).play(TALK, {**LONG, "caller": {"hangup_after": 2}})
+    monkeypatch.undo()
+    (recording,) = played.recordings
+    assert recording.change == "failed"
+    folder = StateFolder.open(tmp_path)
+    assert len(list(folder.spools())) == 1
+    words = ["recordings", "delete", recording.recording_id, "--state", str(tmp_path)]
+    assert subprocess.run([sys.executable, "-m", "callflow", *words], check=False).returncode == 0
+    assert list(folder.spool.iterdir()) == []
+    again = Stage(tmp_path, seed=2).play(TALK, {**LONG, "caller": {"hangup_after": 1}})
+    assert {one.recording_id for one in again.of(RecordingChanged)} == set(again.report.recordings)
