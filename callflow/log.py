@@ -34,6 +34,11 @@ def mask_url(url: str) -> str:
     return urlunsplit((parts.scheme, netloc, path, query, ""))
 
 
+def mask_text(text: str) -> str:
+    """The same for a text that may be a url, in whatever key it stands."""
+    return mask_url(text) if "://" in text else text
+
+
 def _mask_parameter(part: str) -> str:
     """An empty value is no secret: Kazoo puts the file's name there. A bare word may be one."""
     name, equals, value = part.partition("=")

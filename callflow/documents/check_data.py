@@ -15,6 +15,7 @@ from callflow.documents.patterns import compile_pattern
 from callflow.documents.problems import Sheet, did_you_mean, token
 from callflow.documents.settings import Settings
 from callflow.errors import BadUrl
+from callflow.log import mask_text
 
 
 class UrlVerdict(NamedTuple):
@@ -214,5 +215,5 @@ def _about(part: Mapping[str, Any]) -> str:
 def _show(value: object) -> str:
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
-    text = f'"{value}"' if isinstance(value, str) else str(value)
+    text = f'"{mask_text(value)}"' if isinstance(value, str) else str(value)
     return text if len(text) <= 60 else text[:56] + '..."'

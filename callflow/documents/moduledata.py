@@ -10,6 +10,7 @@ from callflow.documents import schemas
 from callflow.documents.casting import cast
 from callflow.documents.judging import fault, is_type
 from callflow.documents.notes import Note
+from callflow.log import mask_text
 
 __all__ = ["Note", "Prepared", "prepare", "prepare_document"]
 
@@ -117,5 +118,5 @@ def _show(value: object) -> str:
         return {True: "true", False: "false", None: "null"}[value]
     if isinstance(value, dict | list):
         return "{...}" if isinstance(value, dict) else "[...]"
-    text = f'"{value}"' if isinstance(value, str) else str(value)
+    text = f'"{mask_text(value)}"' if isinstance(value, str) else str(value)
     return text if len(text) <= 60 else text[:57] + "..."

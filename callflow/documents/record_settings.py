@@ -14,6 +14,7 @@ from callflow.documents.casting import cast
 from callflow.documents.judging import fault, is_type
 from callflow.documents.notes import Note
 from callflow.documents.settings import Origin, Settings
+from callflow.log import mask_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,5 +257,5 @@ def _say(value: object) -> str:
         return {True: "true", False: "false", None: "null"}[value]
     if isinstance(value, dict | list):
         return "{...}" if isinstance(value, dict) else "[...]"
-    text = str(value)
+    text = mask_text(str(value))
     return text if len(text) <= 60 else text[:57] + "..."

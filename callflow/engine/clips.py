@@ -62,7 +62,7 @@ class ClipFinder:
         found = self.prompt(name, parts[2] if len(parts) > 2 else language) if name else ()
         if not found:
             raise MissingDocument(
-                f"no prompt for {media_id!r}", hint="Write prompt://system_media/NAME/en-us."
+                f"no prompt for {mask_url(media_id)!r}", hint="Write prompt://system_media/NAME/en-us."
             )
         return found
 

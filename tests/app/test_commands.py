@@ -157,6 +157,35 @@ def test_a_flow_at_fault_is_exit_code_1(tmp_path: Path, flow: object, code: str)
     assert "Traceback" not in result.output
 
 
+SECRET_URL = "http://me:hunter2@127.0.0.1:9/x?key=hunter3"
+
+
+@pytest.mark.parametrize(
+    "flow",
+    [
+        node("record_call", action="start", url=SECRET_URL),
+        node("record_call", action="start", url="put", method=SECRET_URL, silence_detection=SECRET_URL),
+        node("webhook", uri=SECRET_URL, http_verb=SECRET_URL),
+        node("play", id=SECRET_URL),
+        node("play", id=SECRET_URL.replace("http", "prompt", 1)),
+        node("play", id=SECRET_URL.replace("http", "ftp", 1)),
+    ],
+    ids=json.dumps,
+)
+def test_no_command_tells_what_is_secret_in_a_url(tmp_path: Path, flow: dict[str, Any]) -> None:
+    file = tmp_path / "flow.json"
+    where = ("--state", tmp_path / "state")
+    printed = [run(tmp_path, flow, "--delivery-wait", "0.2", "-o", form).output for form in ("text", "json")]
+    printed += [command(name, file, "-o", "json").output for name in ("check", "explain")]
+    printed += [command(name, "list", *where, "-o", "json").output for name in ("recordings", "deliveries")]
+    for name in ("recordings", "deliveries"):
+        for row in json.loads(command(name, "list", *where, "-o", "json").output):
+            printed += [
+                command(name, "show", row["id"], *where, "-o", form).output for form in ("text", "json")
+            ]
+    assert "hunter" not in "".join(printed)
+
+
 @pytest.mark.parametrize(
     "words",
     [
