@@ -1,8 +1,8 @@
 """Layer 2: named places where a test may kill the process: ``CALLFLOW_CRASH_AT=name[:n]`` dies with SIGKILL
 at the n-th time it gets there. Without the variable a crash point does nothing.
 
-The places: ``in-tick``, ``appending``, ``header-written``, ``encoding``, ``between-rename-and-commit`` (it has
-its final name), ``between-commit-and-removal``, ``sending``.
+The places: ``in-tick``, ``appending``, ``header-written``, ``encoding``, ``between-rename-and-commit``
+(it has its final name), ``between-commit-and-removal``, ``sending``.
 """
 
 from __future__ import annotations
