@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from callflow.documents.check import Problem, Surroundings, UrlVerdict
     from callflow.documents.settings import Settings
 
+LONGEST_POINTER = 200
+
 
 def main(
     paths: Annotated[
@@ -134,7 +136,7 @@ def _print(problems: list[Problem], files: int) -> None:
         line.append("  ").append(problem.code, style=colours[problem.level])
         line.append(f"  {problem.level}: {problem.message}", style="not bold")
         if problem.pointer:
-            line.append(f" ({problem.pointer})", style="not bold dim")
+            line.append(f" ({_short(problem.pointer)})", style="not bold dim")
         if problem.hint:
             line.append(f"; {problem.hint}", style="not bold green")
         console.print(line, soft_wrap=True)
@@ -143,3 +145,8 @@ def _print(problems: list[Problem], files: int) -> None:
     console.print(
         f"{files} file{'s' * (files != 1)}: {said or 'no problems'}", soft_wrap=True, highlight=False
     )
+
+
+def _short(pointer: str) -> str:
+    """A pointer as a line of text can hold it: line and column say the place, ``-o json`` has it whole."""
+    return pointer if len(pointer) <= LONGEST_POINTER else f"{pointer[:60]} … {pointer[-60:]}"

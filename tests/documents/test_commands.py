@@ -183,3 +183,15 @@ def test_a_thousand_documents_are_checked_without_heavy_imports(tmp_path: Path) 
         timeout=60,
     )
     assert done.stdout.splitlines()[-2:] == ["1000 files: no problems", "[]"]
+
+
+def test_a_pointer_into_a_very_deep_flow_stays_a_line(tmp_path: Path) -> None:
+    deep: dict[str, object] = {"module": "noop", "data": {}}
+    text = json.dumps(deep)
+    for _ in range(1200):
+        text = f'{{"module": "noop", "data": {{}}, "children": {{"_": {text}}}}}'
+    (tmp_path / "deep.json").write_text(f'{{"flow": {text}, "numbers": ["1"]}}')
+    shown = _run("check", "deep.json", cwd=tmp_path).stdout.splitlines()[0]
+    assert "CF-CHK-020" in shown and " … " in shown and len(shown) < 400
+    (whole,) = json.loads(_run("check", "deep.json", "-o", "json", cwd=tmp_path).stdout)["problems"]
+    assert len(whole["pointer"]) > 1000
