@@ -368,7 +368,7 @@ def scan(text: str, max_depth: int, max_integer: int) -> Scan:
         outcome.value, outcome.top = scanner.document()
         outcome.readable = True
     except JsonSyntaxError:
-        pass
+        pass  # the scanner has noted it among its faults, and what it read until then is of no use
     outcome.faults = scanner.faults()
     return outcome
 

@@ -78,7 +78,7 @@ def examine(text: str | bytes, file: str = "") -> Parsed:
         try:
             return Parsed(file, text, _plain(text))
         except (ValueError, RecursionError):
-            pass
+            pass  # the slow scanner below says what is wrong, and where
     scanned = scan(text, MAX_DEPTH, MAX_INTEGER)
     return Parsed(file, text, scanned.value, scanned.readable, (*faults, *scanned.faults), scanned)
 

@@ -143,7 +143,9 @@ def test_a_conflict_with_another_file_is_sent_on_the_new_revision(tmp_path: Path
         ("GET /db/rec-1", "200 OK", other),
         (f"PUT /db/rec-1/{NAME}?rev=2-b", "201 Created", {"ok": True}),
     )
-    play(tmp_path, couch)
+    state, delivery = play(tmp_path, couch)
+    assert state.changes(delivery) == ["sending", "delivered"]
+    assert couch.seen[-1].body == BODY
 
 
 def test_a_missing_database_is_made(tmp_path: Path) -> None:
@@ -154,7 +156,9 @@ def test_a_missing_database_is_made(tmp_path: Path) -> None:
         ("PUT /db/rec-1", "201 Created", {"ok": True, "rev": "1-a"}),
         (f"PUT /db/rec-1/{NAME}?rev=1-a", "202 Accepted", {"ok": True}),
     )
-    play(tmp_path, couch)
+    state, delivery = play(tmp_path, couch)
+    assert state.changes(delivery) == ["sending", "delivered"]
+    assert couch.seen[-1].body == BODY
 
 
 def test_a_database_that_may_not_be_made(tmp_path: Path) -> None:

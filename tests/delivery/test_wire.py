@@ -261,8 +261,9 @@ def test_an_answers_endless_body_does_not_matter(tmp_path: Path) -> None:
 
     async def main() -> None:
         async with raw_server(handle) as base:
-            state.enqueue(f"{base}/x")
+            delivery = state.enqueue(f"{base}/x")
             await state.deliver(patient(0.3))
+            assert state.changes(delivery) == ["sending", "delivered"]
 
     asyncio.run(main())
     state.database.close()

@@ -296,9 +296,10 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = (DOCS / "scenarios.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("block", re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL))
-def test_every_scenario_of_the_page_can_be_played(block: str) -> None:
-    parse_scenario(json.loads(block), DOCS)
+def test_every_scenario_of_the_page_can_be_played() -> None:
+    blocks = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+    played = [parse_scenario(json.loads(block), DOCS) for block in blocks]
+    assert played and all(scenario != Scenario() for scenario in played), "each says something"
 
 
 def test_the_page_names_every_key_and_only_flags_that_exist() -> None:
