@@ -42,6 +42,7 @@ async def run_call(call: Call, flow: Flow, modules: Mapping[str, Module]) -> Cal
         )
     )
     call.start()
+    run: CallRun | None = None
     try:
         walk = await Walker(call, modules).run(flow)
         if walk is WalkEnd.HANDED_OVER:
@@ -51,6 +52,8 @@ async def run_call(call: Call, flow: Flow, modules: Mapping[str, Module]) -> Cal
         await call.recordings.all_ended()
     finally:
         await call.hangup("NORMAL_TEMPORARY_FAILURE")
+        if run is None:  # cancelled: the call has ended all the same, and is told to have
+            _ended(call, WalkEnd.HANGUP, start)
         await call.close()
     return run
 

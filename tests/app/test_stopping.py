@@ -61,7 +61,9 @@ def test_a_signal_ends_the_call_and_finishes_its_recording(tmp_path: Path, stop:
         told, errors = process.communicate(timeout=10)
     assert process.returncode == 128 + stop
     assert errors.strip() in ("", "Aborted!", "Aborted.")
-    last = [json.loads(line) for line in told.splitlines()][-1]
+    events = [json.loads(line) for line in told.splitlines()]
+    assert [event["event"] for event in events].count("call.ended") == 1
+    last = events[-1]
     assert (last["event"], last["change"], last["reason"]) == ("recording", "ready", "hangup")
     assert list((tmp_path / "s" / "spool").iterdir()) == []
 
