@@ -290,7 +290,12 @@ class Engine:
 class _Nobody:
     """The dialer of an engine without calls: each call brings its own."""
 
-    async def dial(self, target: DialTarget, *, caller: Party, rate: int, call_id: str) -> Channel:
+    def expand(self, target: DialTarget) -> list[DialTarget]:
+        return [target]
+
+    async def dial(
+        self, target: DialTarget, *, caller: Party, rate: int, call_id: str, near: str = ""
+    ) -> Channel:
         raise EngineError(f"nobody can be rung: {target.endpoint} {target.id}")
 
 

@@ -12,7 +12,9 @@ whether trying again can help. ``fix`` is what helps in most cases: the code's l
     ├── StateError               CF-STA-000   an event that a state machine does not allow
     ├── MediaError               CF-MED-000   audio cannot be made, read or moved
     │   ├── AudioFileError       CF-MED-001   an audio file that cannot be read or written
-    │   └── ToneError            CF-MED-002   a tone specification that cannot be read
+    │   ├── ToneError            CF-MED-002   a tone specification that cannot be read
+    │   ├── NoMediaPort          CF-MED-003   all RTP ports are in use
+    │   └── WorkerGone           CF-MED-004   a media process has died
     ├── RecordingError           CF-REC-000   a recording cannot be made or finished
     │   ├── SpoolError           CF-REC-001   the spool cannot be written or read
     │   ├── EncodeError          CF-REC-002   the audio cannot be brought into its file format
@@ -30,6 +32,11 @@ whether trying again can help. ``fix`` is what helps in most cases: the code's l
     │   ├── TooManyBranches      CF-ENG-002   more branches than max_branch_count
     │   ├── NoFlow               CF-ENG-003   no flow for this number
     │   └── MissingVariable      CF-ENG-004   a placeholder that nothing resolves
+    ├── SipError                 CF-SIP-000   a SIP call cannot be made or taken
+    │   ├── MalformedMessage     CF-SIP-001   bytes that are not a SIP message we can use
+    │   ├── BadDescription       CF-SIP-002   an SDP that cannot be read or agreed on
+    │   ├── TransportFailed      CF-SIP-003   a SIP message could not be sent
+    │   └── ListenError          CF-SIP-004   an address that cannot be listened on
     ├── CallGone                 CF-CAL-001   the caller has hung up (control flow, not a fault)
     └── ScenarioError            CF-SIM-000   a pretend call's scenario that cannot be played
 """
@@ -125,6 +132,22 @@ class ToneError(MediaError):
 
     code = "CF-MED-002"
     fix = 'Write it as FreeSWITCH does: %(on_ms,off_ms,hertz), such as "%(500,500,440)".'
+
+
+class NoMediaPort(MediaError):
+    """All RTP ports are in use."""
+
+    code = "CF-MED-003"
+    fix = "Give serve more ports (--media-ports), or put fewer calls on this machine."
+    retryable = True
+
+
+class WorkerGone(MediaError):
+    """A media process has died."""
+
+    code = "CF-MED-004"
+    fix = "Its recordings are recovered by themselves; the log says why it died."
+    retryable = True
 
 
 class RecordingError(CallflowError):
@@ -248,6 +271,42 @@ class MissingVariable(EngineError):
 
     code = "CF-ENG-004"
     fix = "Give it: --var NAME=VALUE."
+
+
+class SipError(CallflowError):
+    """A SIP call cannot be made or taken."""
+
+    code = "CF-SIP-000"
+    fix = "Read the message: it names the peer and what is wrong."
+
+
+class MalformedMessage(SipError):
+    """Bytes that are not a SIP message we can use."""
+
+    code = "CF-SIP-001"
+    fix = "Mend the peer that sent it; docs/sip.md says what is answered."
+
+
+class BadDescription(SipError):
+    """An SDP that cannot be read or agreed on."""
+
+    code = "CF-SIP-002"
+    fix = "Offer RTP/AVP or RTP/SAVP audio with PCMU, PCMA or G722."
+
+
+class TransportFailed(SipError):
+    """A SIP message could not be sent."""
+
+    code = "CF-SIP-003"
+    fix = "Is the peer up, and reachable from this machine?"
+    retryable = True
+
+
+class ListenError(SipError):
+    """An address that cannot be listened on."""
+
+    code = "CF-SIP-004"
+    fix = "Choose another address or port with --bind; who listens on this one?"
 
 
 class CallGone(CallflowError):

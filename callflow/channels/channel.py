@@ -7,7 +7,7 @@ Hangup causes are the Q.850 names that Kazoo and FreeSWITCH use (``NORMAL_CLEARI
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -118,7 +118,8 @@ class Channel(Protocol):
 @dataclass(frozen=True, slots=True)
 class DialTarget:
     """Whom to ring. ``endpoint`` is ``device``, ``user`` or ``number``; ``id`` its id or the number;
-    ``document`` the device's (or user's) document.
+    ``document`` the device's (or user's) document. ``contact``: which of several ways to it (see
+    ``Dialer.expand``); empty: the only one.
     """
 
     endpoint: str
@@ -126,13 +127,22 @@ class DialTarget:
     document: Mapping[str, Any] = field(default_factory=dict)
     delay_s: float = 0.0
     headers: Mapping[str, str] = field(default_factory=dict)
+    contact: str = ""
 
 
 class Dialer(Protocol):
     """Where outbound legs come from."""
 
-    async def dial(self, target: DialTarget, *, caller: Party, rate: int, call_id: str) -> Channel:
+    def expand(self, target: DialTarget) -> Sequence[DialTarget]:
+        """The ways to ``target`` that ring at the same time (a device registered twice: one for each
+        contact), at least one: a target that cannot be reached is itself.
+        """
+
+    async def dial(
+        self, target: DialTarget, *, caller: Party, rate: int, call_id: str, near: str = ""
+    ) -> Channel:
         """Start to call ``target``; the channel's events tell how it goes. ``call_id``: of the new leg.
+        ``near``: the leg that it will talk with, whose media process it should share.
 
         Its leg is already in the pump when this returns. A target that cannot be rung at all is a channel
         that ends at once (``USER_NOT_REGISTERED``, ``UNALLOCATED_NUMBER`` ...).

@@ -47,7 +47,8 @@ class Ringing:
         fail_on_single_reject: bool,
     ) -> None:
         self._call = call
-        self._targets = targets
+        dialer = call.services.dialer
+        self._targets = targets = [way for target in targets for way in dialer.expand(target)]
         self._ringback = ringback or RINGBACK
         self._playback = ""
         self._early: int | None = None
@@ -95,7 +96,11 @@ class Ringing:
     async def _dial(self, index: int) -> None:
         call, target = self._call, self._targets[index]
         channel = await call.services.dialer.dial(
-            target, caller=call.party, rate=call.line.channel.rate, call_id=call.services.ids.call_id()
+            target,
+            caller=call.party,
+            rate=call.line.channel.rate,
+            call_id=call.services.ids.call_id(),
+            near=call.leg,
         )
         leg = Leg(channel, lambda which, event: self._news.put_nowait((which, event)))
         self._legs[index] = leg

@@ -22,6 +22,7 @@ from callflow.media.messages import (
     Say,
     SayDone,
     SendDigits,
+    SetStream,
     StopPlay,
     Unbridge,
 )
@@ -29,7 +30,7 @@ from callflow.media.plane import Plane
 from callflow.media.sound import Part, Sound
 from callflow.media.tones import DTMF_HZ, dtmf
 
-_OnLeg = RemoveLeg | Say | Hush | Press | Unbridge | Hold | Play | StopPlay | SendDigits
+_OnLeg = RemoveLeg | SetStream | Say | Hush | Press | Unbridge | Hold | Play | StopPlay | SendDigits
 
 
 class PumpSide(Protocol):

@@ -43,8 +43,9 @@ class Leg:
         self.rate = command.rate
         self.row = -1
         self.born = now
-        self.delay = max(0, round(command.source.delay_s * command.rate))
-        self._masks = packet_masks(command.source)
+        source = command.source if isinstance(command.source, PretendSource) else PretendSource()
+        self.delay = max(0, round(source.delay_s * command.rate))
+        self._masks = packet_masks(source)
         self.talk: Track[bool] = Track()  # what the party says; False: hushed
         self.keys: Track[None] = Track()  # audible digits, in place of what it says
         self.plays: Track[Play] = Track()  # what is played to it

@@ -7,7 +7,7 @@ the caller's thread or in a process of its own. Times are seconds on the engine'
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 # ---- where in the sound --------------------------------------------------------------------
@@ -85,8 +85,74 @@ class PretendSource:
     jitter_ms: tuple[float, ...] = ()
 
 
-Source = PretendSource
-"""What a leg's ``read`` comes from. RTP sources join this union later."""
+@dataclass(frozen=True, slots=True)
+class RtpPlace:
+    """A local UDP port for RTP (and the next one for RTCP), reserved from a ``MediaPort``'s pool.
+
+    ``host``: the address that is announced in SDP; ``worker``: the media process that has it.
+    """
+
+    host: str
+    port: int
+    worker: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SrtpKey:
+    """Keying of one direction (SDES, RFC 4568). ``key``: master key and salt, 30 bytes for both suites."""
+
+    suite: str  # AES_CM_128_HMAC_SHA1_80 | AES_CM_128_HMAC_SHA1_32
+    key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RtpStream:
+    """What was agreed for a leg's sound (RFC 3264): all that the media needs of both descriptions.
+
+    ``codec``: ``PCMU``, ``PCMA`` or ``G722``, sent with ``payload``. ``accepts``: payload type and codec of
+    all that may come. ``host`` and ``port``: where the peer wants its RTP. ``ptime_ms``: of what is sent
+    (what comes says by itself). ``event_payload``: of telephone-events, ``-1``: none were agreed (then
+    digits are looked for in the sound, and sent as sound). ``noise_payload``: comfort noise (RFC 3389),
+    ``-1``: none. ``sends`` and ``receives`` are ours: hold by the peer is ``receives`` or both False.
+    ``latch``: follow the real source of the packets (symmetric RTP behind NAT) instead of taking only those
+    from ``host:port``.
+    ``rtcp_port`` 0: ``port + 1``; ``rtcp_mux``: RTCP on the RTP port.
+    """
+
+    codec: str
+    payload: int
+    accepts: tuple[tuple[int, str], ...]
+    host: str
+    port: int
+    ptime_ms: int = 20
+    event_payload: int = -1
+    event_rate: int = 8000
+    noise_payload: int = -1
+    sends: bool = True
+    receives: bool = True
+    latch: bool = True
+    rtcp_port: int = 0
+    rtcp_mux: bool = False
+    key_in: SrtpKey | None = None
+    key_out: SrtpKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RtpSource:
+    """A leg whose party is on the network. ``stream`` None: nothing is agreed yet (nothing is sent or taken).
+
+    ``jitter_ms``: how long packets are held for those that come late (playout delay). ``timeout_s``:
+    without any packet for so long, while the peer is to send, ``RtpLost`` is told (0: never).
+    """
+
+    place: RtpPlace
+    stream: RtpStream | None = None
+    jitter_ms: int = 60
+    timeout_s: float = 0.0
+
+
+Source = PretendSource | RtpSource
+"""What a leg's ``read`` comes from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +260,30 @@ class SendDigits:
     gap_s: float = 0.1
 
 
-LegCommand = AddLeg | RemoveLeg | Say | Hush | Press | Bridge | Unbridge | Hold | Play | StopPlay | SendDigits
+@dataclass(frozen=True, slots=True)
+class SetStream:
+    """An RTP leg's agreement is made or changed (answer, early media, re-INVITE). Nothing recorded is lost by
+    it. ``None``: nothing is sent or taken any more.
+    """
+
+    leg: str
+    stream: RtpStream | None
+
+
+LegCommand = (
+    AddLeg
+    | RemoveLeg
+    | SetStream
+    | Say
+    | Hush
+    | Press
+    | Bridge
+    | Unbridge
+    | Hold
+    | Play
+    | StopPlay
+    | SendDigits
+)
 
 
 # ---- events ---------------------------------------------------------------------------------
@@ -244,4 +333,43 @@ class SayDone:
     message: str = ""
 
 
-LegEvent = Digit | DigitHeard | PlaybackDone | SayDone
+@dataclass(frozen=True, slots=True)
+class RtpBegan:
+    """The first packet of an RTP leg was taken (again after each latching): from where."""
+
+    leg: str
+    time: float
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class RtpLost:
+    """Nothing has come on an RTP leg for ``silent_s`` seconds (its ``timeout_s``); told once a silence."""
+
+    leg: str
+    time: float
+    silent_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RtpReport:
+    """What an RTP leg has seen in its life, told when it is removed. ``strangers``: packets from elsewhere,
+    refused; ``late``: came after their time, ``lost``: never came. ``jitter_ms``: RFC 3550 6.4.1, at the end.
+    ``loss_there``: fraction that the peer's last RTCP report says it has lost; ``round_trip_ms``: -1 unknown.
+    """
+
+    leg: str
+    time: float
+    sent: int
+    received: int
+    lost: int
+    late: int
+    duplicates: int
+    strangers: int
+    jitter_ms: float
+    loss_there: float = 0.0
+    round_trip_ms: float = -1.0
+
+
+LegEvent = Digit | DigitHeard | PlaybackDone | SayDone | RtpBegan | RtpLost | RtpReport

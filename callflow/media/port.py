@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from callflow.media.messages import RtpPlace
+
 MediaHandler = Callable[[object], None]
 
 
@@ -19,3 +21,16 @@ class MediaPort(Protocol):
 
     def subscribe(self, handler: MediaHandler, *, leg: str | None = None) -> Callable[[], None]:
         """Get every media event, or those of one leg; call what comes back to stop."""
+
+
+class RtpPorts(Protocol):
+    """Local RTP ports, bound before they are needed: what an SDP answer announces is open already."""
+
+    def take(self, near: str = "") -> RtpPlace:
+        """A free port, on the worker that has the leg ``near`` if that is given. Does not wait. Raises
+        ``NoMediaPort`` when none is free. ``AddLeg`` with an ``RtpSource`` makes it the leg's, and
+        ``RemoveLeg`` frees it.
+        """
+
+    def give_back(self, place: RtpPlace) -> None:
+        """Free a port that never became a leg's."""

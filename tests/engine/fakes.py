@@ -245,7 +245,12 @@ class FakeDialer:
         self.channels: dict[str, FakeChannel] = {}
         self.dialled: list[tuple[float, str]] = []
 
-    async def dial(self, target: DialTarget, *, caller: Party, rate: int, call_id: str) -> FakeChannel:
+    def expand(self, target: DialTarget) -> list[DialTarget]:
+        return [target]
+
+    async def dial(
+        self, target: DialTarget, *, caller: Party, rate: int, call_id: str, near: str = ""
+    ) -> FakeChannel:
         assert rate == RATE
         self.dialled.append((self.clock.now(), target.id))
         channel = FakeChannel(self.media, call_id, Direction.OUTBOUND, caller)

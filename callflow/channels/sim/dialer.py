@@ -15,7 +15,12 @@ class SimDialer:
         self._scenario = scenario
         self._stage = stage
 
-    async def dial(self, target: DialTarget, *, caller: Party, rate: int, call_id: str) -> SimChannel:
+    def expand(self, target: DialTarget) -> list[DialTarget]:
+        return [target]
+
+    async def dial(
+        self, target: DialTarget, *, caller: Party, rate: int, call_id: str, near: str = ""
+    ) -> SimChannel:
         owner = str(target.document.get("owner_id", ""))
         callee = self._scenario.callee_for(target.id, owner)
         party = Party(
