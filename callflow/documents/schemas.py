@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 Schema = dict[str, Any]
 
-SETTINGS_DOCUMENTS = ("media", "callflow", "delivery")
+SETTINGS_DOCUMENTS = ("media", "callflow", "delivery", "sip")
 _NODE = "node.json"
 
 

@@ -66,6 +66,32 @@ class DeliverySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class SipSettings:
+    """``system_config/sip.json``. Times in seconds unless the name says ``ms``."""
+
+    user_agent: str
+    codecs: tuple[str, ...]  # PCMU | PCMA | G722, the best first
+    ptime_ms: int
+    srtp: str  # off | optional | required
+    jitter_ms: int
+    rtp_timeout_s: int  # 0: never
+    rtp_hold_timeout_s: int  # 0: never
+    session_expires_s: int  # 0: no session timer
+    session_min_s: int
+    max_calls: int
+    max_calls_per_account: int
+    registration_min_s: int
+    registration_max_s: int
+    max_contacts: int
+    nonce_s: int
+    failed_auth_per_minute: int
+    ban_s: int
+    open_on_loopback: bool
+    gateway_rest_s: int
+    drain_s: int
+
+
+@dataclass(frozen=True, slots=True)
 class Origin:
     """Where a value came from: ``default``, ``shipped``, ``user``, ``argument``, ``account``,
     ``node``; and the file."""
@@ -81,6 +107,7 @@ class Settings:
     media: MediaSettings
     callflow: CallflowSettings
     delivery: DeliverySettings
+    sip: SipSettings
     origins: dict[str, Origin]
 
 
@@ -190,7 +217,11 @@ def _settle(layers: Mapping[str, list[_Layer]], base: Settings | None = None) ->
             values = _lay_over(values, document, schema, origin, name, origins)
         found[name] = values
     return Settings(
-        _media(found["media"]), _callflow(found["callflow"]), _delivery(found["delivery"]), origins
+        _media(found["media"]),
+        _callflow(found["callflow"]),
+        _delivery(found["delivery"]),
+        _sip(found["sip"]),
+        origins,
     )
 
 
@@ -244,3 +275,7 @@ def _callflow(values: Mapping[str, Any]) -> CallflowSettings:
 
 def _delivery(values: Mapping[str, Any]) -> DeliverySettings:
     return DeliverySettings(**{**values, "allow_networks": tuple(values["allow_networks"])})
+
+
+def _sip(values: Mapping[str, Any]) -> SipSettings:
+    return SipSettings(**{**values, "codecs": tuple(values["codecs"])})

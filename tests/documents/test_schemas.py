@@ -20,6 +20,7 @@ from callflow.documents.settings import (
     CallRecordingSettings,
     DeliverySettings,
     MediaSettings,
+    SipSettings,
 )
 from callflow.documents.shipped import schemas_dir, system_config_dir
 from callflow.errors import MissingDocument
@@ -116,6 +117,7 @@ def test_the_shipped_document_holds_the_defaults(name: str) -> None:
         ("media", "call_recording", CallRecordingSettings),
         ("callflow", "", CallflowSettings),
         ("delivery", "", DeliverySettings),
+        ("sip", "", SipSettings),
     ],
 )
 def test_settings_have_a_field_for_every_key(name: str, inner: str, kind: type) -> None:
