@@ -50,15 +50,17 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The machine's clock. ``origin``: its monotonic seconds at engine time 0, the same for all processes of
+    this machine; now, if not given.
+    """
 
     virtual = False
 
-    def __init__(self) -> None:
-        self._start = time.monotonic()
+    def __init__(self, origin: float | None = None) -> None:
+        self.origin = time.monotonic() if origin is None else origin
 
     def now(self) -> float:
-        return time.monotonic() - self._start
+        return time.monotonic() - self.origin
 
     def wall(self) -> float:
         return time.time()
