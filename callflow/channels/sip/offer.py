@@ -31,10 +31,10 @@ _TURNED = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What we can do on a leg. ``codecs``: of ``PCMU``, ``PCMA``, ``G722``, the best first. ``srtp``: ``off``,
-    ``optional`` (offered as RFC 8643 does: RTP/AVP with ``a=crypto``) or ``required`` (RTP/SAVP only).
-    ``keys``: ours, one a suite, needed unless ``srtp`` is off. ``host`` and ``port``: our RTP. ``session_id``:
-    the number in ``o=``, the same for the life of the leg.
+    """What we can do on a leg. ``codecs``: of ``PCMU``, ``PCMA``, ``G722``, the best first. ``srtp``:
+    ``off``, ``optional`` (offered as RFC 8643 does: RTP/AVP with ``a=crypto``) or ``required`` (RTP/SAVP
+    only). ``keys``: ours, one a suite, needed unless ``srtp`` is off. ``host`` and ``port``: our RTP.
+    ``session_id``: the number in ``o=``, the same for the life of the leg.
     """
 
     host: str
@@ -62,8 +62,8 @@ class Agreed:
 
 
 def answer_offer(offer: Description, terms: Terms, version: int = 1) -> Agreed:
-    """Our answer to ``offer``: one audio line is taken, every other is refused. Raises ``BadDescription`` when
-    none can be.
+    """Our answer to ``offer``: one audio line is taken, every other is refused. Raises ``BadDescription``
+    when none can be.
 
     The codec is the best of ours that is offered; whatever else of ours was offered may come too.
     """

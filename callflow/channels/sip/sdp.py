@@ -116,7 +116,8 @@ def _media_lines(media: Media, session_host: str) -> Iterator[str]:
         yield f"c=IN {_family(media.host)} {media.host}"
     for payload, one in media.maps:
         channels = f"/{one.channels}" if one.channels != 1 else ""
-        yield f"a=rtpmap:{payload} {one.name}/{one.clock}{channels}"
+        name = one.name.lower() if one.name == "TELEPHONE-EVENT" else one.name
+        yield f"a=rtpmap:{payload} {name}/{one.clock}{channels}"
     for payload, text in media.fmtp:
         yield f"a=fmtp:{payload} {text}"
     if media.ptime_ms:
