@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import sqlite3
-import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from callflow.channels.channel import Channel, Dialer, DialTarget, Party
 from callflow.channels.sim.call import PretendCall
 from callflow.channels.sim.scenario import Scenario
-from callflow.clock import Clock, OutsideLoop, SystemClock, monotonic
-from callflow.delivery.deliverer import Deliverer
-from callflow.delivery.guard import Guard
-from callflow.delivery.http import GuardedHttp
-from callflow.delivery.outside import OutsideHttp
+from callflow.clock import Clock
 from callflow.documents.accounts import Account
+from callflow.documents.catalog import Tenant
 from callflow.documents.settings import Settings
 from callflow.engine.call import Call
 from callflow.engine.flow import Flow
@@ -29,33 +24,33 @@ from callflow.engine.outcome import HandOver, Outcome
 from callflow.engine.report import CallReport, ReportWriter
 from callflow.engine.router import MediaRouter
 from callflow.engine.routing import find_flow
-from callflow.engine.services import Services
+from callflow.engine.services import Calls, Services
 from callflow.engine.session import CallRun, run_call
 from callflow.errors import EngineError, NoFlow
-from callflow.events import DeliveryChanged, EventBus, Noticed
+from callflow.events import EventBus, Noticed
 from callflow.ids import Ids
+from callflow.keeping import Keeping
+from callflow.livecalls import LiveCalls
 from callflow.media.clips import ClipLoader
+from callflow.media.port import MediaPort
 from callflow.media.pump import Pump
 from callflow.modules import registry
-from callflow.recording.closing import ClosingDesk
-from callflow.recording.crashpoints import crash_point
-from callflow.recording.finish import Finished, Finisher
 from callflow.recording.host import RecordingHost
 from callflow.recording.inline import InlineMedia
-from callflow.recording.recover import recover
 from callflow.recording.writer import SpoolWriter
 from callflow.state.database import Database
-from callflow.state.folder import StateFolder
-from callflow.state.records import ACTIVE, DeliveryRow, list_deliveries
+from callflow.state.folder import StateFolder, safe_name
+from callflow.state.records import DeliveryRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineOptions:
     """What an engine runs with.
 
-    ``flows``: callflow documents by id, over the account's. ``variables``: for placeholders. ``seed``: repeat
-    ids exactly. ``allow_loopback``: recordings may be sent to this machine. ``deliver`` False: what is
-    finished stays in the outbox. ``pickled``: every media command and event goes through ``pickle`` (tests).
+    ``account``: whose flows pretend calls walk; ``flows``: callflow documents by id, over the account's.
+    ``variables``: for placeholders. ``seed``: repeat ids exactly. ``allow_loopback``: recordings may be sent
+    to this machine. ``deliver`` False: what is finished stays in the outbox. ``pickled``: every media command
+    and event goes through ``pickle`` (tests).
     """
 
     state: Path
@@ -69,19 +64,57 @@ class EngineOptions:
     pickled: bool = False
 
 
+class EngineMedia(MediaPort, Protocol):
+    """The media of an engine, wherever it runs."""
+
+    def start(self) -> None:
+        """Let it run, on the running loop."""
+
+    async def end_recordings(self) -> None:
+        """End what is still being recorded, and wait until it is on disk and told."""
+
+    async def close(self) -> None:
+        """Stop."""
+
+
+MakeMedia = Callable[[Clock, Keeping, AsyncExitStack], EngineMedia]
+"""``make(clock, keeping, life)``: the media of an engine, not started; ``life`` gets what must be closed."""
+
+
+def inline_media(
+    clock: Clock, keeping: Keeping, life: AsyncExitStack, *, pickled: bool = False
+) -> InlineMedia:
+    """Media in this thread: for pretend calls, demos, and a server with few calls."""
+    pump = Pump(ClipLoader())
+    writer = SpoolWriter(keeping.folder, patient=clock.virtual)
+    life.callback(writer.close)
+    host = RecordingHost(pump, writer, on_closed=keeping.desk.on_closed)
+    return InlineMedia(pump, host, clock, pickled=pickled)
+
+
 class Engine:
     """An engine on the running loop, whose time is ``clock``. ``async with``, or ``start`` and ``close``.
 
-    Raises StorageError from ``start`` if the state folder cannot be used.
+    ``media``: where its sound is made (None: in this thread). Raises StorageError from ``start`` if the state
+    folder cannot be used.
     """
 
-    def __init__(self, options: EngineOptions, clock: Clock) -> None:
+    def __init__(self, options: EngineOptions, clock: Clock, media: MakeMedia | None = None) -> None:
         self.bus = EventBus()
         self.clock = clock
         self._options = options
+        self._make_media = media or partial(inline_media, pickled=options.pickled)
         self._modules = registry()
-        networks = options.settings.delivery.allow_networks
-        self._guard = Guard(networks, allow_loopback=options.allow_loopback)
+        self.keeping = Keeping(
+            options.state,
+            options.settings,
+            clock,
+            self.bus,
+            allow_loopback=options.allow_loopback,
+            deliver=options.deliver,
+        )
+        self.live = LiveCalls(clock, self._modules)
+        self._tenants: Mapping[str, Services] = {}
         self._visitors: set[asyncio.Task[CallRun]] = set()
 
     async def __aenter__(self) -> Engine:
@@ -95,19 +128,13 @@ class Engine:
 
     async def start(self) -> None:
         """Open the state folder, start media and deliveries, and finish what a crash has left behind."""
-        self._loop = asyncio.get_running_loop()
-        self.folder = StateFolder.open(self._options.state)
         self._open = AsyncExitStack()
         try:
-            self.database = Database.open(self.folder.database)
-            self._open.callback(self.database.close)
-            self._outside = OutsideLoop()
-            self._open.callback(self._outside.close)
-            self._start_delivery()
+            await self.keeping.start(self._open)
             self._start_media()
             self._services = self._make_services()
             self._open.push_async_callback(self._end_calls)
-            await self._recover()
+            await self.keeping.recover()
         except BaseException:
             await self._open.aclose()
             raise
@@ -119,71 +146,81 @@ class Engine:
         await self._open.aclose()
 
     async def _end_calls(self) -> None:
+        await self.keeping.stop_retrying()
+        await self.live.close()
         await asyncio.gather(*self._visitors, return_exceptions=True)
-        await self._media.end_recordings()
+        await self.media.end_recordings()
 
     def _start_media(self) -> None:
-        pump = Pump(ClipLoader())
-        self._writer = SpoolWriter(self.folder, patient=self.clock.virtual)
-        self._desk = ClosingDesk(Finisher(self.folder, self.database), self.clock, self._on_finished)
-        host = RecordingHost(pump, self._writer, on_closed=self._desk.on_closed)
-        self._media = InlineMedia(pump, host, self.clock, pickled=self._options.pickled)
-        self._media.subscribe(self._desk.on_event)  # first: time is held before anybody hears of an end
-        self._desk.start()
-        self._media.start()
-        self._open.callback(self._writer.close)
-        self._open.push_async_callback(self._media.close)
-        self._open.push_async_callback(self._desk.close)
-
-    def _start_delivery(self) -> None:
-        settings = self._options.settings
-        self._http = GuardedHttp(
-            self._guard,
-            connect_timeout_s=settings.delivery.connect_timeout_s,
-            progress_timeout_s=settings.delivery.progress_timeout_s,
-        )
-        self._deliverer = Deliverer(
-            self.database,
-            self.folder,
-            settings.delivery,
-            SystemClock(),
-            self._on_delivery,
-            allow_loopback=self._options.allow_loopback,
-            url_metadata=settings.media.call_recording.url_metadata,
-            halfway=partial(crash_point, "sending"),
-        )
-        self._open.push_async_callback(self._close_outside)
-        if self._options.deliver:
-            self._open.callback(self._outside.submit(self._deliverer.run()).cancel)
-
-    async def _close_outside(self) -> None:
-        await self._outside.run(self._deliverer.close(), self.clock)
-        await self._outside.run(self._http.close(), self.clock)
+        desk = self.keeping.desk
+        self.media = self._make_media(self.clock, self.keeping, self._open)
+        self.media.subscribe(desk.on_event)  # first: time is held before anybody hears of an end
+        desk.start()
+        self.media.start()
+        self._open.push_async_callback(self.media.close)
+        self._open.push_async_callback(desk.close)
 
     def _make_services(self) -> Services:
         return Services(
-            media=self._media,
-            router=MediaRouter(self._media),
+            media=self.media,
+            router=MediaRouter(self.media),
             clock=self.clock,
             ids=Ids(self._options.seed),
             bus=self.bus,
             settings=self._options.settings,
             account=self._options.account,
             dialer=_Nobody(),
-            http=OutsideHttp(self._http, self._outside, self.clock),
+            http=self.keeping.http,
             database=self.database,
             fetched=self.folder.root / "fetched",
             variables=self._options.variables,
             flows=self._options.flows,
         )
 
-    async def _recover(self) -> None:
-        with self.clock.external():
-            recovered = await asyncio.to_thread(recover, self.folder, self._desk.finisher)
-        for finished in recovered:
-            self._on_finished(finished)
+    @property
+    def folder(self) -> StateFolder:
+        """Its state folder."""
+        return self.keeping.folder
 
-    # ---- calls ---------------------------------------------------------------------------------
+    @property
+    def database(self) -> Database:
+        """Its database."""
+        return self.keeping.database
+
+    @property
+    def ids(self) -> Ids:
+        """Where its names come from."""
+        return self._services.ids
+
+    # ---- live calls ----------------------------------------------------------------------------
+
+    def serve(self, tenants: Mapping[str, Tenant], dialer: Callable[[str], Dialer]) -> None:
+        """Take calls for these accounts from now on, and no others; ``dialer(account_id)`` rings for them.
+        Calls under way keep the documents that they began with.
+        """
+        self._tenants = {id: self._services_of(id, tenant, dialer(id)) for id, tenant in tenants.items()}
+
+    def _services_of(self, account_id: str, tenant: Tenant, dialer: Dialer) -> Services:
+        known = self._tenants.get(account_id)
+        return replace(
+            self._services,
+            settings=tenant.settings,
+            account=tenant.account,
+            dialer=dialer,
+            fetched=self._services.fetched / safe_name(account_id),
+            calls=known.calls if known is not None else Calls(),
+        )
+
+    def take_call(self, channel: Channel, account_id: str) -> None:
+        """Run the call that ``channel`` brings, in a task of its own, by the account's flow for the number
+        that it called. Raises EngineError for an account that is not served.
+        """
+        services = self._tenants.get(account_id)
+        if services is None:
+            raise EngineError(f"account {account_id!r} is not served here")
+        self.live.take(channel, services)
+
+    # ---- pretend calls -------------------------------------------------------------------------
 
     async def place_call(self, scenario: Scenario, flow: Flow | None = None) -> CallReport:
         """Run one pretend call through ``flow`` (None: the account's flow for the dialled number) to its
@@ -193,7 +230,7 @@ class Engine:
         """
         pretend = PretendCall(
             scenario,
-            media=self._media,
+            media=self.media,
             clock=self.clock,
             ids=self._services.ids,
             notice=lambda *words: self._notice(heard.call_id, *words),
@@ -209,7 +246,7 @@ class Engine:
                 await run_call(call, found, self._modules)
             finally:
                 await pretend.close()
-            await self._desk.settled(heard.recording_ids)
+            await self.keeping.desk.settled(heard.recording_ids)
         finally:
             unsubscribe()
         return heard.report()
@@ -219,7 +256,7 @@ class Engine:
         call = Call(replace(self._services, dialer=dialer), channel)
         modules = {**self._modules, _RING: _ring_number}
         flow = call.route(call.party.to_number) or Flow.parse({"module": _RING})
-        visitor = self._loop.create_task(run_call(call, flow, modules))
+        visitor = asyncio.get_running_loop().create_task(run_call(call, flow, modules))
         self._visitors.add(visitor)
         visitor.add_done_callback(self._visitors.discard)
 
@@ -230,61 +267,9 @@ class Engine:
             )
         )
 
-    # ---- recordings and deliveries -------------------------------------------------------------
-
-    def _on_finished(self, finished: Finished) -> None:
-        """A recording has come to its end (``cancelled`` was told already, by the recorder)."""
-        if finished.change != "cancelled":
-            self.bus.publish(finished.event(self.clock.now()))
-        if finished.delivery_id is not None:
-            self.bus.publish(
-                DeliveryChanged(
-                    time=self.clock.now(),
-                    call_id=finished.call_id,
-                    delivery_id=finished.delivery_id,
-                    recording_id=finished.id,
-                    change="queued",
-                    method=finished.method,
-                    url=finished.url or "",
-                )
-            )
-            self._deliverer.wake()
-
-    def _on_delivery(self, event: DeliveryChanged) -> None:
-        """From the outside loop: told on the engine's, at the engine's time."""
-        self._loop.call_soon_threadsafe(self._tell_delivery, event)
-
-    def _tell_delivery(self, event: DeliveryChanged) -> None:
-        self.bus.publish(replace(event, time=self.clock.now()))
-
     async def deliveries_settled(self, recording_ids: Collection[str], wait_s: float) -> list[DeliveryRow]:
-        """Wait, at most ``wait_s`` seconds of real time, until nothing of these recordings is on its way any
-        more; gives their deliveries as they then are, the first first.
-        """
-        changed = threading.Event()
-        unsubscribe = self.bus.subscribe(
-            lambda event: changed.set() if isinstance(event, DeliveryChanged) else None
-        )
-        deadline = monotonic() + wait_s
-        try:
-            while True:
-                changed.clear()
-                rows = await self._deliveries_of(recording_ids)
-                left = deadline - monotonic()
-                if left <= 0 or not any(row.state in ACTIVE for row in rows):
-                    return rows
-                with self.clock.external():
-                    await asyncio.to_thread(changed.wait, min(left, 1.0))
-        finally:
-            unsubscribe()
-
-    async def _deliveries_of(self, recording_ids: Collection[str]) -> list[DeliveryRow]:
-        def find(conn: sqlite3.Connection) -> list[DeliveryRow]:
-            return [row for one in recording_ids for row in list_deliveries(conn, recording_id=one)]
-
-        with self.clock.external():
-            rows = await self.database.arun(find)
-        return sorted(rows, key=lambda row: (row.created_wall, row.id))
+        """See ``Keeping.deliveries_settled``."""
+        return await self.keeping.deliveries_settled(recording_ids, wait_s)
 
 
 class _Nobody:

@@ -39,9 +39,9 @@ def main(
     for folder in (account, system_config):
         if folder is not None and not folder.is_dir():
             fail(f"{folder} is not a folder")
-    around = surroundings(system_config)
+    judged_in = surroundings(system_config)
     wanted = [*paths, system_config] if system_config else paths
-    problems = check_paths(wanted, around, account=account, settings_folder=system_config)
+    problems = check_paths(wanted, judged_in, account=account, settings_folder=system_config)
     files = len(files_in(wanted))
     if output is Output.json:
         print(json.dumps(_as_json(problems, files), ensure_ascii=False, indent=2))
@@ -56,9 +56,13 @@ def main(
 
 def surroundings(system_config: Path | None) -> Surroundings:
     """What documents are judged in: the settings, and what delivery and media refuse or know."""
+    return around(_settings(system_config))
+
+
+def around(settings: Settings) -> Surroundings:
+    """The same for settings that are known."""
     from callflow.documents.check import Surroundings
 
-    settings = _settings(system_config)
     return Surroundings(settings, None, url_judge(settings), _prompts())
 
 

@@ -16,6 +16,7 @@ from callflow.channels.sim.read import parse_scenario
 from callflow.clock import VirtualClock, run_virtual
 from callflow.delivery.receiver import Received
 from callflow.engine.flow import Flow
+from callflow.recording.inline import InlineMedia
 from callflow.state.folder import StateFolder
 from tests.app.harness import WALL, Stage, chain, node, tone, with_receiver
 
@@ -34,17 +35,20 @@ class Footprint(NamedTuple):
 
 def held(engine: Engine) -> int:
     """How much there is in everything that knows calls, legs or recordings."""
-    services, media = engine._services, engine._media
+    services, media = engine._services, engine.media
+    assert isinstance(media, InlineMedia)
+    writer = media._host._writer
     places: list[Sized] = [
         services.router._legs,
         services.router._recordings,
         services.calls._by_leg,
         engine.bus._by_call,
-        engine._desk._known,
+        engine.keeping.desk._known,
         engine._visitors,
-        engine._writer._open,
-        engine._writer._queue,
-        engine._writer.news,
+        engine.live._running,
+        writer._open,
+        writer._queue,
+        writer.news,
         media._by_leg,
         media._legs,
         media._host._taps,

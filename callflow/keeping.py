@@ -1,0 +1,192 @@
+"""Layer 5: what outlives the calls: the state folder, its database, finishing, deliveries, recovery.
+
+One ``Keeping`` belongs to one engine. Calls and media come and go above it; what it was given is safe.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Collection
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from callflow.clock import Clock, OutsideLoop, SystemClock, monotonic
+from callflow.delivery.deliverer import Deliverer
+from callflow.delivery.guard import Guard
+from callflow.delivery.http import GuardedHttp
+from callflow.delivery.outside import OutsideHttp
+from callflow.documents.settings import Settings
+from callflow.errors import CallflowError
+from callflow.events import DeliveryChanged, EventBus
+from callflow.log import logger
+from callflow.recording.closing import ClosingDesk
+from callflow.recording.crashpoints import crash_point
+from callflow.recording.finish import Finished, Finisher
+from callflow.recording.recover import recover
+from callflow.state.database import Database
+from callflow.state.folder import StateFolder
+from callflow.state.records import ACTIVE, DeliveryRow, list_deliveries
+
+
+class Keeping:
+    """Opens the state folder at ``start`` and finishes, keeps and delivers what is recorded into it.
+
+    ``bus`` hears of it. ``allow_loopback``: files may be sent to this machine. ``deliver`` False: what is
+    finished stays in the outbox. Raises StorageError from ``start``, SettingsError from the start.
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        settings: Settings,
+        clock: Clock,
+        bus: EventBus,
+        *,
+        allow_loopback: bool,
+        deliver: bool,
+    ) -> None:
+        self._state = state
+        self._settings = settings
+        self._clock = clock
+        self._bus = bus
+        self._allow_loopback = allow_loopback
+        self._deliver = deliver
+        self._guard = Guard(settings.delivery.allow_networks, allow_loopback=allow_loopback)
+        self._retrying: asyncio.Task[None] | None = None
+
+    # ---- life ----------------------------------------------------------------------------------
+
+    async def start(self, life: AsyncExitStack) -> None:
+        """Open everything; ``life`` gets what closes it again."""
+        self._loop = asyncio.get_running_loop()
+        self.folder = StateFolder.open(self._state)
+        self.database = Database.open(self.folder.database)
+        life.callback(self.database.close)
+        self._outside = OutsideLoop()
+        life.callback(self._outside.close)
+        self._start_delivery(life)
+        self.desk = ClosingDesk(Finisher(self.folder, self.database), self._clock, self._on_finished)
+
+    def _start_delivery(self, life: AsyncExitStack) -> None:
+        settings = self._settings
+        self._http = GuardedHttp(
+            self._guard,
+            connect_timeout_s=settings.delivery.connect_timeout_s,
+            progress_timeout_s=settings.delivery.progress_timeout_s,
+        )
+        self.http = OutsideHttp(self._http, self._outside, self._clock)
+        self._deliverer = Deliverer(
+            self.database,
+            self.folder,
+            settings.delivery,
+            SystemClock(),
+            self._on_delivery,
+            allow_loopback=self._allow_loopback,
+            url_metadata=settings.media.call_recording.url_metadata,
+            halfway=partial(crash_point, "sending"),
+        )
+        life.push_async_callback(self._close_outside)
+        if self._deliver:
+            life.callback(self._outside.submit(self._deliverer.run()).cancel)
+
+    async def _close_outside(self) -> None:
+        await self._outside.run(self._deliverer.close(), self._clock)
+        await self._outside.run(self._http.close(), self._clock)
+
+    # ---- recordings ----------------------------------------------------------------------------
+
+    async def recover(self) -> None:
+        """Finish what a crash has left behind, and tell it. Raises StorageError."""
+        with self._clock.external():
+            recovered = await asyncio.to_thread(recover, self.folder, self.desk.finisher)
+        for finished in recovered:
+            self._on_finished(finished)
+
+    def retry_failed(self, every_s: float) -> None:
+        """From now on try again, every ``every_s`` seconds, to finish recordings that failed and kept their
+        spool (a full disk, a fault that an update has mended). What fails again is not told again.
+        """
+        self._retrying = self._loop.create_task(self._retry(every_s))
+
+    async def stop_retrying(self) -> None:
+        """No more of that; what is being finished at this moment is."""
+        if self._retrying is not None:
+            self._retrying.cancel()
+            await asyncio.gather(self._retrying, return_exceptions=True)
+            self._retrying = None
+
+    async def _retry(self, every_s: float) -> None:
+        while True:
+            await self._clock.sleep(every_s)
+            trying = asyncio.ensure_future(asyncio.to_thread(recover, self.folder, self.desk.finisher))
+            try:
+                recovered = await asyncio.shield(trying)
+            except asyncio.CancelledError:
+                await asyncio.gather(trying, return_exceptions=True)  # the database is still open
+                raise
+            except (CallflowError, OSError) as error:
+                logger.warning("recordings that failed are tried again later: %s", error)
+                continue
+            for finished in recovered:
+                if finished.change != "failed":
+                    self._on_finished(finished)
+
+    def _on_finished(self, finished: Finished) -> None:
+        """A recording has come to its end (``cancelled`` was told already, by the recorder)."""
+        if finished.change != "cancelled":
+            self._bus.publish(finished.event(self._clock.now()))
+        if finished.delivery_id is not None:
+            self._bus.publish(
+                DeliveryChanged(
+                    time=self._clock.now(),
+                    call_id=finished.call_id,
+                    delivery_id=finished.delivery_id,
+                    recording_id=finished.id,
+                    change="queued",
+                    method=finished.method,
+                    url=finished.url or "",
+                )
+            )
+            self._deliverer.wake()
+
+    # ---- deliveries ----------------------------------------------------------------------------
+
+    def _on_delivery(self, event: DeliveryChanged) -> None:
+        """From the outside loop: told on the engine's, at the engine's time."""
+        self._loop.call_soon_threadsafe(self._tell_delivery, event)
+
+    def _tell_delivery(self, event: DeliveryChanged) -> None:
+        self._bus.publish(replace(event, time=self._clock.now()))
+
+    async def deliveries_settled(self, recording_ids: Collection[str], wait_s: float) -> list[DeliveryRow]:
+        """Wait, at most ``wait_s`` seconds of real time, until nothing of these recordings is on its way any
+        more; gives their deliveries as they then are, the first first.
+        """
+        changed = threading.Event()
+        unsubscribe = self._bus.subscribe(
+            lambda event: changed.set() if isinstance(event, DeliveryChanged) else None
+        )
+        deadline = monotonic() + wait_s
+        try:
+            while True:
+                changed.clear()
+                rows = await self._deliveries_of(recording_ids)
+                left = deadline - monotonic()
+                if left <= 0 or not any(row.state in ACTIVE for row in rows):
+                    return rows
+                with self._clock.external():
+                    await asyncio.to_thread(changed.wait, min(left, 1.0))
+        finally:
+            unsubscribe()
+
+    async def _deliveries_of(self, recording_ids: Collection[str]) -> list[DeliveryRow]:
+        def find(conn: sqlite3.Connection) -> list[DeliveryRow]:
+            return [row for one in recording_ids for row in list_deliveries(conn, recording_id=one)]
+
+        with self._clock.external():
+            rows = await self.database.arun(find)
+        return sorted(rows, key=lambda row: (row.created_wall, row.id))
