@@ -1,0 +1,25 @@
+"""Layer 1: a batch of datagrams as they came from the sockets of one tick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+SLOT = 1500
+"""Bytes of a row: a longer datagram is cut there (and then read as what is left of it)."""
+
+
+@dataclass(slots=True)
+class Arrivals:
+    """RTP packets in the order of their coming. Sources are checked and SRTP is unprotected by now.
+
+    ``data``: uint8 ``[K, SLOT]``, bytes of each packet; ``sizes``: ``[K]``; ``rows``: ``[K]``, the leg's row of
+    its plane; ``time``: engine seconds of the tick. Whoever gets it only reads it, and keeps no view of it.
+    """
+
+    data: NDArray[np.uint8]
+    sizes: NDArray[np.intp]
+    rows: NDArray[np.intp]
+    time: float
