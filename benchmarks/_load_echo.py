@@ -1,7 +1,8 @@
 """A child that sends every datagram back to where it came from, from a socket each (as engine legs have).
 
-``python -m benchmarks._load_echo '{"sockets": 800}'`` prints the ports as JSON and echoes until its input ends.
-``"swap": 1`` sends back what the neighbouring socket got (a crossed connection), ``"drop": n`` loses each nth.
+``python -m benchmarks._load_echo '{"sockets": 800}'`` prints the ports as JSON and echoes until its input
+ends. ``"swap": 1`` sends back what the neighbouring socket got (a crossed connection), ``"drop": n`` loses
+each nth.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import select
 import socket
 import sys
 import threading
+import time
 
 from benchmarks.table import options
 
@@ -27,12 +29,20 @@ def echo(sockets: int, swap: bool = False, drop: int = 0) -> None:
         found[sock.fileno()] = [sock, None, ports[-1]]
         poll.register(sock, select.EPOLLIN)
     order = list(found)
-    other = {fd: order[index ^ 1] if swap and index ^ 1 < len(order) else fd for index, fd in enumerate(order)}
+    other = {
+        fd: order[index ^ 1] if swap and index ^ 1 < len(order) else fd for index, fd in enumerate(order)
+    }
     print(json.dumps(ports), flush=True)
     ended = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+
+    def wait() -> None:
+        sys.stdin.read()
+        ended.set()
+
+    threading.Thread(target=wait, daemon=True).start()
     count = 0
     while not ended.is_set():
+        time.sleep(0.01)  # as a pump's tick
         for fd, _ in poll.poll(0.1):
             entry = found[fd]
             try:

@@ -78,7 +78,7 @@ class Datagrams:
         return refused
 
     def receive(self, sock: int) -> int:
-        """Receive what waits, at most ``MOST``; gives how many came. ICMP errors of before are passed over."""
+        """Receive what waits, at most ``MOST``; gives how many came. Earlier ICMP errors are passed over."""
         at = ctypes.c_void_p(self.headers.ctypes.data)
         for _ in range(1000):
             got = _LIBC.recvmmsg(sock, at, min(len(self.headers), MOST), _MSG_DONTWAIT, None)

@@ -22,13 +22,14 @@ LADDER = tuple(range(3000, 11000, 1000))
 
 
 def ulaw(samples: NDArray[np.int16]) -> NDArray[np.uint8]:
-    """G.711 µ-law (ITU-T G.711 table 2a). Our own, so that it does not share a fault with what is measured."""
+    """G.711 µ-law (ITU-T G.711 table 2a). Our own: it shares no fault with what is measured."""
     value = samples.astype(np.int32)
     sign = np.where(value < 0, 0x80, 0)
     size = np.minimum(np.abs(value), 32635) + 132
     exponent = np.floor(np.log2(size)).astype(np.int32) - 7
     mantissa = (size >> (exponent + 3)) & 0x0F
-    return (~(sign | (exponent << 4) | mantissa) & 0xFF).astype(np.uint8)
+    code: NDArray[np.uint8] = (~(sign | (exponent << 4) | mantissa) & 0xFF).astype(np.uint8)
+    return code
 
 
 def ulaw_values() -> NDArray[np.int16]:
@@ -36,14 +37,16 @@ def ulaw_values() -> NDArray[np.int16]:
     code = ~np.arange(256, dtype=np.uint8)
     exponent, mantissa = (code >> 4 & 7).astype(np.int32), (code & 0x0F).astype(np.int32)
     size = (((mantissa << 3) + 132) << exponent) - 132
-    return np.where(code & 0x80, -size, size).astype(np.int16)
+    values: NDArray[np.int16] = np.where(code & 0x80, -size, size).astype(np.int16)
+    return values
 
 
 def frames() -> NDArray[np.int16]:
     """``[tone, step, sample]``: every packet that may be said."""
     time = np.arange(FRAME) / RATE
     waves = np.sin(2 * np.pi * np.array(TONES)[:, None] * time)
-    return np.rint(waves[:, None, :] * np.array(LADDER)[None, :, None]).astype(np.int16)
+    every: NDArray[np.int16] = np.rint(waves[:, None, :] * np.array(LADDER)[None, :, None]).astype(np.int16)
+    return every
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +117,9 @@ def _best_start(size: NDArray[np.float64], first: int, frame: int) -> int:
     if rows == 0:
         return int(first)
     table = part[: rows * frame].reshape(rows, frame)
-    off = np.min(np.abs(table[:, :, None] - np.array(LADDER)), axis=2)
-    best = int(np.argmin(np.median(off, axis=0)))
-    return int(first) + best - (frame if best > frame // 2 and first + best >= frame else 0)
+    off = np.minimum(np.min(np.abs(table[:, :, None] - np.array(LADDER)), axis=2), 500)
+    best = int(np.argmin(np.mean(off, axis=0)))
+    return max(0, int(first) + best - (frame if best > frame // 2 and first + best >= frame - 8 else 0))
 
 
 def _steps(size: NDArray[np.float64]) -> NDArray[np.intp]:
