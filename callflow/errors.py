@@ -285,6 +285,10 @@ class MalformedMessage(SipError):
 
     code = "CF-SIP-001"
     fix = "Mend the peer that sent it; docs/sip.md says what is answered."
+    status: int = 400
+    """The SIP status that tells the peer."""
+    answer: object = None
+    """The SIP response to send (a ``Response`` of layer 2), None: silence."""
 
 
 class BadDescription(SipError):
