@@ -34,7 +34,8 @@ class Terms:
     """What we can do on a leg. ``codecs``: of ``PCMU``, ``PCMA``, ``G722``, the best first. ``srtp``:
     ``off``, ``optional`` (offered as RFC 8643 does: RTP/AVP with ``a=crypto``) or ``required`` (RTP/SAVP
     only). ``keys``: ours, one a suite, needed unless ``srtp`` is off. ``host`` and ``port``: our RTP.
-    ``session_id``: the number in ``o=``, the same for the life of the leg.
+    ``session_id``: the number in ``o=``, the same for the life of the leg. ``listens``: False while we hold
+    the far end.
     """
 
     host: str
@@ -44,6 +45,7 @@ class Terms:
     srtp: str = "off"
     keys: tuple[SrtpKey, ...] = ()
     session_id: int = 1
+    listens: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ def _answer_line(offered: Media, terms: Terms) -> tuple[Media, RtpStream]:
     event = _event(offered)
     noise = _payload(offered, "CN")
     key_in, key_out, crypto = _answer_keys(offered, terms)
-    direction = _TURNED[_direction(offered)]
+    direction = _deaf(_TURNED[_direction(offered)], terms.listens)
     ptime = _ptime(offered, terms.ptime_ms)
     formats = [payload, *([noise] if noise >= 0 else ()), *([event[0]] if event else ())]
     line = Media(
@@ -148,7 +150,7 @@ def _answer_keys(offered: Media, terms: Terms) -> tuple[SrtpKey | None, SrtpKey 
 # ---- offering --------------------------------------------------------------------------------
 
 
-def make_offer(terms: Terms, version: int = 1, *, direction: str = "sendrecv") -> Description:
+def make_offer(terms: Terms, version: int = 1) -> Description:
     """Our first offer on a leg."""
     numbers = [KNOWN[codec] for codec in terms.codecs]
     maps = [(number, _STATIC[number]) for number in numbers]
@@ -160,7 +162,7 @@ def make_offer(terms: Terms, version: int = 1, *, direction: str = "sendrecv") -
         "RTP/SAVP" if terms.srtp == "required" else "RTP/AVP",
         tuple(str(number) for number, _ in maps),
         terms.host,
-        direction,
+        _deaf("sendrecv", terms.listens),
         maps=tuple(maps),
         fmtp=((_EVENT, _EVENTS),),
         ptime_ms=terms.ptime_ms,
@@ -170,12 +172,12 @@ def make_offer(terms: Terms, version: int = 1, *, direction: str = "sendrecv") -
     return Description((line,), terms.session_id, version, terms.host)
 
 
-def offer_again(agreed: Agreed, version: int) -> Description:
+def offer_again(agreed: Agreed, version: int, *, listens: bool = True) -> Description:
     """An offer of what is agreed already, as a refresh or in answer to an INVITE without one: the same lines,
-    codecs and numbers (RFC 3264 8); we are ready to send and receive.
+    codecs and numbers (RFC 3264 8). We are ready to send, and to receive if we listen.
     """
     media = list(agreed.local.media)
-    media[agreed.line] = replace(media[agreed.line], direction="sendrecv")
+    media[agreed.line] = replace(media[agreed.line], direction=_deaf("sendrecv", listens))
     return replace(agreed.local, media=tuple(media), version=version)
 
 
@@ -266,10 +268,15 @@ def _event(media: Media) -> tuple[int, int] | None:
     return min(events, key=lambda event: event[1] != _CLOCK, default=None)
 
 
+def _deaf(direction: str, listens: bool) -> str:
+    """Our direction when we may not listen."""
+    if listens:
+        return direction
+    return {"sendrecv": "sendonly", "recvonly": "inactive"}.get(direction, direction)
+
+
 def _direction(media: Media) -> str:
-    if media.host in UNSPECIFIED:
-        return {"sendrecv": "sendonly", "recvonly": "inactive"}.get(media.direction, media.direction)
-    return media.direction
+    return _deaf(media.direction, media.host not in UNSPECIFIED)
 
 
 def _where(media: Media) -> tuple[str, int]:

@@ -1,0 +1,47 @@
+"""Layer 2: the session description in a message's body, or how a body that we cannot use is refused."""
+
+from __future__ import annotations
+
+import re
+
+from callflow.channels.sip.message import Request, Response
+from callflow.channels.sip.session_ground import SDP, Refusal
+
+_MOST_PARTS = 8
+
+
+def description_in(message: Request | Response) -> bytes:
+    """The SDP of a message, also as a part of ``multipart/mixed`` (RFC 5621); empty: it has none."""
+    if not message.body:
+        return b""
+    if message.content_type == SDP:
+        return message.body
+    if message.content_type.startswith("multipart/"):
+        return _part(message.get("Content-Type"), message.body)
+    return b""
+
+
+def judge_body(request: Request) -> Refusal | None:
+    """415 or 406 for a body, or a wish for one, that we do not understand (RFC 3261 8.2.3, 21.4.7)."""
+    coding = request.get("Content-Encoding").strip().lower()
+    if coding not in ("", "identity"):
+        return Refusal(415, headers=(("Accept-Encoding", "identity"),))
+    optional = "handling=optional" in request.get("Content-Disposition").replace(" ", "").lower()
+    if request.body and not optional and not description_in(request):
+        return Refusal(415, headers=(("Accept", SDP),))
+    accepts = ",".join(request.all("Accept")).lower()
+    if accepts.strip() and not any(kind in accepts for kind in (SDP, "application/*", "*/*")):
+        return Refusal(406, headers=(("Accept", SDP),))
+    return None
+
+
+def _part(content_type: str, body: bytes) -> bytes:
+    found = re.search(r'boundary\s*=\s*(?:"([^"]{1,70})"|([^\s;"]{1,70}))', content_type, re.IGNORECASE)
+    if found is None:
+        return b""
+    boundary = b"--" + (found[1] or found[2]).encode()
+    for part in body.split(boundary, _MOST_PARTS)[1:]:
+        head, _, content = part.partition(b"\r\n\r\n")
+        if re.search(rb"(?im)^(content-type|c)\s*:\s*application/sdp", head):
+            return content.removesuffix(b"\r\n")
+    return b""

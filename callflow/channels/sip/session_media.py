@@ -1,0 +1,181 @@
+"""Layer 2: the sound of one SIP leg: its RTP port, its offers and answers, what the media is told of them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from callflow.channels.sip.offer import (
+    SUITES,
+    Agreed,
+    Terms,
+    answer_offer,
+    make_offer,
+    offer_again,
+    take_answer,
+)
+from callflow.channels.sip.sdp import Description, read_sdp
+from callflow.channels.sip.session_ground import Alarms, Ground
+from callflow.errors import BadDescription
+from callflow.media.messages import (
+    AddLeg,
+    RemoveLeg,
+    RtpBegan,
+    RtpLost,
+    RtpPlace,
+    RtpSource,
+    RtpStream,
+    SetStream,
+    SrtpKey,
+)
+
+
+class LegSound:
+    """In the pump from ``add`` on. ``on_held`` is told when the far end holds or resumes, ``on_dead`` when
+    nothing has come for too long.
+
+    One offer is open at a time, ours (``offer``, then ``take`` or ``withdraw``) or theirs (``answer``).
+    """
+
+    def __init__(self, ground: Ground, leg: str, rate: int, terms: Terms, place: RtpPlace) -> None:
+        self.leg = leg
+        self.rate = rate
+        self.on_held: Callable[[bool], None] = _nothing
+        self.on_dead: Callable[[], None] = lambda: None
+        self._ground = ground
+        self._place = place
+        self._terms = terms
+        self._alarms = Alarms()
+        self._version = 0
+        self._last: Description | None = None
+        self._offered: Description | None = None
+        self._agreed: Agreed | None = None
+        self._told: RtpStream | None = None
+        self._held: bool | None = None
+        self._added = self._closed = False
+        self._unsubscribe: Callable[[], None] = lambda: None
+
+    # ---- its life ----------------------------------------------------------------------------
+
+    def add(self) -> None:
+        """Put the leg into the pump; nothing is sent or taken yet."""
+        settings = self._ground.settings
+        source = RtpSource(self._place, jitter_ms=settings.jitter_ms, timeout_s=float(settings.rtp_timeout_s))
+        self._unsubscribe = self._ground.media.subscribe(self._on_media, leg=self.leg)
+        self._ground.media.send(AddLeg(self.leg, self.rate, source))
+        self._added = True
+
+    def close(self) -> None:
+        """The leg goes; its port with it."""
+        if self._closed:
+            return
+        self._closed = True
+        self._alarms.clear()
+        self._unsubscribe()
+        if self._added:
+            self._ground.media.send(RemoveLeg(self.leg))
+        else:
+            self._ground.ports.give_back(self._place)
+
+    # ---- offers and answers ------------------------------------------------------------------
+
+    @property
+    def offering(self) -> bool:
+        """An offer of ours waits for its answer."""
+        return self._offered is not None
+
+    @property
+    def agreed(self) -> bool:
+        """Both ends have agreed on something."""
+        return self._agreed is not None
+
+    def offer(self) -> bytes:
+        """An offer of ours: of all we can at first, then of what is agreed."""
+        if self._agreed is None:
+            description = make_offer(self._terms, self._version + 1)
+        else:
+            description = offer_again(self._agreed, self._version + 1, listens=self._terms.listens)
+        self._offered = self._numbered(description)
+        return self._offered.to_bytes()
+
+    def take(self, body: bytes) -> None:
+        """The answer to our offer, which stays open (other forks answer too) until ``settle``. Raises
+        ``BadDescription``.
+        """
+        if self._offered is None:
+            raise BadDescription("an answer, but nothing was offered")
+        self._agreed = take_answer(self._offered, read_sdp(body), self._terms)
+
+    def settle(self) -> None:
+        """Our offer has its last answer, or is withdrawn."""
+        self._offered = None
+
+    def answer(self, body: bytes) -> bytes:
+        """Our answer to their offer. Raises ``BadDescription``; then all is as it was."""
+        agreed = answer_offer(read_sdp(body), self._terms, self._version + 1)
+        self._agreed = replace(agreed, local=self._numbered(agreed.local))
+        return self._agreed.local.to_bytes()
+
+    def describe(self) -> bytes:
+        """Our side of what is agreed, once more."""
+        return self._agreed.local.to_bytes() if self._agreed else b""
+
+    def listen(self, listens: bool) -> None:
+        """Whether our next offers and answers want the far end's sound (False: we hold it)."""
+        self._terms = replace(self._terms, listens=listens)
+
+    def start(self) -> None:
+        """Let the media do what is agreed now."""
+        if self._agreed is None or self._closed:
+            return
+        stream = self._agreed.stream
+        if stream != self._told:
+            self._told = stream
+            self._ground.media.send(SetStream(self.leg, stream))
+        held, before = self._agreed.held, self._held
+        self._held = held
+        if before is not None and held != before:
+            self._watch_hold()
+            self.on_held(held)
+
+    def _numbered(self, description: Description) -> Description:
+        """With the version that ``o=`` must have: one more if anything has changed (RFC 3264 8)."""
+        if self._last is not None and self._last.media == description.media:
+            return self._last
+        self._version += 1
+        self._last = replace(description, version=self._version)
+        return self._last
+
+    # ---- silence -----------------------------------------------------------------------------
+
+    def _watch_hold(self) -> None:
+        """A held call may be silent, but not for ever."""
+        self._alarms.cancel("silence")
+        longest = self._ground.settings.rtp_hold_timeout_s
+        if self._held and longest and self._told is not None and not self._told.receives:
+            self._alarms.set("silence", longest, self.on_dead)
+
+    def _on_media(self, event: object) -> None:
+        if isinstance(event, RtpBegan):
+            self._alarms.cancel("silence")
+        elif isinstance(event, RtpLost) and not self._closed:
+            if not self._held:
+                self.on_dead()
+            elif self._ground.settings.rtp_hold_timeout_s:
+                rest = self._ground.settings.rtp_hold_timeout_s - event.silent_s
+                self._alarms.set("silence", max(0.0, rest), self.on_dead)
+
+
+def new_terms(ground: Ground, place: RtpPlace, *, codecs: Sequence[str] = (), srtp: str = "") -> Terms:
+    """What we can do on a leg, with fresh keys; ``codecs`` and ``srtp`` empty: as the settings say."""
+    settings = ground.settings
+    srtp = srtp or settings.srtp
+    known = tuple(codec for codec in codecs if codec in ("PCMU", "PCMA", "G722")) or settings.codecs
+    keys = () if srtp == "off" else tuple(SrtpKey(suite, secrets.token_bytes(30)) for suite in SUITES)
+    session_id = secrets.randbits(31) | 1
+    return Terms(place.host, place.port, known, settings.ptime_ms, srtp, keys, session_id)
+
+
+def _nothing(held: bool) -> None:
+    """Nobody has asked to be told."""
