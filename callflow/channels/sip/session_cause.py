@@ -46,7 +46,9 @@ Q850: Mapping[str, int] = {
     "MEDIA_TIMEOUT": 102,
 }
 
-_BY_NUMBER = {number: name for name, number in reversed(Q850.items())}
+_BY_NUMBER: dict[int, str] = {}
+for _name, _number in Q850.items():
+    _BY_NUMBER.setdefault(_number, _name)
 
 _BY_STATUS: Mapping[int, str] = {
     400: "NORMAL_TEMPORARY_FAILURE",

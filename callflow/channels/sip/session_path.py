@@ -117,7 +117,7 @@ class _Asked:
             headers=[
                 *path.ground.agent(),
                 *self._headers,
-                *path.digest.headers(self._method, str(dialog.target), self._body),
+                *path.digest.headers(self._method, str(dialog.target)),
             ],
             body=self._body,
             content_type=_body_type(self._method) if self._body else "",
@@ -132,7 +132,7 @@ class _Asked:
             return
         if response.status in (401, 407) and self._tries < _MOST_TRIES and not self._over:
             uri = str(transaction.request.uri)
-            if self._path.digest.answer(response, self._method, uri, self._body):
+            if self._path.digest.answer(response, self._method, uri):
                 self._path.when_found(self.send)
                 return
         self._finish(response.status, response)

@@ -79,7 +79,7 @@ def read_min_se(message: Headed) -> int:
 
 
 def judge(request: Headed, wish: Wish) -> SessionTimer | TooBrief | None:
-    """What becomes of a request's wish for a timer, or of ours where the far end can do timers; None: none."""
+    """What becomes of a request's wish for a timer, or of ours where the far end can; None: no timer."""
     asked, refresher = read_interval(request)
     can = "timer" in request.supported
     if asked and asked < wish.min_s:
