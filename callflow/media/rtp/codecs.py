@@ -1,30 +1,32 @@
-"""Layer 1: G.711 (many rows at a time, by table) and G.722 (a coder per leg)."""
+"""Layer 1: the codecs of RTP legs: G.711 by table (``g711.py``) and G.722 by a coder per leg."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
+from G722 import G722
 from numpy.typing import NDArray
 
+from callflow.errors import MediaError
+from callflow.media.rtp.g711 import decode_g711, encode_g711
+from callflow.media.rtp.halfband import Doubler, Halver
 from callflow.media.taps import Samples
+
+__all__ = [
+    "CODEC_RATE", "RTP_CLOCK", "STATIC_PAYLOADS", "Decoder", "Doubler", "Encoder", "Halver",
+    "decode_g711", "decoder", "encode_g711", "encoder",
+]  # fmt: skip
 
 RTP_CLOCK = 8000
 """Units of an RTP timestamp a second, of all codecs here (G.722 too: RFC 3551 4.5.2)."""
-CODEC_RATE = {"PCMU": 8000, "PCMA": 8000, "G722": 16000}
+CODEC_RATE: Mapping[str, int] = {"PCMU": 8000, "PCMA": 8000, "G722": 16000}
 """Samples a second that each codec carries."""
-STATIC_PAYLOADS = {0: "PCMU", 8: "PCMA", 9: "G722", 13: "CN"}
-"""RFC 3551 6."""
-
-
-def decode_g711(codec: str, payload: NDArray[np.uint8], out: Samples) -> None:
-    """``payload`` (uint8, any shape) of ``PCMU`` or ``PCMA`` into ``out`` (int16, same shape, contiguous)."""
-    raise NotImplementedError
-
-
-def encode_g711(codec: str, sound: Samples, out: NDArray[np.uint8]) -> None:
-    """``sound`` (int16, any shape) into ``out`` (uint8, same shape) as ``PCMU`` or ``PCMA``."""
-    raise NotImplementedError
+STATIC_PAYLOADS: Mapping[int, str] = {0: "PCMU", 8: "PCMA", 9: "G722", 13: "CN"}
+"""Payload types that mean the same in every call (RFC 3551 6)."""
+_BITS = 64000
+_ROW = np.zeros(1, np.intp)
 
 
 class Encoder(Protocol):
@@ -41,38 +43,73 @@ class Decoder(Protocol):
         """Samples at the rate it was made for."""
 
 
+class _G711Encoder:
+    def __init__(self, codec: str, rate: int) -> None:
+        self._codec = codec
+        self._halve = Halver() if rate == 16000 else None
+
+    def __call__(self, sound: Samples) -> NDArray[np.uint8]:
+        if self._halve is not None:
+            sound = self._halve(_ROW, sound[None])[0]
+        payload = np.empty(len(sound), np.uint8)
+        encode_g711(self._codec, sound, payload)
+        return payload
+
+
+class _G711Decoder:
+    def __init__(self, codec: str, rate: int) -> None:
+        self._codec = codec
+        self._double = Doubler() if rate == 16000 else None
+
+    def __call__(self, payload: bytes) -> Samples:
+        sound = np.empty(len(payload), np.int16)
+        decode_g711(self._codec, np.frombuffer(payload, np.uint8), sound)
+        return sound if self._double is None else self._double(_ROW, sound[None])[0]
+
+
+class _G722Encoder:
+    """The library's own 8 kHz mode writes an upper band that other decoders take for noise: so it is brought
+    to 16 kHz first.
+    """
+
+    def __init__(self, rate: int) -> None:
+        self._coder = G722(16000, _BITS)
+        self._double = Doubler() if rate == 8000 else None
+
+    def __call__(self, sound: Samples) -> NDArray[np.uint8]:
+        if self._double is not None:
+            sound = self._double(_ROW, sound[None])[0]
+        return np.frombuffer(self._coder.encode(np.ascontiguousarray(sound)), np.uint8)
+
+
+class _G722Decoder:
+    """At 8000 only the lower band is decoded: no resampling is needed."""
+
+    def __init__(self, rate: int) -> None:
+        self._coder = G722(rate, _BITS)
+
+    def __call__(self, payload: bytes) -> Samples:
+        return np.array(self._coder.decode(payload), np.int16)
+
+
 def encoder(codec: str, rate: int) -> Encoder:
     """A coder from sound at ``rate`` (8000 or 16000) to any codec: the simple way for a single leg.
 
     G.711 at 8000 is better done for all rows by ``encode_g711``; at 16000 by ``Halver`` and ``encode_g711``.
     """
-    raise NotImplementedError
+    _check(codec, rate)
+    return _G722Encoder(rate) if codec == "G722" else _G711Encoder(codec, rate)
 
 
 def decoder(codec: str, rate: int) -> Decoder:
     """A decoder of any codec to sound at ``rate`` (8000 or 16000)."""
-    raise NotImplementedError
+    _check(codec, rate)
+    return _G722Decoder(rate) if codec == "G722" else _G711Decoder(codec, rate)
 
 
-class Halver:
-    """16 kHz to 8 kHz, streaming, for many rows at once: each row goes on from its last piece."""
-
-    def __call__(self, rows: NDArray[np.intp], sound: Samples) -> Samples:
-        """``sound`` int16 ``[K, 2 n]``, the next piece of each of ``rows``; gives int16 ``[K, n]``."""
-        raise NotImplementedError
-
-    def reset(self, row: int) -> None:
-        """The row begins anew."""
-        raise NotImplementedError
-
-
-class Doubler:
-    """8 kHz to 16 kHz, streaming, for many rows at once."""
-
-    def __call__(self, rows: NDArray[np.intp], sound: Samples) -> Samples:
-        """``sound`` int16 ``[K, n]``, the next piece of each of ``rows``; gives int16 ``[K, 2 n]``."""
-        raise NotImplementedError
-
-    def reset(self, row: int) -> None:
-        """The row begins anew."""
-        raise NotImplementedError
+def _check(codec: str, rate: int) -> None:
+    if codec not in CODEC_RATE or rate not in (8000, 16000):
+        raise MediaError(
+            f"there is no codec {codec[:40]!r} at {rate} samples a second",
+            hint=f"Codecs are {', '.join(CODEC_RATE)}; rates 8000 and 16000.",
+        )
