@@ -16,6 +16,7 @@ from callflow.engine.walker import FAULT, Module
 from callflow.errors import CallflowError, NoFlow
 from callflow.log import logger, one_line
 
+CLOSE_S = 10.0
 CALL_ID_IN_USE = ("NORMAL_TEMPORARY_FAILURE", 482)
 
 
@@ -93,12 +94,18 @@ class LiveCalls:
             return False
         return True
 
-    async def close(self, cause: str = FAULT) -> None:
-        """Hang up every call, and wait until each has come to its end."""
+    async def close(self, cause: str = FAULT, within_s: float = CLOSE_S) -> None:
+        """Hang up every call, and wait until each has come to its end; what they still do beside the call
+        after ``within_s`` seconds (a webhook that nobody answers) is given up.
+        """
         await asyncio.gather(
             *(each.call.hangup(cause) for each in tuple(self._running.values())), return_exceptions=True
         )
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=within_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     # ---- one call ----------------------------------------------------------------------------
 
@@ -111,13 +118,12 @@ class LiveCalls:
                 await run_call(call, flow, self._modules)
         except CallflowError as error:
             call.notice("error", error.code, error.message, error.hint)
-            await call.hangup(FAULT)
         except Exception:  # whatever it is, it is this call's, and no other's
             logger.exception("call %s ended in a fault", one_line(call.id, 100))
-            await call.hangup(FAULT)
         finally:
             self._running.pop(call.id, None)
             self._fewer.set()
+            await call.hangup(FAULT)
 
     async def _refuse_twin(self, call: Call) -> None:
         cause, code = CALL_ID_IN_USE

@@ -85,7 +85,7 @@ def main(
         callee_jitter=callee_jitter,
         max_duration_s=max_duration,
     )
-    given = _Given(flow, scenario, account, system_config, state, flags, _variables(var or ()), seed)
+    given = _Given(flow, scenario, account, system_config, state, flags, variables(var or ()), seed)
     raise typer.Exit(_run(given, realtime, delivery_wait, output))
 
 
@@ -188,7 +188,7 @@ def _scenario(file: Path | None, flags: Flags, flow: Flow | None) -> Scenario:
         fail(str(error), error.hint)
 
 
-def _variables(words: Sequence[str]) -> dict[str, str]:
+def variables(words: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for word in words:
         name, equals, value = word.partition("=")

@@ -1,0 +1,87 @@
+"""Layer 6: the process of ``callflow serve``: its loop, its signals, what it says at its start and end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import closing
+
+from callflow.app import calm_collector
+from callflow.cli._lines import LineWriter
+from callflow.cli._serve_story import Chatter, ServeTeller
+from callflow.documents.catalog import Catalog, Prints
+from callflow.exchange.exchange import Exchange
+from callflow.exchange.options import ExchangeOptions
+from callflow.exchange.welcome import welcome
+
+SWITCH_S = 0.0005
+"""How long a thread may keep the interpreter: the loop must not wait for a thread that encodes or syncs."""
+
+
+def run_server(
+    options: ExchangeOptions,
+    catalog: Catalog,
+    prints: Prints,
+    drain_s: float | None,
+    chatter: Chatter,
+) -> None:
+    """Serve until SIGTERM or SIGINT, then drain; a second one hurries. Raises CallflowError if it cannot
+    start.
+    """
+    sys.setswitchinterval(SWITCH_S)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(options, catalog, prints, drain_s, chatter))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # pragma: no cover (not on Windows)
+        return None
+    return uvloop.new_event_loop
+
+
+async def _serve(
+    options: ExchangeOptions,
+    catalog: Catalog,
+    prints: Prints,
+    drain_s: float | None,
+    chatter: Chatter,
+) -> None:
+    exchange = Exchange(options, catalog, prints=prints)
+    with closing(LineWriter()) as write:
+        exchange.bus.subscribe(ServeTeller(exchange.clock, write, chatter))
+        stop = _heed_signals(exchange)
+        async with exchange:
+            for line in await welcome(exchange) if chatter > Chatter.QUIET else ():
+                write(line)
+            calm_collector()
+            await stop.wait()
+            await exchange.drain(drain_s)
+        if chatter > Chatter.QUIET:
+            write("ended")
+
+
+def _heed_signals(exchange: Exchange) -> asyncio.Event:
+    """SIGTERM and SIGINT set what is given back; the second of them hurries. SIGHUP reads documents anew."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    reloads: set[asyncio.Task[bool]] = set()
+
+    def end() -> None:
+        if stop.is_set():
+            exchange.hurry()
+        stop.set()
+
+    def reload() -> None:
+        if exchange.started:
+            task = loop.create_task(exchange.reload())
+            reloads.add(task)
+            task.add_done_callback(reloads.discard)
+
+    loop.add_signal_handler(signal.SIGTERM, end)
+    loop.add_signal_handler(signal.SIGINT, end)
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    return stop

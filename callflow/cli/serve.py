@@ -1,0 +1,120 @@
+"""Layer 6, ``callflow serve``: take SIP calls, walk their flows, record and deliver."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from callflow.cli._output import fail, terminal
+from callflow.errors import CallflowError
+
+if TYPE_CHECKING:
+    from callflow.cli._serve_story import Chatter
+    from callflow.exchange.options import ExchangeOptions
+
+REFUSED = 1
+"""Exit code: a document is at fault."""
+
+
+def main(
+    accounts: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="A folder with a folder for each account, or one account's."),
+    ],
+    system_config: Annotated[Path | None, typer.Option(metavar="DIR", help="Your system_config.")] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Recordings and outbox ($CALLFLOW_STATE, else ./callflow-state)."),
+    ] = None,
+    bind: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[TRANSPORT:]HOST:PORT",
+            help="Listen there; may be repeated. Without udp:, tcp: or tls: it is UDP and TCP.  "
+            "[default: 127.0.0.1:5060]",
+        ),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Certificate chain for tls:, as PEM.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Its key, if it is elsewhere.")] = None,
+    media_address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST", help="Announced for sound; without it, the address at which a peer reaches us."
+        ),
+    ] = None,
+    media_ports: Annotated[
+        str, typer.Option(metavar="LOW-HIGH", help="UDP ports for sound, two for each party.")
+    ] = "16384-32768",
+    workers: Annotated[
+        int, typer.Option(min=0, max=64, help="Media processes; 0: sound is made in this one.")
+    ] = 1,
+    drain: Annotated[
+        float | None,
+        typer.Option(metavar="S", min=0, help="At SIGTERM calls get so long to end.  [default: sip.drain_s]"),
+    ] = None,
+    var: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A placeholder's value; may be repeated."),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Each step of every call, too.")] = False,
+) -> None:
+    """Take SIP calls for the accounts in DIR until SIGTERM; then let running calls end. SIGHUP, or a changed
+    file, reads all documents anew.
+
+    Exit code 0: ended in order; 1: a document is at fault; 2: it cannot start.
+    """
+    from callflow.cli._serve_story import Chatter
+    from callflow.cli.check import around
+    from callflow.cli.run import variables
+    from callflow.exchange.binding import Bind, TlsFiles
+    from callflow.exchange.options import LOOPBACK, ExchangeOptions, MediaOptions
+    from callflow.state.folder import default_state
+
+    if tls_key is not None and tls_cert is None:
+        fail("--tls-key needs --tls-cert")
+    try:
+        options = ExchangeOptions(
+            state=state or default_state(),
+            accounts=accounts,
+            around=around,
+            system_config=system_config,
+            bind=tuple(Bind.parse(text) for text in bind or ()) or (LOOPBACK,),
+            tls=TlsFiles(tls_cert, tls_key) if tls_cert is not None else None,
+            media=MediaOptions(address=media_address or "", ports=_ports(media_ports), workers=workers),
+            variables=variables(var or ()),
+        )
+        code = _serve(options, drain, Chatter.VERBOSE if verbose else Chatter(not quiet))
+    except CallflowError as error:
+        fail(f"{error.code}  {error.message}", error.hint)
+    raise typer.Exit(code)
+
+
+def _ports(text: str) -> tuple[int, int]:
+    low, _, high = text.partition("-")
+    if not (low.isdigit() and high.isdigit() and 0 < int(low) < int(high) <= 65535):
+        fail(f"--media-ports {text} is not LOW-HIGH", "such as 16384-32768")
+    return int(low), int(high)
+
+
+def _serve(options: ExchangeOptions, drain_s: float | None, chatter: Chatter) -> int:
+    """Serve until a signal ends it; gives the exit code. Raises CallflowError."""
+    from callflow.cli._server import run_server
+    from callflow.documents.catalog import Refusal, fingerprint, read_catalog
+    from callflow.documents.settings import user_folder
+
+    config = user_folder(options.system_config)
+    prints = fingerprint([options.accounts, *([config] if config is not None else [])])
+    catalog = read_catalog(options.accounts, options.system_config, options.around)
+    if isinstance(catalog, Refusal):
+        stderr = terminal(stderr=True)
+        for line in catalog.lines():
+            stderr.print(line, markup=False, soft_wrap=True)
+        stderr.print("callflow: nothing is served while a document is at fault", soft_wrap=True)
+        return REFUSED
+    run_server(options, catalog, prints, drain_s, chatter)
+    return 0

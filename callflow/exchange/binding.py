@@ -1,0 +1,134 @@
+"""Layer 5: where a server listens: ``127.0.0.1:5060``, ``udp:HOST:PORT``, ``tls:[::1]:5061`` ..."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+from callflow.channels.sip.stack import SipStack
+from callflow.channels.sip.transport import Hop
+from callflow.errors import ListenError
+
+TRANSPORTS = ("udp", "tcp", "tls")
+DEFAULT_PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061}
+HIGHEST_PORT = 65_535
+_TRIES = 20
+"""How often a free port is looked for that both UDP and TCP can have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """An address to listen on by each of ``transports``. ``host`` is numeric (IPv6 without brackets);
+    ``port`` 0: any that is free.
+    """
+
+    transports: tuple[str, ...]
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Bind:
+        """Read ``[udp:|tcp:|tls:]HOST[:PORT]``; without a transport it is UDP and TCP. Raises ListenError."""
+        head, colon, rest = text.partition(":")
+        named = colon and head.lower() in TRANSPORTS
+        transports = (head.lower(),) if named else ("udp", "tcp")
+        host, port = _host_and_port(rest if named else text, text, DEFAULT_PORTS[transports[0]])
+        try:
+            address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
+        except ValueError:
+            raise ListenError(
+                f"--bind {text}: {host!r} is no address", hint="give a numeric one, such as 127.0.0.1:5060"
+            ) from None
+        return cls(transports, str(address), port)
+
+    @property
+    def loopback(self) -> bool:
+        """Only this machine can reach it."""
+        return ipaddress.ip_address(self.host).is_loopback
+
+    @property
+    def wildcard(self) -> bool:
+        """All addresses of this machine."""
+        return ipaddress.ip_address(self.host).is_unspecified
+
+    def __str__(self) -> str:
+        transport = f"{self.transports[0]}:" if len(self.transports) == 1 else ""
+        return f"{transport}{bracketed(self.host)}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """A certificate (with its chain) and its key, as PEM files."""
+
+    certificate: Path
+    key: Path | None = None
+
+    def server_context(self) -> ssl.SSLContext:
+        """For who connects to us. Raises ListenError for files that cannot be used."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            context.load_cert_chain(self.certificate, self.key)
+        except (OSError, ssl.SSLError) as error:
+            raise ListenError(
+                f"the certificate {self.certificate} cannot be used: {error.strerror or error}",
+                hint="give PEM files: --tls-cert and --tls-key",
+            ) from error
+        return context
+
+
+async def listen(stack: SipStack, bind: Bind, tls: ssl.SSLContext | None) -> list[Hop]:
+    """Listen on ``bind``; gives the addresses that it got. Raises ListenError."""
+    if "tls" in bind.transports and tls is None:
+        raise ListenError(f"--bind {bind} needs a certificate", hint="give --tls-cert and --tls-key")
+    port = bind.port if bind.port or len(bind.transports) == 1 else free_port(bind.host)
+    return [
+        await stack.listen(transport, bind.host, port, tls if transport == "tls" else None)
+        for transport in bind.transports
+    ]
+
+
+def free_port(host: str) -> int:
+    """A port that neither UDP nor TCP uses at this moment. Raises ListenError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for _ in range(_TRIES):
+        with (
+            socket.socket(family, socket.SOCK_STREAM) as tcp,
+            socket.socket(family, socket.SOCK_DGRAM) as udp,
+        ):
+            try:
+                tcp.bind((host, 0))
+                port: int = tcp.getsockname()[1]
+                udp.bind((host, port))
+            except OSError:
+                continue
+            return port
+    raise ListenError(f"there is no free port on {host}", hint="name one with --bind")
+
+
+def uri_of(hop: Hop) -> str:
+    """What somebody calls to get there."""
+    transport = {"udp": "", "tcp": ";transport=tcp", "tls": ";transport=tls"}[hop.transport]
+    return f"sip:{bracketed(hop.host)}:{hop.port}{transport}"
+
+
+def bracketed(host: str) -> str:
+    """An address as URIs have it."""
+    return f"[{host}]" if ":" in host else host
+
+
+def _host_and_port(rest: str, text: str, default: int) -> tuple[str, int]:
+    """``HOST``, ``HOST:PORT``, ``[IPV6]:PORT``, ``IPV6``."""
+    if rest.startswith("["):
+        host, _, port = rest[1:].partition("]")
+        port = port.removeprefix(":")
+    elif rest.count(":") > 1:
+        host, port = rest, ""
+    else:
+        host, _, port = rest.partition(":")
+    if port and not (port.isascii() and port.isdigit() and int(port) <= HIGHEST_PORT):
+        raise ListenError(f"--bind {text}: {port!r} is no port", hint="give 1 to 65535, or 0 for any")
+    return host, int(port) if port else default
