@@ -1,8 +1,8 @@
 """Layer 2: digest authentication, the server's side (RFC 7616, RFC 8760, RFC 2617). No input or output.
 
-A nonce holds its own time and is signed with a secret of this process, for the address that it was given to.
-So nothing is kept for a caller who never comes back, and an answer with a nonce of ours proves that its sender
-really is at that address.
+A nonce holds its own time and is signed with a secret of this process, for the address that it was given
+to. So nothing is kept for a caller who never comes back, and an answer with a nonce of ours proves that its
+sender really is at that address.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class DigestServer:
     """Makes challenges and judges the answers. ``lifetime_s``: how long a challenge can be answered."""
 
     def __init__(self, *, lifetime_s: float, secret: bytes | None = None) -> None:
-        self._lifetime = lifetime_s
+        self.lifetime_s = lifetime_s
         self._secret = secret or secrets.token_bytes(32)
         self._nobody = secrets.token_hex(16)  # the password of users who do not exist
         self._counts: OrderedDict[str, int] = OrderedDict()
@@ -63,9 +63,8 @@ class DigestServer:
     def challenges(self, realm: str, now: float, *, host: str, stale: bool = False) -> tuple[str, ...]:
         """Values for ``WWW-Authenticate`` headers: SHA-256 first, then MD5 (RFC 8760 2.4)."""
         nonce = self._nonce(realm, host, now)
-        rest = f'Digest realm={quoted(realm)}, nonce="{nonce}", qop="auth"' + (
-            ", stale=true" if stale else ""
-        )
+        again = ", stale=true" if stale else ""
+        rest = f'Digest realm={quoted(realm)}, nonce="{nonce}", qop="auth"{again}'
         return tuple(f"{rest}, algorithm={name}" for name in HASHES)
 
     def claim(self, authorization: str) -> Claim | None:
@@ -94,7 +93,9 @@ class DigestServer:
         right = hmac.compare_digest(expected.encode(), given.encode("utf-8", "replace"))
         if not (right and expected and password is not None):
             return Judgement(Proof.WRONG, at_home=made_at is not None)
-        fresh = made_at is not None and now - made_at / 1e6 <= self._lifetime and made_at > self._stale_before
+        fresh = (
+            made_at is not None and now - made_at / 1e6 <= self.lifetime_s and made_at > self._stale_before
+        )
         if not fresh or not self._counts_up(nonce, said):
             return Judgement(Proof.STALE, at_home=made_at is not None)
         return Judgement(Proof.GOOD, at_home=True)
@@ -122,7 +123,7 @@ class DigestServer:
         return made_at
 
     def _counts_up(self, nonce: str, said: dict[str, str]) -> bool:
-        """Whether the nonce count is higher than any before (without ``qop``: whether it is the first use)."""
+        """Whether the nonce count is higher than any before (without ``qop``: whether it is new)."""
         try:
             count = int(said.get("nc", ""), 16) if said.get("qop") else 1
         except ValueError:

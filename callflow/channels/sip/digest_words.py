@@ -1,4 +1,4 @@
-"""Layer 2: the words of digest authentication: reading and writing its headers, and its sums (RFC 7616 3.4)."""
+"""Layer 2: the words of digest authentication: its headers, and its sums (RFC 7616 3.4)."""
 
 from __future__ import annotations
 

@@ -2,63 +2,226 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-from callflow.channels.channel import DialTarget, Party
-from callflow.channels.sip.credentials import Credentials
+from callflow.channels.channel import CAUSE_CODES, DialTarget, Party
+from callflow.channels.sip.credentials import Credentials, realm_of, username_of
+from callflow.channels.sip.header import is_token
+from callflow.channels.sip.registrar import Binding, Registrar
+from callflow.channels.sip.transport import Hop
+from callflow.channels.sip.trunks import GatewayHealth, Trunks
+from callflow.channels.sip.uri import NameAddr, SipUri
 from callflow.clock import Clock
 from callflow.documents.accounts import Account
+from callflow.documents.resources import Gateway
 from callflow.documents.settings import SipSettings
+from callflow.errors import MalformedMessage
+from callflow.log import one_line
 
-if TYPE_CHECKING:
-    from callflow.channels.sip.registrar import Registrar
-    from callflow.channels.sip.transport import Hop
-    from callflow.channels.sip.uri import NameAddr, SipUri
+MAX_HEADERS = 32
+MAX_VALUE = 1024
+
+OURS = frozenset(
+    "via from to call-id cseq contact max-forwards route record-route content-length content-type "
+    "content-encoding authorization proxy-authorization require proxy-require supported allow expires rack "
+    "session-expires min-se replaces refer-to referred-by event v f t i m l c e k x r b o".split()
+)
+"""Headers that no document may set."""
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How to call a target. ``cause``: not at all, and why (``USER_NOT_REGISTERED`` ...); the rest is empty
-    then. ``hop`` None: resolve ``routes`` or ``request_uri`` (``SipStack.hop_for``). ``codecs`` and ``srtp``
-    empty: as the settings say. ``from_`` and ``to`` are without tags.
+    """How to call a target. ``cause``: not at all, and why (``USER_NOT_REGISTERED`` ...); the addresses are
+    None then. ``hop`` None: resolve ``routes`` or ``request_uri`` (``SipStack.hop_for``). ``codecs`` and
+    ``srtp`` empty: as the settings say. ``from_`` and ``to`` are without tags. ``progress_timeout_s``: give up
+    when nothing but 100 has come until then (0: no limit).
     """
 
-    request_uri: SipUri | None
-    from_: NameAddr | None
-    to: NameAddr | None
-    routes: tuple[str, ...] = ()
+    request_uri: SipUri | None = None
+    from_: NameAddr | None = None
+    to: NameAddr | None = None
+    routes: tuple[NameAddr, ...] = ()
     hop: Hop | None = None
     headers: tuple[tuple[str, str], ...] = ()
     credentials: Credentials | None = None
     codecs: tuple[str, ...] = ()
     srtp: str = ""
+    progress_timeout_s: float = 0.0
     cause: str = ""
     code: int = 0
-    extra: Mapping[str, str] = field(default_factory=dict)
 
 
 class Locator:
     """Knows the accounts' documents, the registered phones and how the gateways are doing."""
 
     def __init__(
-        self, accounts: Mapping[str, Account], registrar: Registrar, settings: SipSettings, clock: Clock
+        self,
+        accounts: Mapping[str, Account],
+        registrar: Registrar,
+        settings: SipSettings,
+        clock: Clock,
+        *,
+        trunks: Trunks | None = None,
     ) -> None:
-        raise NotImplementedError
+        self._registrar = registrar
+        self._clock = clock
+        self._health = GatewayHealth(settings.gateway_rest_s)
+        self.load(accounts, settings, trunks or Trunks(accounts))
+
+    def load(self, accounts: Mapping[str, Account], settings: SipSettings, trunks: Trunks) -> None:
+        """Other documents from now on."""
+        self._accounts = dict(accounts)
+        self._trunks = trunks
+        self._health.rest_s = settings.gateway_rest_s
 
     def expand(self, account_id: str, target: DialTarget) -> Sequence[DialTarget]:
-        """One target for each registered phone of a device (see ``Dialer.expand``)."""
-        raise NotImplementedError
+        """One target for each registered phone of a device (see ``Dialer.expand``); a user stands for the
+        devices it owns.
+        """
+        if target.endpoint == "user":
+            found = [
+                way
+                for device in self._devices_of(account_id, target)
+                for way in self._phones(account_id, device)
+            ]
+            return found or [target]
+        return self._phones(account_id, target) if target.endpoint == "device" else [target]
 
     def way(self, account_id: str, target: DialTarget, caller: Party) -> Way:
         """How to call ``target``. Does not wait and does not raise."""
-        raise NotImplementedError
+        account = self._accounts.get(account_id)
+        if account is None:
+            return _none("NO_ROUTE_DESTINATION")
+        if target.endpoint == "device":
+            return self._to_device(account, target, caller)
+        if target.endpoint == "number":
+            gateway = self._trunks.find(account_id, target.contact)
+            return _to_gateway(gateway, target, caller) if gateway else _none("NO_ROUTE_DESTINATION")
+        return _none("USER_NOT_REGISTERED")
 
     def resting(self, account_id: str, target: DialTarget) -> bool:
         """A gateway that failed a moment ago: to be tried after the others (for ``Dialer.resting``)."""
-        raise NotImplementedError
+        gateway = self._trunks.find(account_id, target.contact) if target.endpoint == "number" else None
+        return gateway is not None and self._health.resting(gateway, self._clock.now())
 
     def outcome(self, account_id: str, target: DialTarget, status: int) -> None:
-        """How a leg to ``target`` went, for gateways: its first final status; 0: no answer or no connection."""
-        raise NotImplementedError
+        """How a leg went, for gateways: its first final status; 0: no answer, or no connection."""
+        gateway = self._trunks.find(account_id, target.contact) if target.endpoint == "number" else None
+        if gateway is not None:
+            self._health.outcome(gateway, status, self._clock.now())
+
+    # ---- devices
+
+    def _devices_of(self, account_id: str, target: DialTarget) -> list[DialTarget]:
+        account = self._accounts.get(account_id)
+        return [
+            replace(target, endpoint="device", id=id, document=document)
+            for id, document in sorted(account.all("device").items() if account else ())
+            if document.get("owner_id") == target.id and document.get("enabled") is not False
+        ]
+
+    def _phones(self, account_id: str, target: DialTarget) -> list[DialTarget]:
+        if target.contact or _fixed_address(target):
+            return [target]
+        bindings = self._registrar.bindings(account_id, target.id)
+        return [replace(target, contact=binding.contact) for binding in bindings] or [target]
+
+    def _to_device(self, account: Account, target: DialTarget, caller: Party) -> Way:
+        document = target.document or account.get("device", target.id) or {}
+        realm = realm_of(account)
+        user = username_of(target.id, document)
+        plain = Way(
+            from_=NameAddr(SipUri(user=caller.from_number, host=realm), caller.from_name),
+            to=NameAddr(SipUri(user=user, host=realm)),
+            headers=_headers(target.headers.items()),
+            codecs=_codecs(document),
+            srtp="required" if _part(document, "media", "encryption").get("enforce_security") is True else "",
+        )
+        fixed = _fixed_address(replace(target, document=document))
+        if fixed:
+            uri = _parsed(fixed)
+            return replace(plain, request_uri=uri) if uri else _none("INVALID_NUMBER_FORMAT")
+        binding = self._binding(account.id, target)
+        uri = _parsed(binding.contact) if binding else None
+        if binding is None or uri is None:
+            return _none("USER_NOT_REGISTERED")
+        said = _part(document, "sip").get("static_invite")
+        if isinstance(said, str) and said:
+            uri = replace(uri, user=said)
+        routes = tuple(NameAddr(path) for path in map(_parsed, binding.path) if path)
+        # A connection of an earlier process is gone: perhaps the phone listens where its contact says.
+        lost = binding.hop.transport != "udp" and not binding.hop.connection
+        return replace(plain, request_uri=uri, routes=routes, hop=None if lost else binding.hop)
+
+    def _binding(self, account_id: str, target: DialTarget) -> Binding | None:
+        bindings = self._registrar.bindings(account_id, target.id)
+        return next((b for b in bindings if target.contact in ("", b.contact)), None)
+
+
+def _to_gateway(gateway: Gateway, target: DialTarget, caller: Party) -> Way:
+    host = f"[{gateway.server}]" if ":" in gateway.server.strip("[]") else gateway.server
+    params = {} if gateway.transport == "udp" else {"transport": gateway.transport}
+    uri = _parsed(f"sip:{host}")
+    if uri is None:
+        return _none("NO_ROUTE_DESTINATION")
+    realm = gateway.realm or uri.host
+    return Way(
+        request_uri=replace(uri, user=target.id, port=gateway.port or uri.port, params=params),
+        from_=NameAddr(SipUri(user=caller.from_number, host=realm), caller.from_name),
+        to=NameAddr(SipUri(user=target.id, host=uri.host)),
+        headers=_headers((*gateway.headers, *target.headers.items())),
+        credentials=Credentials(gateway.username, gateway.password) if gateway.username else None,
+        codecs=gateway.codecs,
+        srtp=gateway.srtp,
+        progress_timeout_s=gateway.progress_timeout_s,
+    )
+
+
+def _none(cause: str) -> Way:
+    return Way(cause=cause, code=CAUSE_CODES.get(cause, 480))
+
+
+def _fixed_address(target: DialTarget) -> str:
+    """The URI of a device that does not register (``sip.route``, ``sip.ip``); empty: it has to."""
+    sip = _part(target.document, "sip")
+    route, static, ip = sip.get("route"), sip.get("static_route"), sip.get("ip")
+    if sip.get("invite_format") == "route" and isinstance(route, str) and route:
+        return route
+    if isinstance(static, str) and static.startswith(("sip:", "sips:")):
+        return static
+    if sip.get("method") == "ip" and isinstance(ip, str) and ip:
+        host = f"[{ip}]" if ":" in ip.strip("[]") and ip.count(":") > 1 and not ip.startswith("[") else ip
+        return f"sip:{username_of(target.id, target.document)}@{host}"
+    return ""
+
+
+def _parsed(text: str) -> SipUri | None:
+    try:
+        uri = SipUri.parse(text)
+    except MalformedMessage:
+        return None
+    return uri if uri.is_sip and uri.host else None
+
+
+def _part(document: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
+    for key in keys:
+        inner = document.get(key)
+        document = inner if isinstance(inner, Mapping) else {}
+    return document
+
+
+def _codecs(document: Mapping[str, Any]) -> tuple[str, ...]:
+    said = _part(document, "media", "audio").get("codecs")
+    return tuple(codec for codec in said if isinstance(codec, str)) if isinstance(said, list) else ()
+
+
+def _headers(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Headers that documents may add: no line breaks, none that belong to the dialog, not too many."""
+    kept = [
+        (name, one_line(value, MAX_VALUE))
+        for name, value in pairs
+        if is_token(name) and name.lower() not in OURS
+    ]
+    return tuple(kept[:MAX_HEADERS])

@@ -4,8 +4,8 @@ Only failures count, so that a hundred phones behind one address are no matter. 
 
 * who answers a challenge that was sent to this very address with a wrong password is certainly there: after
   ``limit`` of these within a minute nothing from the address is answered;
-* who never answers challenges may be somebody else who forges the address: then only requests that answer none
-  are ignored, and phones that know what they do go on.
+* who never answers challenges may be somebody else who forges the address: then only requests that answer
+  none are ignored, and phones that know what they do go on.
 """
 
 from __future__ import annotations
