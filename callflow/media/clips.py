@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 
@@ -21,12 +22,15 @@ _LONGEST_SILENCE_S = 10 * 86400.0
 
 
 class ClipLoader:
-    """Reads files and makes tones; keeps ``cache_bytes`` of what was used last. One thread."""
+    """Reads files and makes tones; keeps ``cache_bytes`` of what was used last. For any number of threads:
+    while one reads, the others are not held up.
+    """
 
     def __init__(self, cache_bytes: int = CACHE_BYTES) -> None:
         self._limit = cache_bytes
         self._held = 0
         self._kept: OrderedDict[Hashable, Part] = OrderedDict()
+        self._guard = threading.Lock()  # of what is kept; never held while something is read
 
     def load(self, clip: Clip, rate: int) -> Samples:
         """``clip`` as mono int16 at ``rate``, read-only (one pass of an endless tone).
@@ -43,6 +47,10 @@ class ClipLoader:
     def sound(self, clips: Sequence[Clip], rate: int, loops: int = 1) -> Sound:
         """``clips`` one after the other, ``loops`` times (0: for ever). Raises as ``load``."""
         return Sound([self._part(clip, rate) for clip in clips], loops)
+
+    def has_tone(self, spec: str, rate: int) -> bool:
+        """Whether this tone was made before, and is kept."""
+        return ("tone", spec, rate) in self._kept
 
     def _part(self, clip: Clip, rate: int) -> Part:
         match clip:
@@ -62,7 +70,7 @@ class ClipLoader:
 
     def _tone(self, spec: str, rate: int) -> Part:
         key = ("tone", spec, rate)
-        found = self._kept.get(key)
+        found = self._find(key)
         if found is not None:
             return found
         tone = make_tone(spec, rate)
@@ -77,19 +85,28 @@ class ClipLoader:
                 hint="Check the path, and that this user may read it.",
             ) from None
         key = ("file", path, facts.st_mtime_ns, facts.st_size, rate)
-        found = self._kept.get(key)
+        found = self._find(key)
         if found is not None:
-            self._kept.move_to_end(key)
             return found
         return self._keep(key, _part(read_mono(path, rate)))
 
+    def _find(self, key: Hashable) -> Part | None:
+        with self._guard:
+            found = self._kept.get(key)
+            if found is not None:
+                self._kept.move_to_end(key)
+            return found
+
     def _keep(self, key: Hashable, part: Part) -> Part:
-        self._kept[key] = part
-        self._held += 2 * part.size
-        while self._held > self._limit and len(self._kept) > 1:
-            _, old = self._kept.popitem(last=False)
-            self._held -= 2 * old.size
-        return part
+        with self._guard:
+            if key in self._kept:  # two have read it at once
+                return self._kept[key]
+            self._kept[key] = part
+            self._held += 2 * part.size
+            while self._held > self._limit and len(self._kept) > 1:
+                _, old = self._kept.popitem(last=False)
+                self._held -= 2 * old.size
+            return part
 
 
 def read_mono(path: str, rate: int) -> Samples:

@@ -1,9 +1,9 @@
 """Layer 2: what goes through the pipe between the engine and a media process: frames, and their own messages.
 
-A frame is its length (4 bytes, big-endian), the number of descriptors that came with it (1 byte), and a pickled
-tuple of messages. Both ends are ours and the pipe is a socket pair that nobody else has, so pickle is safe here.
-Besides these, all commands and events of ``callflow.media.messages`` and ``callflow.recording.messages`` go
-through as they are. Sans-IO but for ``FramedSocket``, which never waits.
+A frame is its length (4 bytes, big-endian), the number of descriptors that came with it (1 byte), and a
+pickled tuple of messages. Both ends are ours and the pipe is a socket pair that nobody else has, so pickle is
+safe here. Besides these messages, all commands and events of ``callflow.media.messages`` and
+``callflow.recording.messages`` go through as they are.
 """
 
 from __future__ import annotations
@@ -36,24 +36,26 @@ _READ = 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class WorkerSetup:
-    """The first message. ``origin``: the machine's monotonic seconds at engine time 0. ``ports``: first and
-    last UDP port that it may use (0, 0: none). ``state``: the state folder. ``tick_log``: where to put the
-    durations of all ticks at the end (benchmarks; empty: nowhere).
+    """The first message. ``origin``: the machine's monotonic seconds at engine time 0. ``state``: the state
+    folder. ``host``: the address of RTP that is announced, ``bind``: the one to bind (empty: the same),
+    ``ports``: first and last UDP port that it may use (None: no RTP). ``tick_log``: a file that gets the
+    durations of all ticks at the end (benchmarks; empty: none).
     """
 
     number: int
     origin: float
     state: str
     host: str
-    ports: tuple[int, int]
+    bind: str
+    ports: tuple[int, int] | None
     tick_log: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class BindPorts:
-    """Bind these ports again: they had gone to another worker with a leg that has ended."""
+class PortReturned:
+    """Bind this port again: it had gone to another worker with a leg, which has ended."""
 
-    ports: tuple[int, ...]
+    port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +96,9 @@ class WorkerReady:
 
 @dataclass(frozen=True, slots=True)
 class PortsBound:
-    """These RTP ports are open, and nobody's yet. ``failed``: these cannot be had (another program has them)."""
+    """These RTP ports are open, and nobody's yet."""
 
     ports: tuple[int, ...]
-    failed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +212,11 @@ class FramedSocket:
             if len(data) < _READ and not ancillary:
                 break
         return frames
+
+    def shut(self) -> None:
+        """Say that nothing more comes from here; what comes can still be read."""
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
         """Close it, and every descriptor that was on its way."""
