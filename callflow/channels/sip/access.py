@@ -65,7 +65,7 @@ class Access:
         self._tasks = [asyncio.create_task(self._keep_written()), asyncio.create_task(self._keep_resolved())]
 
     async def reload(self, accounts: Mapping[str, Account], settings: SipSettings) -> None:
-        """Other documents from now on; running calls and registrations of devices that are still there stay."""
+        """Other documents from now on. Calls stay, and registrations of devices that are still there."""
         trunks = Trunks(accounts)
         trunks.inherit(self.trunks)
         await trunks.refresh(self._resolve)

@@ -24,9 +24,11 @@ MAX_HEADERS = 32
 MAX_VALUE = 1024
 
 OURS = frozenset(
-    "via from to call-id cseq contact max-forwards route record-route content-length content-type "
-    "content-encoding authorization proxy-authorization require proxy-require supported allow expires rack "
-    "session-expires min-se replaces refer-to referred-by event v f t i m l c e k x r b o".split()
+    {"via", "from", "to", "call-id", "cseq", "contact", "max-forwards", "route", "record-route", "rack"}
+    | {"content-length", "content-type", "content-encoding", "authorization", "proxy-authorization"}
+    | {"require", "proxy-require", "supported", "allow", "session-expires", "min-se", "replaces", "event"}
+    | {"refer-to", "referred-by", "expires"}
+    | set("vftimlcekxrbo")  # compact forms
 )
 """Headers that no document may set."""
 
@@ -35,8 +37,8 @@ OURS = frozenset(
 class Way:
     """How to call a target. ``cause``: not at all, and why (``USER_NOT_REGISTERED`` ...); the addresses are
     None then. ``hop`` None: resolve ``routes`` or ``request_uri`` (``SipStack.hop_for``). ``codecs`` and
-    ``srtp`` empty: as the settings say. ``from_`` and ``to`` are without tags. ``progress_timeout_s``: give up
-    when nothing but 100 has come until then (0: no limit).
+    ``srtp`` empty: as the settings say. ``from_`` and ``to`` are without tags. ``progress_timeout_s``: give
+    up when nothing but 100 has come until then (0: no limit).
     """
 
     request_uri: SipUri | None = None

@@ -111,7 +111,10 @@ class Registrar:
 
     def restore(self, bindings: Iterable[Binding]) -> None:
         """Take back what an earlier process knew; at most ``max_contacts`` for a device."""
+        latest = self._clock.wall() + self.settings.registration_max_s
         for binding in bindings:
+            if not binding.expires_at <= latest:
+                continue
             key = (binding.account_id, binding.device_id)
             there = self._bindings.get(key, ())
             if len(there) < self.settings.max_contacts and all(b.contact != binding.contact for b in there):
