@@ -77,16 +77,16 @@ NOTICES: dict[str, Code] = {
                              "recording's state, such as a pause of one that is over.",
                              "See docs/modules.md on when each action is possible."),
     # ---- a server
-    "CF-RUN-CALL-ID": Code(WARNING, "call id in use", "A call came in with the Call-ID of a call that is up: a "
-                           "loop between servers, or a peer that does not make its ids unique. Answered 482.",
+    "CF-RUN-CALL-ID": Code(WARNING, "call id in use", "A call came in with the Call-ID of one that is up: "
+                           "a loop between servers, or a peer whose ids are not unique. Answered 482.",
                            "See which peer sends it, and whether a number leads back to where it came from."),
     "CF-RUN-RELOAD": Code(INFO, "documents read anew", "A file was changed, or SIGHUP asked for it: what is "
                           "different now. Calls under way keep what they began with.", "Nothing."),
-    "CF-RUN-RELOAD-REFUSED": Code(ERROR, "changed documents refused", "There is a mistake in an account or in "
-                                  "system_config: none of the changes is used, the old documents stay.",
+    "CF-RUN-RELOAD-REFUSED": Code(ERROR, "changed documents refused", "There is a mistake in an account or "
+                                  "in system_config: none of the changes is used, the old documents stay.",
                                   "Correct the places that are named; callflow check shows them, too."),
-    "CF-RUN-DRAIN": Code(INFO, "ending, calls still run", "The process was told to stop: it takes no new calls, "
-                         "and waits for those that run, at most sip.drain_s (--drain) seconds.",
+    "CF-RUN-DRAIN": Code(INFO, "ending, calls still run", "The process was told to stop: no new call is "
+                         "taken, those that run get sip.drain_s (--drain) seconds to end.",
                          "Nothing; a second signal makes it wait no longer."),
     # ---- pretend calls
     "CF-RUN-QUIET": Code(INFO, "pretend call ends, all quiet", "Nobody had anything left to say or do.",

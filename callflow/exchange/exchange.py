@@ -62,6 +62,7 @@ class Exchange:
             EngineOptions(
                 state=options.state,
                 settings=catalog.settings,
+                flows=options.flows,
                 variables=options.variables,
                 allow_loopback=options.allow_loopback,
             ),
@@ -173,7 +174,7 @@ class Exchange:
             raise ListenError(
                 f"refuses to listen on {exposed[0]}: other machines can reach it, and account {names} has "
                 "neither a device with a password nor a gateway",
-                hint="give a device sip.username and sip.password, or a gateway in resources/; or --bind 127.0.0.1",
+                hint="give a device sip.username and sip.password, or a gateway; or --bind 127.0.0.1",
             )
 
     # ---- other documents -----------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from callflow.documents.catalog import Around
 from callflow.exchange.binding import Bind, TlsFiles
@@ -25,7 +26,8 @@ class MediaOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeOptions:
-    """``accounts``: a folder of account folders, or one of them. ``around``: what documents are judged in.
+    """``accounts``: a folder of account folders, or one of them. ``flows``: callflows that every account has
+    beside its own. ``around``: what documents are judged in.
     ``poll_s``: how often files are looked at for changes (0: only ``reload`` does). ``retry_s``: how often
     recordings that failed are finished anew. ``allow_loopback``: recordings may be sent to this machine.
     """
@@ -38,6 +40,7 @@ class ExchangeOptions:
     tls: TlsFiles | None = None
     media: MediaOptions = field(default_factory=MediaOptions)
     variables: Mapping[str, str] = field(default_factory=dict)
+    flows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     allow_loopback: bool = False
     poll_s: float = 2.0
     retry_s: float = 300.0
