@@ -215,12 +215,9 @@ class MediaFarm:
     def _nobody(self, command: object) -> object | None:
         """What the pump and the host say of a leg or a recording that does not exist."""
         now = self._clock.now()
-        match command:
-            case Play(leg, playback):
-                return PlaybackDone(leg, playback, "leg_gone", now)
-            case LegNotice():
-                return None
-        if isinstance(command, RecordingCommand) and not isinstance(command, StartRecording):
+        if isinstance(command, Play):
+            return PlaybackDone(command.leg, command.playback, "leg_gone", now)
+        if isinstance(command, RecordingCommand) and not isinstance(command, StartRecording | LegNotice):
             message = f"recording {command.id!r} neither waits nor runs"
             return RecordingEvent(command.id, "refused", "", now, 0, message=message)
         return None

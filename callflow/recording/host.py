@@ -52,7 +52,11 @@ class TappedPump(Protocol):
 
     def detach(self, tap: Tap) -> None: ...
 
+    def catch_up(self, tap: Tap) -> list[object]: ...
+
     def watch(self, watcher: LegWatcher) -> None: ...
+
+    def catch_up(self, tap: Tap) -> list[object]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,7 @@ class RecordingHost:
         if tap is None:
             message = f"recording {command.id!r} neither waits nor runs"
             return [RecordingEvent(command.id, "refused", "", now, 0, message=message)]
+        self._catch_up(tap)
         try:
             return self._act(command, tap, now)
         except StateError as error:
@@ -194,7 +199,16 @@ class RecordingHost:
         now = self._pump.now
         return [event for tap in tuple(self._taps.values()) for event in self._end(tap, now, reason)]
 
+    def abandon(self) -> None:
+        """Hand everything recorded so far to the writer, and end nothing: this process ends, and whoever
+        finds the spools finishes them as recovered.
+        """
+        for tap in tuple(self._taps.values()):
+            self._pump.catch_up(tap)
+            tap.flush()
+
     def _end(self, tap: RecordingTap, time: float, reason: str) -> list[RecordingEvent]:
+        self._catch_up(tap)
         return self.ended(tap, tap.finish(time, reason))
 
     def ended(self, tap: RecordingTap, event: RecordingEvent) -> list[RecordingEvent]:
@@ -204,6 +218,13 @@ class RecordingHost:
         self._pump.detach(tap)
         self._writer.close_spool(tap.spool, event.time)
         return self._tell(tap, [event]) + self.settle()
+
+    def _catch_up(self, tap: RecordingTap) -> None:
+        """In live time it has not got all sound yet. It cannot end of that: the pump serves it at the latest
+        where its ``horizon`` says that it may end.
+        """
+        said = self._pump.catch_up(tap)
+        assert not said, said
 
     # ---- telling ------------------------------------------------------------------------------
 
