@@ -45,6 +45,10 @@ class Path:
         """The far end's address has changed; ``flow``: it is behind a NAT, at that address."""
         self._flow = self._hop = flow
 
+    def moved_target(self) -> None:
+        """The remote target has changed."""
+        self._hop = self._flow
+
     def ask(self, method: str, done: Done, *, headers: HeaderList | None = None, body: bytes = b"") -> None:
         """Send a request; ``done`` is told once how it went. A 2xx to an INVITE needs ``ack`` from there."""
         asked = _Asked(self, method, done, headers or [], body)
@@ -130,11 +134,10 @@ class _Asked:
         if self._method == "INVITE" and response.is_success:
             self._accepted(response)
             return
-        if response.status in (401, 407) and self._tries < _MOST_TRIES and not self._over:
-            uri = str(transaction.request.uri)
-            if self._path.digest.answer(response, self._method, uri):
-                self._path.when_found(self.send)
-                return
+        challenged = response.status in (401, 407) and self._tries < _MOST_TRIES and not self._over
+        if challenged and self._path.digest.answer(response):
+            self._path.when_found(self.send)
+            return
         self._finish(response.status, response)
 
     def on_timeout(self, transaction: ClientTransaction) -> None:
