@@ -19,6 +19,8 @@ from callflow.media.messages import (
     PlaybackDone,
     Press,
     RemoveLeg,
+    RtpSource,
+    RtpStream,
     Say,
     SayDone,
     SendDigits,
@@ -29,6 +31,9 @@ from callflow.media.messages import (
 from callflow.media.plane import Plane
 from callflow.media.sound import Part, Sound
 from callflow.media.tones import DTMF_HZ, dtmf
+
+PASSED_S = 0.1
+"""Length of a digit (and of the gap after it) that is passed on over a bridge."""
 
 _OnLeg = RemoveLeg | SetStream | Say | Hush | Press | Unbridge | Hold | Play | StopPlay | SendDigits
 
@@ -43,9 +48,19 @@ class PumpSide(Protocol):
 
     def legs_changed(self, name: str) -> None: ...
 
+    def leg_leaving(self, name: str, events: list[object]) -> None: ...
+
     def leg_removed(self, name: str, events: list[object]) -> None: ...
 
     def digit(self, digit: Digit, events: list[object]) -> None: ...
+
+    def net_add(self, leg: Leg, source: RtpSource, now: int) -> None: ...
+
+    def net_agree(self, leg: Leg, stream: RtpStream | None, now: int) -> None: ...
+
+    def net_digit(self, leg: Leg, digit: str, tone_s: float, gap_s: float) -> bool: ...
+
+    def net_remove(self, leg: Leg, now: int, events: list[object]) -> None: ...
 
 
 class Commands:
@@ -61,7 +76,7 @@ class Commands:
         events: list[object] = []
         match command:
             case AddLeg():
-                self._add(command, tick)
+                self._add(command, tick, events)
             case Bridge(a, b):
                 self._bridge(a, b)
             case _:
@@ -80,11 +95,13 @@ class Commands:
         if said and said[-1].what and not leg.talk:
             events.append(SayDone(leg.name, said[-1].end / leg.rate))
         leg.keys.finished(now)
+        leg.tones.finished(now)
         while leg.presses and leg.presses[0][0] <= now:
             self._pressed(leg, *leg.presses.popleft(), events)
         while leg.sends and leg.sends[0][0] <= now:
             start, digit = leg.sends.popleft()
             events.append(DigitHeard(leg.name, digit, start / leg.rate))
+            self._send(leg, digit, *leg.send_s, now)
         self._pump.plane(leg.rate).update(leg)
 
     def _on_leg(self, command: _OnLeg, leg: Leg, now: int, events: list[object]) -> None:
@@ -103,7 +120,12 @@ class Commands:
                 leg.talk.cut(now + leg.delay, False)
             case Press():
                 self._press(command, leg, now)
+            case SetStream(stream=stream):
+                if not leg.on_net:
+                    raise MediaError(f"leg {leg.name!r} is not on the network: it has no stream")
+                self._pump.net_agree(leg, stream, now)
             case SendDigits():
+                leg.send_s = (command.tone_s, command.gap_s)
                 starts, leg.send_free = self._schedule(command, leg, max(now, leg.send_free))
                 leg.sends.extend(starts)
             case Play():
@@ -114,19 +136,29 @@ class Commands:
 
     # ---- legs and bridges --------------------------------------------------------------------
 
-    def _add(self, command: AddLeg, tick: int) -> None:
+    def _add(self, command: AddLeg, tick: int, events: list[object]) -> None:
         if command.leg in self._legs:
             raise MediaError(f"there is a leg {command.leg!r} already", hint="Leg names are used once.")
         plane = self._pump.plane(command.rate)
         leg = Leg(command, tick * plane.tick)
+        self._pump.leg_leaving(leg.name, events)  # who listened for it has heard silence up to now
         plane.add(leg)
+        if isinstance(command.source, RtpSource):
+            try:
+                self._pump.net_add(leg, command.source, tick * plane.tick)
+            except MediaError:
+                plane.remove(leg)
+                raise
         self._legs[leg.name] = leg
         self._pump.legs_changed(leg.name)
 
     def _remove(self, leg: Leg, now: int, events: list[object]) -> None:
+        self._pump.leg_leaving(leg.name, events)
         self._unbridge(leg)
         events += [_done(leg, item.what, "leg_gone", now) for item in leg.plays.items]
         leg.silence()
+        if leg.on_net:
+            self._pump.net_remove(leg, now, events)
         self._pump.plane(leg.rate).remove(leg)
         del self._legs[leg.name]
         self._pump.legs_changed(leg.name)
@@ -162,6 +194,8 @@ class Commands:
     # ---- what parties do ---------------------------------------------------------------------
 
     def _say(self, command: Say, leg: Leg, now: int, events: list[object]) -> None:
+        if leg.on_net:
+            raise MediaError(f"leg {leg.name!r} is on the network: its party says what it likes")
         try:
             sound = self._load.sound(command.clips, leg.rate, 0 if command.loop else 1)
         except MediaError as error:
@@ -203,7 +237,16 @@ class Commands:
             events.append(event)
         if leg.peer is not None and leg.peer.hears is leg:
             events.append(DigitHeard(leg.peer.name, digit, time))
+            self._send(leg.peer, digit, PASSED_S, PASSED_S, start)
         self._pump.digit(event, events)
+
+    def _send(self, leg: Leg, digit: str, tone_s: float, gap_s: float, now: int) -> None:
+        """Send ``digit`` to a party on the network: as an event, or as sound if none were agreed."""
+        if not leg.on_net or self._pump.net_digit(leg, digit, tone_s, gap_s):
+            return
+        pcm = dtmf(digit, tone_s, leg.rate)
+        leg.tones.add(Sound([Part(len(pcm), pcm), Part(round(gap_s * leg.rate))]), now, None)
+        self._pump.plane(leg.rate).update(leg)
 
     # ---- what is played to them --------------------------------------------------------------
 

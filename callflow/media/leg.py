@@ -9,7 +9,7 @@ from collections import deque
 
 import numpy as np
 
-from callflow.media.messages import AddLeg, Play, PretendSource
+from callflow.media.messages import AddLeg, Play, PretendSource, RtpSource
 from callflow.media.mixing import add_clipped, lose_packets
 from callflow.media.sound import Track
 from callflow.media.taps import Samples
@@ -27,6 +27,7 @@ class Leg:
         "held",
         "keys",
         "name",
+        "on_net",
         "peer",
         "plays",
         "press_free",
@@ -34,8 +35,10 @@ class Leg:
         "rate",
         "row",
         "send_free",
+        "send_s",
         "sends",
         "talk",
+        "tones",
     )
 
     def __init__(self, command: AddLeg, now: int) -> None:
@@ -43,16 +46,19 @@ class Leg:
         self.rate = command.rate
         self.row = -1
         self.born = now
+        self.on_net = isinstance(command.source, RtpSource)
         source = command.source if isinstance(command.source, PretendSource) else PretendSource()
         self.delay = max(0, round(source.delay_s * command.rate))
         self._masks = packet_masks(source)
         self.talk: Track[bool] = Track()  # what the party says; False: hushed
         self.keys: Track[None] = Track()  # audible digits, in place of what it says
         self.plays: Track[Play] = Track()  # what is played to it
+        self.tones: Track[None] = Track()  # digits that are sent to it as sound, in place of all else
         self.presses: deque[tuple[int, str]] = deque()  # (sample, digit) still to be pressed
         self.press_free = now  # the sample from which the next digit may be pressed
         self.sends: deque[tuple[int, str]] = deque()
         self.send_free = now
+        self.send_s = (0.0, 0.0)  # length of each and of the gap after it
         self.peer: Leg | None = None
         self.held = False
 
@@ -62,9 +68,14 @@ class Leg:
         return bool(self.talk or self.keys)
 
     @property
+    def played(self) -> bool:
+        """Something is laid over what it hears from its bridge (now or later)."""
+        return bool(self.plays or self.tones)
+
+    @property
     def due(self) -> int:
         """The sample of the next thing that happens by itself."""
-        due = min(self.talk.due, self.keys.due, self.plays.due)
+        due = min(self.talk.due, self.keys.due, self.plays.due, self.tones.due)
         if self.presses:
             due = min(due, self.presses[0][0])
         if self.sends:
@@ -79,7 +90,7 @@ class Leg:
 
     def silence(self) -> None:
         """Drop everything said, played and pressed."""
-        for track in (self.talk, self.keys, self.plays):
+        for track in (self.talk, self.keys, self.plays, self.tones):
             track.items.clear()
         self.presses.clear()
         self.sends.clear()
@@ -111,6 +122,8 @@ class Leg:
                 add_clipped(part, sound)
             else:
                 item.sound.fill(part, low - item.start)
+        for tone, low, high in self.tones.within(start, start + len(row)):
+            tone.sound.fill(row[low - start : high - start], low - tone.start)
 
 
 def packet_masks(source: PretendSource) -> tuple[Samples, ...]:

@@ -10,38 +10,148 @@ How a media process or ``InlineMedia`` uses it::
         events += host.settle()
     ports.refill()                                       # between ticks: binds a few ports ahead
     pump.close()                                         # sends BYE on every leg that is left
+
+A tick: drain the sockets, place and decode, make what each leg says, bridge, play, code, send; then taps.
 """
 
 from __future__ import annotations
 
+from random import Random, SystemRandom
+from typing import cast
+
+from callflow.errors import MediaError
 from callflow.media.clips import ClipLoader
-from callflow.media.pump import BLOCK_S, Pump
+from callflow.media.lazy import LazyTaps
+from callflow.media.leg import Leg
+from callflow.media.liveplane import LivePlane
+from callflow.media.messages import Digit, RtpSource, RtpStream
+from callflow.media.plane import Plane
+from callflow.media.pump import _SLACK, BLOCK_S, TICKS_PER_S, Pump
 from callflow.media.rtp.ports import PortPool
+from callflow.media.rtp.receive import DigitAt
 from callflow.media.taps import Tap
+
+QUIET_TICKS = 20
+"""A tick that is later than this is made up for without sending: nobody would still play that."""
 
 
 class LivePump(Pump):
     """A ``Pump`` that does one tick at a time and carries RTP legs.
 
-    Taps get their sound about twice a second, each at a time of its own, and at once where a sample counts:
-    before a leg comes, goes or presses a digit, and wherever a tap's ``horizon`` says so. Who changes a tap
-    (its points, whether it wants audio) calls ``catch_up(tap)`` before. ``ports`` None: no RTP legs.
+    Taps get their sound a few times a second, each at a time of its own, and at once where a sample counts:
+    before a leg comes, goes or presses a digit, and wherever a tap's ``horizon`` says so (its ``block`` has not
+    happened then: only its length means something). Who changes a tap (its points, whether it wants audio)
+    calls ``catch_up(tap)`` before. ``ports`` None: no RTP legs. ``random``: for runs that repeat.
     """
 
-    def __init__(self, load: ClipLoader, ports: PortPool | None = None) -> None:
+    def __init__(self, load: ClipLoader, ports: PortPool | None = None, random: Random | None = None) -> None:
         super().__init__(load)
-        raise NotImplementedError
+        self._ports = ports
+        self._random = random or SystemRandom()
+        self._taps = LazyTaps(self._legs)
+
+    @property
+    def idle(self) -> bool:
+        return not self._legs and not self._taps
+
+    def attach(self, tap: Tap) -> None:
+        self._taps.attach(tap, cast("LivePlane", self.plane(tap.rate)), self._tick)
+
+    def detach(self, tap: Tap) -> None:
+        self._taps.detach(tap)
+
+    def catch_up(self, tap: Tap) -> list[object]:
+        events: list[object] = []
+        self._taps.catch_up(tap, self._tick, events)
+        return events
 
     def advance(self, until: float, max_s: float = BLOCK_S) -> tuple[float, list[object]]:
         """One tick, if ``until`` (the clock's time) is at least one tick ahead of ``now``; else nothing:
         (until, []). ``max_s`` says nothing here. Never raises for what the network or a disk does.
         """
-        raise NotImplementedError
-
-    def catch_up(self, tap: Tap) -> list[object]:
-        """Give ``tap`` all sound up to ``now``; what it has to say."""
-        raise NotImplementedError
+        end = int(until * TICKS_PER_S + _SLACK)
+        tick = self._tick
+        if end <= tick:
+            return until, []
+        if self.idle:
+            self._tick = end
+            return self.now, []
+        events: list[object] = []
+        self._taps.refresh(tick)
+        for plane in self._live_planes():
+            if plane.legs:
+                self._run(plane, tick, until, end - tick, events)
+        self._tick = tick + 1
+        self._taps.serve(self._tick, events)
+        for plane in self._live_planes():
+            now = self._tick * plane.tick
+            for leg in plane.due_legs(now):
+                self._commands.happen(leg, now, events)
+        return self.now, events
 
     def close(self) -> None:
         """Say BYE on every RTP leg and close its sockets. No events."""
-        raise NotImplementedError
+        for plane in self._live_planes():
+            if plane.io is not None:
+                plane.io.close(self._tick * plane.tick)
+
+    def _run(self, plane: LivePlane, tick: int, time: float, behind: int, events: list[object]) -> None:
+        start, io = tick * plane.tick, plane.io
+        if io is not None:
+            for digit in io.receive(start, time, events):
+                _press(plane, digit, start)
+        plane.begin(tick)
+        plane.render(start, plane.tick)
+        if io is not None:
+            io.send(tick, plane.heard, quiet=behind > QUIET_TICKS)
+
+    def _live_planes(self) -> list[LivePlane]:
+        return cast("list[LivePlane]", list(self._planes.values()))
+
+    def _new_plane(self, rate: int, tick: int) -> Plane:
+        ports = self._ports if rate in (8000, 16000) else None
+        return LivePlane(rate, tick, ports, self._random)
+
+    # ---- for Commands ------------------------------------------------------------------------
+
+    def legs_changed(self, name: str) -> None:
+        pass  # leg_leaving was told before
+
+    def leg_leaving(self, name: str, events: list[object]) -> None:
+        self._taps.leg_changes(name, self._tick, events)
+
+    def digit(self, digit: Digit, events: list[object]) -> None:
+        self._taps.leg_changes(digit.leg, self._tick, events)
+        super().digit(digit, events)
+
+    def net_add(self, leg: Leg, source: RtpSource, now: int) -> None:
+        io = cast("LivePlane", self.plane(leg.rate)).io
+        if io is None:
+            raise MediaError(
+                f"leg {leg.name!r} cannot be on the network at {leg.rate} samples a second",
+                hint="a live pump needs a pool of ports, and the leg a rate of 8000 or 16000",
+            )
+        io.add(leg.row, leg.name, source, now)
+
+    def net_agree(self, leg: Leg, stream: RtpStream | None, now: int) -> None:
+        io = cast("LivePlane", self.plane(leg.rate)).io
+        assert io is not None
+        io.agree(leg.row, stream, now)
+
+    def net_digit(self, leg: Leg, digit: str, tone_s: float, gap_s: float) -> bool:
+        io = cast("LivePlane", self.plane(leg.rate)).io
+        assert io is not None
+        return io.digit(leg.row, digit, tone_s, gap_s)
+
+    def net_remove(self, leg: Leg, now: int, events: list[object]) -> None:
+        io = cast("LivePlane", self.plane(leg.rate)).io
+        assert io is not None
+        events.append(io.remove(leg.row, now))
+
+
+def _press(plane: LivePlane, digit: DigitAt, now: int) -> None:
+    """A digit that came: it happens at its sample, on a tick, not before ``now`` and in order."""
+    leg = plane.legs[digit.row]
+    sample = max(digit.sample, now, leg.presses[-1][0] if leg.presses else 0)
+    leg.presses.append((-(-sample // plane.tick) * plane.tick, digit.digit))
+    plane.update(leg)

@@ -55,19 +55,19 @@ class Plane:
         if leg.sounding:
             self._sounding[row] = leg
         elif self._sounding.pop(row, None) is not None:
-            self.rows[row, READ] = 0
+            self._clear(row, READ)
             if self._listener[row] >= 0:
-                self.rows[self._listener[row], WRITE] = 0
-        if leg.plays:
+                self._clear(int(self._listener[row]), WRITE)
+        if leg.played:
             self._playing[row] = leg
         elif self._playing.pop(row, None) is not None:
-            self.rows[row, WRITE] = 0
+            self._clear(row, WRITE)
 
     def rewire(self, leg: Leg) -> None:
         """``leg``'s bridge or hold has changed."""
         peer = leg.hears
         self._listener[leg.row] = -1 if peer is None else peer.row
-        self.rows[leg.row, WRITE] = 0
+        self._clear(leg.row, WRITE)
 
     @property
     def quiet(self) -> bool:
@@ -101,6 +101,10 @@ class Plane:
             if talker is None or not talker.sounding:
                 side[:] = 0
             leg.render_write(side, start)
+
+    def _clear(self, row: int, side: int) -> None:
+        """Nothing sounds on that side any more."""
+        self.rows[row, side] = 0
 
     def _grow(self) -> None:
         old = len(self.rows)

@@ -14,7 +14,7 @@ from callflow.errors import MediaError
 from callflow.media.clips import ClipLoader
 from callflow.media.commands import Commands
 from callflow.media.leg import Leg
-from callflow.media.messages import Digit, LegCommand, TapPoint
+from callflow.media.messages import Digit, LegCommand, RtpSource, RtpStream, TapPoint
 from callflow.media.plane import Plane
 from callflow.media.taps import LegWatcher, Tap
 from callflow.media.wiring import Wire
@@ -73,6 +73,12 @@ class Pump:
         if wire is not None:
             self._forget(wire)
 
+    def catch_up(self, tap: Tap) -> list[object]:
+        """Give ``tap`` all sound up to ``now``, before it is changed; what it has to say. Here taps always
+        have it; in live time they are served now and then.
+        """
+        return []
+
     def watch(self, watcher: LegWatcher) -> None:
         """Tell ``watcher`` of digits and removed legs, on the sample; its events are passed on."""
         self._watchers.append(watcher)
@@ -129,13 +135,19 @@ class Pump:
                     hint="Use a multiple of 100: 8000, 16000, 24000, 32000, 44100 or 48000.",
                 )
             tick = rate // TICKS_PER_S
-            self._planes[rate] = Plane(rate, tick, _BLOCK_TICKS * tick)
+            self._planes[rate] = self._new_plane(rate, tick)
         return self._planes[rate]
+
+    def _new_plane(self, rate: int, tick: int) -> Plane:
+        return Plane(rate, tick, _BLOCK_TICKS * tick)
 
     def legs_changed(self, name: str) -> None:
         """A leg has come or gone: taps that listen to it must find it anew."""
         for wire in self._listening.get(name, ()):
             wire.stale = True
+
+    def leg_leaving(self, name: str, events: list[object]) -> None:
+        """A leg is about to come or go: who listens to it must have all sound up to now. Here it has."""
 
     def leg_removed(self, name: str, events: list[object]) -> None:
         """Tell the watchers."""
@@ -146,6 +158,20 @@ class Pump:
         """Tell the watchers."""
         for watcher in tuple(self._watchers):
             events += watcher.digit(digit)
+
+    def net_add(self, leg: Leg, source: RtpSource, now: int) -> None:
+        """A leg on the network. Raises MediaError: only a ``LivePump`` can."""
+        raise MediaError(f"leg {leg.name!r} is on the network: that needs live time")
+
+    def net_agree(self, leg: Leg, stream: RtpStream | None, now: int) -> None:
+        """Its agreement has changed."""
+
+    def net_digit(self, leg: Leg, digit: str, tone_s: float, gap_s: float) -> bool:
+        """Send it a digit as an event; False: no events were agreed."""
+        return False
+
+    def net_remove(self, leg: Leg, now: int, events: list[object]) -> None:
+        """It is gone."""
 
     def _find(self, wire: Wire) -> None:
         self._forget(wire)

@@ -33,14 +33,17 @@ class Tap(Protocol):
 
     @property
     def wants_audio(self) -> bool:
-        """False while samples would be thrown away (waiting, paused, ended): then no call comes."""
+        """False while samples would be thrown away (waiting, paused, ended): then no call comes. Who makes
+        it True again, or changes ``points``, calls ``Pump.catch_up`` before.
+        """
 
     def horizon(self, block: Samples) -> int:
         """How many samples of ``block`` (``[channels, n]``) pass until there is something to say: 1..n.
 
         ``n``: nothing, or at the very end. No side effects: the block may be shortened by somebody else. The
         pump rounds the answer up to a whole tick, so the block that is committed may go past it by less
-        than a tick: a tap that ends inside a tick cuts there by itself.
+        than a tick: a tap that ends inside a tick cuts there by itself. In live time it is asked before
+        the block has happened: only the block's length means something then.
         """
 
     def commit(self, block: Samples, time: float) -> list[object]:

@@ -49,7 +49,7 @@ class Wire:
             elif sides == (Side.WRITE,):
                 self._view = (rows[0], WRITE, WRITE + 1)
         if self._view is None:
-            self._gathered = np.zeros((len(sides), self._plane.width), np.int16)
+            self._gathered = None
             self._sources = [(n, row, sides[n]) for n, row in enumerate(rows) if row >= 0]
 
     def block(self, n: int) -> Samples:
@@ -58,7 +58,8 @@ class Wire:
         if self._view is not None:
             row, first, end = self._view
             return rows[row, first:end, :n]
-        assert self._gathered is not None
+        if self._gathered is None:
+            self._gathered = np.zeros((len(self.points), self._plane.width), np.int16)
         block = self._gathered[:, :n]
         for channel, row, side in self._sources:
             if side is Side.MIX:

@@ -56,8 +56,6 @@ class TappedPump(Protocol):
 
     def watch(self, watcher: LegWatcher) -> None: ...
 
-    def catch_up(self, tap: Tap) -> list[object]: ...
-
 
 @dataclass(frozen=True, slots=True)
 class RecordingView:

@@ -1,0 +1,172 @@
+"""Layer 1: taps in live time: each gets its sound now and then, from what the rows remember of past ticks.
+
+A hundred times a second for each of hundreds of recordings would cost more than the sound itself. So every
+wire has a tick at which it is served: a quarter of a second after the last, spread over all ticks; earlier
+where its tap's ``horizon`` says so, and at once before anything changes (``catch_up``, ``leg_changes``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from callflow.errors import MediaError
+from callflow.media.leg import Leg
+from callflow.media.liveplane import LivePlane
+from callflow.media.messages import Side, TapPoint
+from callflow.media.mixing import half_mix
+from callflow.media.plane import READ, WRITE
+from callflow.media.taps import Samples, Tap
+
+SERVE_TICKS = 25
+"""A tap gets its sound at least so often: with half a second in its own buffer, what a ``kill -9`` costs
+stays below a second. Half of what a row remembers (``liveplane.HISTORY_TICKS``), or less.
+"""
+
+
+class LazyWire:
+    """An attached tap: ``done``: it has all sound before that tick; ``due``: the tick at which it is served."""
+
+    __slots__ = ("channels", "done", "due", "plane", "points", "row", "tap", "wanted")
+
+    def __init__(self, tap: Tap, plane: LivePlane, tick: int) -> None:
+        self.tap = tap
+        self.plane = plane
+        self.points: tuple[TapPoint, ...] = ()
+        self.done = self.due = tick
+        self.wanted = False
+        self.row = -1  # the row of which it is both sides; -1: it is something else
+        self.channels: list[tuple[int, int, Side]] = []  # channel, row, side
+
+    def resolve(self, legs: Mapping[str, Leg]) -> None:
+        """Find the tap's points among ``legs``."""
+        self.points = self.tap.points
+        found = [legs.get(point.leg) for point in self.points]
+        rows = [-1 if leg is None or leg.rate != self.plane.rate else leg.row for leg in found]
+        sides = tuple(point.side for point in self.points)
+        stereo = sides == (Side.READ, Side.WRITE) and rows[0] == rows[1] >= 0
+        self.row = rows[0] if stereo else -1
+        self.channels = [(n, row, sides[n]) for n, row in enumerate(rows) if row >= 0]
+
+    def block(self, end: int) -> Samples:
+        """Its channels from ``done`` up to tick ``end``: a view ``[channels, n]`` of memory ``[n, channels]``."""
+        plane, tick = self.plane, self.plane.tick
+        frames = plane.scratch(len(self.points))[: (end - self.done) * tick]
+        parts = frames.reshape(end - self.done, tick, len(self.points))
+        if len(self.channels) < len(self.points):
+            parts[:] = 0
+        at = 0
+        for past in plane.past(self.done, end):
+            piece = parts[at : at + len(past)]
+            at += len(past)
+            if self.row >= 0:
+                piece[:, :, 0] = past[:, self.row, READ]
+                piece[:, :, 1] = past[:, self.row, WRITE]
+                continue
+            for channel, row, side in self.channels:
+                if side is Side.MIX:
+                    mixed = np.empty(past.shape[:1] + past.shape[3:], np.int16)
+                    half_mix(past[:, row, READ], past[:, row, WRITE], out=mixed)
+                    piece[:, :, channel] = mixed
+                else:
+                    piece[:, :, channel] = past[:, row, READ if side is Side.READ else WRITE]
+        return frames.T
+
+
+class LazyTaps:
+    """All attached taps of a live pump. ``legs``: the pump's own table."""
+
+    def __init__(self, legs: Mapping[str, Leg]) -> None:
+        self._legs = legs
+        self._wires: dict[int, LazyWire] = {}  # by id of the tap
+        self._listening: dict[str, set[LazyWire]] = {}  # by leg
+        self._fresh: dict[int, LazyWire] = {}  # to be looked at before the next tick
+        self._due: dict[int, list[LazyWire]] = {}  # by tick
+        self._turn = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._wires)
+
+    def attach(self, tap: Tap, plane: LivePlane, tick: int) -> None:
+        """From ``tick`` on. Raises MediaError (twice)."""
+        if id(tap) in self._wires:
+            raise MediaError("this tap is attached already")
+        self._wires[id(tap)] = self._fresh[id(tap)] = LazyWire(tap, plane, tick)
+
+    def detach(self, tap: Tap) -> None:
+        """No more calls to ``tap``. Unknown taps are ignored."""
+        wire = self._wires.pop(id(tap), None)
+        if wire is not None:
+            self._fresh.pop(id(tap), None)
+            wire.wanted = False
+            self._forget(wire)
+
+    def refresh(self, tick: int) -> None:
+        """Before ``tick`` is made: look at those that may have changed."""
+        for wire in tuple(self._fresh.values()):
+            wire.done = tick
+            wire.wanted = wire.tap.wants_audio
+            self._forget(wire)
+            wire.resolve(self._legs)
+            for name in _names(wire.points):
+                self._listening.setdefault(name, set()).add(wire)
+            if wire.wanted:
+                self._turn = (self._turn + 7) % SERVE_TICKS  # not all that begin at once on one tick
+                self._plan(wire, 1 + self._turn)
+        self._fresh.clear()
+
+    def serve(self, tick: int, events: list[object]) -> None:
+        """``tick`` is the next: serve those whose turn it is."""
+        for wire in self._due.pop(tick, ()):
+            if wire.due == tick and wire.wanted and wire.done < tick:
+                self._commit(wire, tick, events)
+
+    def catch_up(self, tap: Tap, tick: int, events: list[object]) -> None:
+        """Serve ``tap`` now, because it is about to change."""
+        wire = self._wires.get(id(tap))
+        if wire is not None:
+            self._now(wire, tick, events)
+
+    def leg_changes(self, name: str, tick: int, events: list[object]) -> None:
+        """Serve who listens to that leg now, because it comes, goes, or its digit may end something."""
+        for wire in tuple(self._listening.get(name, ())):
+            self._now(wire, tick, events)
+
+    def _now(self, wire: LazyWire, tick: int, events: list[object]) -> None:
+        if wire.wanted and wire.done < tick:
+            self._commit(wire, tick, events)
+        if id(wire.tap) in self._wires:
+            self._fresh[id(wire.tap)] = wire
+
+    def _commit(self, wire: LazyWire, tick: int, events: list[object]) -> None:
+        block, time = wire.block(tick), wire.done / 100
+        wire.done = tick
+        events += wire.tap.commit(block, time)
+        if id(wire.tap) not in self._wires:
+            return
+        if wire.points is not wire.tap.points or not wire.tap.wants_audio:
+            wire.wanted = False
+            self._fresh[id(wire.tap)] = wire
+        else:
+            self._plan(wire, SERVE_TICKS)
+
+    def _plan(self, wire: LazyWire, ticks: int) -> None:
+        """Serve it after ``ticks`` ticks, or when it may have something to say."""
+        tick = wire.plane.tick
+        ahead = wire.plane.scratch(len(wire.points))[: ticks * tick].T
+        ticks = min(ticks, max(1, -(-wire.tap.horizon(ahead) // tick)))
+        wire.due = wire.done + ticks
+        self._due.setdefault(wire.due, []).append(wire)
+
+    def _forget(self, wire: LazyWire) -> None:
+        for name in _names(wire.points):
+            listening = self._listening.get(name)
+            if listening is not None:
+                listening.discard(wire)
+                if not listening:
+                    del self._listening[name]
+
+
+def _names(points: Iterable[TapPoint]) -> set[str]:
+    return {point.leg for point in points}
