@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import IO, Any
@@ -29,6 +29,7 @@ from benchmarks.table import Row, options
 
 PORTS = 4
 TURN_S = 0.020
+SUMMED = ("sent", "received", "lost", "disorder", "jumps", "checked", "right")
 LISTENS = 5
 """A socket is read each so many turns: what has come waits in its buffer, which is cheaper."""
 MOST_US = 2.5
@@ -58,7 +59,7 @@ class RtpLoad:
         self._say({"do": "add", "plans": [asdict(plan) for plan in plans]})
 
     def drop(self, streams: Sequence[int]) -> None:
-        """End streams; their accounts are not asked for (does not wait)."""
+        """End streams; ``costs`` has the sum of their accounts (does not wait)."""
         self._say({"do": "drop", "ids": list(streams)})
 
     def end(self, streams: Sequence[int]) -> list[Heard]:
@@ -74,7 +75,7 @@ class RtpLoad:
     def costs(self) -> dict[str, float]:
         """Of the process since the last time this was asked: ``cpu_s``, ``sent``, ``received``,
         ``late_turns`` (that began more than a turn's quarter late), ``refused`` (by the kernel),
-        ``strangers``.
+        ``strangers``; and the sums of the accounts of streams that have ended, each as ``ended_NAME``.
         """
         self._say({"do": "costs"})
         found: dict[str, float] = self._answer()
@@ -123,6 +124,7 @@ class _Generator:
         self.sent = self.received = self.refused = self.late_turns = 0
         self._requests: deque[dict[str, Any]] = deque()
         self._ended = False
+        self.ended: Counter[str] = Counter()
         self._before: dict[str, float] = {}
 
     def run(self, requests: IO[str]) -> None:
@@ -189,6 +191,8 @@ class _Generator:
             for index in range(len(self.pairs)):
                 self._listen(index)
             gone = [self._where.pop(each).remove(each) for each in request["ids"] if each in self._where]
+            for heard in filter(None, gone):
+                self.ended.update({name: getattr(heard, name) for name in SUMMED}, streams=1)
             if what == "end":
                 _print({"heard": [asdict(each) for each in gone if each is not None]})
         elif what == "accounts":
@@ -206,6 +210,7 @@ class _Generator:
             "refused": self.refused,
             "late_turns": self.late_turns,
             "strangers": sum(streams.strangers for streams in self.streams),
+            **{f"ended_{name}": self.ended[name] for name in ("streams", *SUMMED)},
         }
         since = {name: value - self._before.get(name, 0.0) for name, value in total.items()}
         self._before = total
