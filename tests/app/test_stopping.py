@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from callflow import app
+from callflow import app, keeping
 from callflow.app import Engine
 from callflow.channels.sim.read import parse_scenario
 from callflow.clock import Clock, SystemClock, VirtualClock, run_virtual
@@ -125,7 +125,7 @@ def test_a_start_that_fails_leaves_nothing_open(
     if part == "Database":
         monkeypatch.setattr(Database, "open", broken)
     else:
-        monkeypatch.setattr(app, part, broken)
+        monkeypatch.setattr(app if hasattr(app, part) else keeping, part, broken)
 
     async def main() -> None:
         with pytest.raises(StorageError):
