@@ -105,6 +105,9 @@ class Pump:
                 self._commands.happen(leg, end * plane.tick, events)
         return self.now, events
 
+    def close(self) -> None:
+        """The last call: free what the legs hold of the machine. Here nothing."""
+
     def _sound(self, wires: list[Wire], end: int, events: list[object]) -> int:
         """Make the sound up to tick ``end`` or a tap's horizon, give it to the taps; return the end."""
         now, ticks = self._tick, end - self._tick

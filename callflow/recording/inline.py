@@ -16,6 +16,7 @@ from callflow.log import logger
 from callflow.media.messages import AddLeg, LegCommand, RemoveLeg
 from callflow.media.port import MediaHandler
 from callflow.media.pump import BLOCK_S, TICK_S, Pump
+from callflow.media.rtp.ports import PortPool
 from callflow.recording.host import RecordingHost
 from callflow.recording.messages import RecordingCommand
 
@@ -25,9 +26,19 @@ class InlineMedia:
 
     ``pickled``: every command and event goes through ``pickle``, as it would to a media process; tests turn
     it on. ``start()`` before the first call, ``close()`` after the last, both on the loop of the calls.
+    ``ports``: those of a ``LivePump``, for legs on the network; closed with the media.
     """
 
-    def __init__(self, pump: Pump, host: RecordingHost, clock: Clock, *, pickled: bool = False) -> None:
+    def __init__(
+        self,
+        pump: Pump,
+        host: RecordingHost,
+        clock: Clock,
+        *,
+        pickled: bool = False,
+        ports: PortPool | None = None,
+    ) -> None:
+        self.ports = ports
         self._pump = pump
         self._host = host
         self._clock = clock
@@ -59,6 +70,9 @@ class InlineMedia:
         if self._ticker is not None:
             self._ticker.cancel()
             await asyncio.gather(self._ticker, return_exceptions=True)
+        self._pump.close()
+        if self.ports is not None:
+            self.ports.close()
 
     # ---- MediaPort ----
 
@@ -131,6 +145,8 @@ class InlineMedia:
         while True:
             try:
                 self._catch_up()
+                if self.ports is not None:
+                    self.ports.refill()
             except Exception as error:  # time must go on for the calls, whatever one of them has caused
                 if told != repr(error):  # not a hundred times a second
                     told = repr(error)
