@@ -63,8 +63,7 @@ def _run(pipe: FramedSocket, setup: WorkerSetup) -> None:
     writer = SpoolWriter(StateFolder.open(Path(setup.state)), patient=False)
     pool = _pool(setup)
     clips = ReadyClips()
-    from callflow.media.pump import Pump
-    pump = LivePump(clips, pool) if pool else Pump(clips)
+    pump = LivePump(clips, pool)
     closed: deque[SpoolClosed] = deque()
     host = RecordingHost(pump, writer, on_closed=closed.append)
     gate = ClipGate(clips)
@@ -77,7 +76,7 @@ def _run(pipe: FramedSocket, setup: WorkerSetup) -> None:
         _end_soon()
         host.abandon()
         writer.close()
-        pump.close() if pool else None
+        pump.close()
         gate.close()
         if ticks is not None:
             np.save(setup.tick_log, np.array(ticks))

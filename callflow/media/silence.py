@@ -53,7 +53,12 @@ class VadJudge:
     def __init__(self, rate: int, channels: int, mode: int) -> None:
         self._rate = rate
         self._to = max((known for known in _VAD_RATES if known <= rate), default=_VAD_RATES[0])
+        self._mode = mode
         self._vads = [webrtcvad.Vad(mode) for _ in range(channels)]
+
+    def __reduce__(self) -> tuple[type[VadJudge], tuple[int, int, int]]:
+        """For another process: its detectors begin anew (they settle within some frames)."""
+        return VadJudge, (self._rate, len(self._vads), self._mode)
 
     def __call__(self, frame: Samples) -> list[bool]:
         size = self._to // _FRAMES_PER_S

@@ -80,6 +80,22 @@ class SpoolFile:
             raise
         self._lock = lock
 
+    def give_away(self) -> tuple[int, int]:
+        """Let go of an open spool without freeing its lock: descriptors of the sound and of the lock, for
+        another process to ``take_over``.
+        """
+        with self._syncing:
+            fd, self._fd = self._fd, -1
+        assert fd >= 0 and self._lock is not None
+        lock, self._lock = self._lock.give_away(), None
+        return fd, lock
+
+    def take_over(self, sound: int, lock: int, samples: int) -> None:
+        """Go on with a spool of another process, of which ``samples`` are written; in place of ``open``."""
+        self._fd = sound
+        self._lock = FileLock.adopt(self._lock_path, lock)
+        self.samples = samples
+
     def append(self, frames: Samples) -> None:
         """Write ``frames`` (int16 ``[n, channels]``, C order). If it fails, whole samples are kept."""
         crash_point("appending")

@@ -80,12 +80,16 @@ class _Close(NamedTuple):
     time: float
 
 
+class _GiveAway(NamedTuple):
+    done: Callable[[SpoolHandle, tuple[int, int]], None]
+
+
 class _Gap(NamedTuple):
     samples: int
     at: int
 
 
-_What = Samples | bytes | _Open | _Close | _Gap | Failure
+_What = Samples | bytes | _Open | _Close | _GiveAway | _Gap | Failure
 _Item = tuple[SpoolHandle, _What]
 
 
@@ -167,6 +171,25 @@ class SpoolWriter:
         """Nothing more comes: free the lock, then call ``on_closed``. ``time``: of the recording's end."""
         self._pay(spool)
         self._hand((spool, _Close(time)))
+
+    def give_away(self, spool: SpoolHandle, done: Callable[[SpoolHandle, tuple[int, int]], None]) -> None:
+        """Let go of it for another process: once all that was handed over is written, ``done`` gets the
+        descriptors of its sound and its lock, in our thread. Of a spool that has failed nothing is given.
+        """
+        self._pay(spool)
+        self._hand((spool, _GiveAway(done)))
+
+    def take_over(
+        self, spec: RecordingSpec, sound: int, lock: int, samples: int, asked: float, on_closed: OnClosed
+    ) -> SpoolHandle:
+        """Go on with a spool that another process has given away; in place of ``open``."""
+        path = self.folder_of(spec)
+        file = SpoolFile(path, self._folder.lock_of(path), len(spec.taps))
+        file.take_over(sound, lock, samples)
+        spool = SpoolHandle(spec, file, asked, on_closed)
+        spool.opened = True
+        self._open[id(spool)] = spool
+        return spool
 
     def kick(self) -> None:
         """Wake our thread, if there is anything to write: once per tick is cheaper than once per block."""
@@ -260,6 +283,9 @@ class SpoolWriter:
             self.news.append(spool)
         elif isinstance(what, Failure):
             self._fail(spool, what)
+        elif isinstance(what, _GiveAway):
+            self._open.pop(id(spool), None)
+            what.done(spool, spool.file.give_away())
         elif isinstance(what, _Close):
             self._open.pop(id(spool), None)
             spool.file.close()

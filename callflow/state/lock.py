@@ -59,6 +59,16 @@ class FileLock:
         return lock
 
     @classmethod
+    def adopt(cls, path: Path, fd: int) -> FileLock:
+        """A lock that another process has held and given to us (``give_away``): it was never free."""
+        return cls(path, fd)
+
+    def give_away(self) -> int:
+        """Let go of the lock without freeing it: whoever gets this descriptor holds it."""
+        fd, self._fd = self._fd, -1
+        return fd
+
+    @classmethod
     def _acquire(cls, path: Path, *, wait: bool) -> FileLock | None:
         while True:
             fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
