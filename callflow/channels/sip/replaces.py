@@ -23,8 +23,8 @@ class Replaced:
 
 
 def read_replaces(text: str) -> Replaced | None:
-    """``12345@host;to-tag=a;from-tag=b``, also with ``%`` escapes, as it stands in a Refer-To; None: it cannot
-    be read.
+    """``12345@host;to-tag=a;from-tag=b``, also with ``%`` escapes, as it stands in a Refer-To; None: it
+    cannot be read.
     """
     if len(text) > _MOST:
         return None

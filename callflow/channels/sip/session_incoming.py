@@ -30,8 +30,8 @@ class Answering(Protocol):
     def drop(self, cause: str) -> None:
         """It cannot go on: end it."""
 
-    def expire(self) -> None:
-        """The caller's ``Expires`` is over, or it does not acknowledge: refuse."""
+    def expire(self, status: int) -> None:
+        """The caller's ``Expires`` is over, or no PRACK comes: refuse with that status."""
 
 
 class Incoming:
@@ -63,10 +63,10 @@ class Incoming:
         request = transaction.request
         self._reliable = "100rel" in request.require or "100rel" in request.supported
         self._must = "100rel" in request.require
-        self._prack = Reliable(request.cseq.number, self._send_reliably, owner.expire, self._alarms)
+        self._prack = Reliable(request.cseq.number, self._send_reliably, self._no_prack, self._alarms)
         seconds = re.fullmatch(r"\s*([0-9]{1,6})\s*", request.get("Expires"))
         if seconds is not None and int(seconds[1]) > 0:
-            self._alarms.set("expires", float(seconds[1]), owner.expire)
+            self._alarms.set("expires", float(seconds[1]), lambda: owner.expire(487))
 
     @property
     def transaction(self) -> ServerTransaction:
@@ -116,6 +116,9 @@ class Incoming:
             self._ground.respond(transaction, 200, body=answer)
         else:
             self._ground.respond(transaction, 481)
+
+    def _no_prack(self) -> None:
+        self._owner.expire(504)
 
     def _repeat(self) -> None:
         if self._prack.open:

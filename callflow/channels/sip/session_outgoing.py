@@ -33,8 +33,10 @@ _MOST_TRIES = 12
 class Calling(Owner, Protocol):
     """The call, as the INVITE sees it."""
 
-    def accepted(self, fork: Fork, timer: SessionTimer | None) -> None:
-        """The first 2xx: this dialog is the call's. (If the call is over meanwhile, hang it up.)"""
+    def accepted(self, fork: Fork, timer: SessionTimer | None, *, usable: bool) -> None:
+        """The first 2xx: this dialog is the call's. Not ``usable``: its answer has nothing that we can do.
+        (Hang up then, and if the call is over meanwhile.)
+        """
 
     @property
     def cancelled(self) -> bool:
@@ -269,12 +271,11 @@ class Outgoing:
             if body or not self._sound.agreed:
                 self._sound.take(body)
         except BadDescription:
-            self._owner.accepted(fork, None)
-            self._owner.drop("INCOMPATIBLE_DESTINATION")
+            self._owner.accepted(fork, None, usable=False)
             return
         self._sound.settle()
         self._sound.start()
-        self._owner.accepted(fork, settle(response))
+        self._owner.accepted(fork, settle(response), usable=True)
 
     # ---- the others --------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ class Happening(StrEnum):
     ACCEPTED = "accepted"  # 2xx to our INVITE
     REFUSED = "refused"  # any other final response to it, or none
     HANGUP = "hangup"  # the engine hangs up
+    REPLACED = "replaced"  # another party takes the place of who was here (INVITE with Replaces)
     GONE = "gone"  # the far end has ended it (BYE, CANCEL), or a fault has
     DONE = "done"  # what was still to be sent is through
 
@@ -55,6 +56,7 @@ TABLE: Mapping[State, Mapping[Happening, State]] = {
         Happening.DONE: State.OVER,
     },
     State.TALKING: {
+        Happening.REPLACED: State.ACCEPTED,
         Happening.HANGUP: State.CLOSING,
         Happening.GONE: State.OVER,
     },
