@@ -1,0 +1,1 @@
+"""Tests of SIP: messages, sessions, access, real peers."""

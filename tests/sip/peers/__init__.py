@@ -1,0 +1,1 @@
+"""Real SIP programs, and the tests that call them."""
