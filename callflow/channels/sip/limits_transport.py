@@ -31,13 +31,18 @@ class StackLimits:
     """The same of one source address: a front proxy is one address."""
     pending_per_address: int = 2_000
     """Server transactions of one source address without a final answer yet."""
-    idle_s: float = 300.0
-    """A connection that has been silent that long, and that no transaction uses, is closed."""
+    idle_s: float = 3_900.0
+    """A connection that has been silent that long, and that no transaction uses, is closed. Longer than a
+    registration lasts: a phone behind NAT can be rung only through its own connection."""
+    handshake_s: float = 10.0
+    """How long a TLS handshake may take."""
     first_message_s: float = 30.0
-    """A new incoming connection that has not sent a whole message by then is closed (a TLS handshake too)."""
+    """A new incoming connection that has not sent a whole message by then is closed."""
     message_s: float = 30.0
     """A message on a connection must be whole that long after its first byte."""
     udp_bytes: int = 1_300
     """A longer request goes by TCP where the peer takes it (RFC 3261 18.1.1)."""
     connect_s: float = 5.0
     """How long a connection may take to come up."""
+    big_connect_s: float = 1.0
+    """The same where it is only tried because a request is too long for UDP."""

@@ -18,7 +18,16 @@ from callflow.channels.sip.message_types import REASONS, Request, Response
 from callflow.channels.sip.uri import NameAddr, SipUri
 from callflow.errors import MalformedMessage
 
-__all__ = ["REASONS", "Request", "Response", "new_request", "new_response", "read_message"]
+__all__ = [
+    "REASONS",
+    "Request",
+    "Response",
+    "new_request",
+    "new_response",
+    "read_message",
+    "refusal",
+    "stateless_tag",
+]
 
 LIMITS = StackLimits()
 _FOLD = re.compile(r"[ \t]*\r\n[ \t]+")
@@ -60,6 +69,12 @@ def read_message(data: bytes, limits: StackLimits = LIMITS) -> Request | Respons
     except MalformedMessage as error:
         error.answer = None if is_response else _answer(lines, error)
         raise
+
+
+def refusal(data: bytes, why: MalformedMessage) -> Response | None:
+    """The answer to a request of which only the beginning is known; None: silence."""
+    lines = _FOLD.sub(" ", _text(data.partition(b"\r\n\r\n")[0])).split("\r\n")
+    return None if lines[0][:4].upper() == "SIP/" else _answer(lines, why)
 
 
 def _text(data: bytes) -> str:
@@ -221,7 +236,7 @@ def new_response(
     contact: NameAddr | None = None,
 ) -> Response:
     """The response to ``request``: Via, From, To, Call-ID and CSeq are the request's (RFC 3261 8.2.6.2), and
-    Record-Route in 1xx (but 100) and 2xx; ``to_tag`` is put on a To without one. ``reason`` "": the usual one.
+    Record-Route in 1xx (but 100) and 2xx; ``to_tag`` is put on a To without one, ``reason`` "": the usual.
     """
     made = copied(request.headers, with_routes=100 < status < 300)
     if to_tag and not request.to.tag:

@@ -131,6 +131,12 @@ class _Message:
     def vias(self) -> list[Via]:
         return self._many("Via", _vias)
 
+    def set_vias(self, vias: list[Via]) -> None:
+        """Replace all of them."""
+        lines = [str(via) for via in vias]
+        self.headers.set_all("Via", lines)
+        self._read["Via"] = (lines, list(vias))
+
     @property
     def contacts(self) -> list[NameAddr]:
         return self._many("Contact", NameAddr.parse_many)
