@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 
 from callflow import events as ev
@@ -59,7 +59,7 @@ class ServeTeller:
     def _notice(self, event: ev.Noticed) -> str:
         if event.level == "info" and self._chatter is Chatter.QUIET:
             return ""
-        where = [("call", event.call_id), ("node", event.path), ("module", event.module)]
+        where: list[Pair] = [("call", event.call_id), ("node", event.path), ("module", event.module)]
         told = f"{event.level:<7}  {event.code}  {one_line(event.message)}"
         told += f"  ({one_line(event.hint)})" if event.hint and event.level != "info" else ""
         return " ".join((told, *_pairs(where)))
@@ -141,7 +141,7 @@ def _words(name: str, pairs: list[Pair], *more: Pair) -> str:
     return " ".join((f"{name:<19}", *_pairs([*more, *pairs])))
 
 
-def _pairs(pairs: list[Pair]) -> list[str]:
+def _pairs(pairs: Sequence[tuple[str, object]]) -> list[str]:
     """``name=value`` of what has a value; one with blanks is in quotes, as JSON has it."""
     return [f"{name}={_value(value)}" for name, value in pairs if value != ""]
 

@@ -25,6 +25,8 @@ from callflow.exchange.media import make_media
 from callflow.exchange.options import ExchangeOptions
 from callflow.exchange.watching import Watcher
 from callflow.log import logger, one_line
+from callflow.recording.farm import MediaFarm
+from callflow.recording.inline import InlineMedia
 from callflow.state.folder import StateFolder
 from callflow.state.lock import FileLock
 
@@ -97,6 +99,8 @@ class Exchange:
             self._life.callback(self._lock().release)
             self._life.push_async_callback(self.engine.close)
             await self.engine.start()
+            if isinstance(self.engine.media, MediaFarm):
+                await self.engine.media.ready()
             await self._start_sip()
             self.engine.keeping.retry_failed(self.options.retry_s)
             await self._start_watching()
@@ -118,11 +122,14 @@ class Exchange:
         self._life.push_async_callback(self._access.close)
         stack = SipStack(self.clock)
         self._life.push_async_callback(stack.close)
+        media = self.engine.media
+        assert isinstance(media, MediaFarm | InlineMedia)
+        assert media.ports is not None
         self._endpoint = SipEndpoint(
             stack,
             clock=self.clock,
-            media=self.engine.media,
-            ports=self.engine.media.ports,
+            media=media,
+            ports=media.ports,
             admission=self._access.admission,
             registrar=self._access.registrar,
             locator=self._access.locator,

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import resource
 from contextlib import AsyncExitStack
 
 from callflow.app import EngineMedia
 from callflow.clock import Clock, SystemClock
 from callflow.exchange.options import ExchangeOptions
 from callflow.keeping import Keeping
+from callflow.media.clips import ClipLoader
+from callflow.media.live import LivePump
+from callflow.media.rtp.ports import PortPool
 from callflow.recording.farm import FarmOptions, MediaFarm
+from callflow.recording.host import RecordingHost
+from callflow.recording.inline import InlineMedia
+from callflow.recording.spoolfile import allow_many_files
+from callflow.recording.writer import SpoolWriter
+
+LEGS_PER_CALL = 2
+FILES_PER_LEG = 4
+"""RTP and RTCP sockets, and as much for what a recorded leg has open on disk."""
+FILES_BESIDE = 200
+"""What a process has open beside its calls."""
 
 
-def announced(options: ExchangeOptions) -> str:
-    """The address that SDP announces: what was said, else what all binds agree on, else (a wildcard) the one
-    at which each peer reaches us.
-    """
-    if options.media.address:
-        return options.media.address
+def local_address(options: ExchangeOptions) -> str:
+    """What RTP sockets are bound to: the address that all binds agree on, else all of this machine's."""
     hosts = {bind.host for bind in options.bind}
     if len(hosts) == 1:
         return next(iter(hosts))
@@ -24,8 +34,39 @@ def announced(options: ExchangeOptions) -> str:
 
 
 def make_media(options: ExchangeOptions, clock: Clock, keeping: Keeping, life: AsyncExitStack) -> EngineMedia:
-    """The media that ``options`` ask for, not started."""
+    """The media that ``options`` ask for, not started. Raises MediaError for ports that cannot be."""
     assert isinstance(clock, SystemClock)
-    media = options.media
-    farm = FarmOptions(workers=media.workers, host=announced(options), ports=media.ports)
-    return MediaFarm(farm, keeping.folder, clock, on_closed=keeping.desk.on_closed)
+    media, bind = options.media, local_address(options)
+    host = media.address or bind
+    if media.workers:
+        farm = FarmOptions(workers=media.workers, host=host, bind=bind, ports=media.ports)
+        return MediaFarm(farm, keeping.folder, clock, on_closed=keeping.desk.on_closed)
+    ports = PortPool(host, *media.ports, bind=bind)
+    pump = LivePump(ClipLoader(), ports)
+    writer = SpoolWriter(keeping.folder, patient=False)
+    life.callback(writer.close)
+    recordings = RecordingHost(pump, writer, on_closed=keeping.desk.on_closed)
+    return InlineMedia(pump, recordings, clock, ports=ports)
+
+
+def shortages(options: ExchangeOptions, most_calls: int) -> list[str]:
+    """Why fewer calls than ``sip.max_calls`` can be up at once here, in words; raises the limit of open files
+    as far as this process may.
+    """
+    allow_many_files()
+    said = []
+    low, high = options.media.ports
+    legs = (high - low + 1) // 2
+    if legs < most_calls * LEGS_PER_CALL:
+        said.append(
+            f"--media-ports {low}-{high} are enough for {legs // LEGS_PER_CALL} calls between two parties, "
+            f"sip.max_calls is {most_calls}"
+        )
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    calls = max(0, files - FILES_BESIDE) // (LEGS_PER_CALL * FILES_PER_LEG) * max(1, options.media.workers)
+    if files != resource.RLIM_INFINITY and calls < most_calls:
+        said.append(
+            f"a process may open {files} files (ulimit -n): enough for {calls} calls between two parties, "
+            f"sip.max_calls is {most_calls}"
+        )
+    return said

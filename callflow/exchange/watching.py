@@ -19,7 +19,7 @@ class Watcher:
     """
 
     def __init__(
-        self, folders: Sequence[Path], clock: Clock, poll_s: float, changed: Callable[[], Awaitable[None]]
+        self, folders: Sequence[Path], clock: Clock, poll_s: float, changed: Callable[[], Awaitable[object]]
     ) -> None:
         self._folders = tuple(folders)
         self._clock = clock

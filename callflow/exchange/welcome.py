@@ -9,6 +9,7 @@ from callflow.channels.sip.transport import Hop
 from callflow.documents.accounts import Account
 from callflow.exchange.binding import bracketed, uri_of
 from callflow.exchange.exchange import Exchange
+from callflow.exchange.media import shortages
 from callflow.log import one_line
 from callflow.state.records import ACTIVE, list_deliveries
 
@@ -36,6 +37,9 @@ async def welcome(exchange: Exchange) -> list[str]:
     lines += [
         f"  {'warning':<11}{remark.file}:{remark.line}:{remark.column} {one_line(remark.message)}"
         for remark in catalog.remarks[:_MOST_REMARKS]
+    ]
+    lines += [
+        f"  {'warning':<11}{said}" for said in shortages(exchange.options, catalog.settings.sip.max_calls)
     ]
     if len(catalog.remarks) > _MOST_REMARKS:
         lines.append(f"  {'':<11}and {len(catalog.remarks) - _MOST_REMARKS} more: callflow check")
