@@ -1,0 +1,75 @@
+"""Layer 1: how far ahead of their time a row's packets come, and what is to be done about it.
+
+The packet that had the least delay is the measure: jitter only ever adds to it. The largest lead of the last
+seconds should be the hold of the row (its ``jitter_ms``); where it grows, the peer's clock is fast.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+NONE = -(1 << 40)
+"""A lead that was never seen."""
+WINDOW_S = 4
+"""Length of a window; the last one and the current one are looked at."""
+PLAN_S = 0.1
+_BEGIN_MS, _GOAL_MS = 6.0, 1.0
+# Error from which on so many samples are slipped in PLAN_S.
+_PACE_MS = ((0.0, 1), (12.0, 3), (25.0, 10))
+
+
+class Leads:
+    """Leads of all rows of a bank, in samples at ``rate``."""
+
+    def __init__(self, rows: int, rate: int) -> None:
+        self._rate = rate
+        self._now: NDArray[np.int64] = np.full(rows, NONE)
+        self._before: NDArray[np.int64] = np.full(rows, NONE)
+        self._moving: NDArray[np.bool_] = np.zeros(rows, np.bool_)
+        self._turn = 0
+        self._next = 0
+
+    def grow(self, rows: int) -> None:
+        """More rows."""
+        more = rows - len(self._now)
+        self._now = np.concatenate([self._now, np.full(more, NONE)])
+        self._before = np.concatenate([self._before, np.full(more, NONE)])
+        self._moving = np.concatenate([self._moving, np.zeros(more, np.bool_)])
+
+    def seen(self, rows: NDArray[np.intp], leads: NDArray[np.int64]) -> None:
+        """Packets came so many samples before their time."""
+        np.maximum.at(self._now, rows, leads)
+
+    def reset(self, row: int) -> None:
+        """A new mapping of time."""
+        self._now[row] = self._before[row] = NONE
+        self._moving[row] = False
+
+    def slipped(self, rows: NDArray[np.intp], by: NDArray[np.int64]) -> None:
+        """The rows have gone ``by`` samples further than the clock (each row once)."""
+        self._now[rows] -= by
+        self._before[rows] -= by
+
+    def errors(self, rows: NDArray[np.intp], hold: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How many samples too much the rows wait (negative: too few); 0 where nothing is known."""
+        lead = np.maximum(self._now[rows], self._before[rows])
+        return np.where(lead > NONE // 2, lead - hold[rows], 0)
+
+    def plan(self, now: int, hold: NDArray[np.int64]) -> NDArray[np.int64] | None:
+        """Every ``PLAN_S``: how many samples each row is to slip until the next time; else None."""
+        if now < self._next:
+            return None
+        self._next = now + round(PLAN_S * self._rate)
+        if now >= self._turn:
+            self._turn = now + WINDOW_S * self._rate
+            self._before, self._now = self._now, self._before
+            self._now[:] = NONE
+        rows = np.arange(len(hold))
+        error = self.errors(rows, hold)
+        size = np.abs(error) * (1000 / self._rate)
+        self._moving = (size > _BEGIN_MS) | (self._moving & (size > _GOAL_MS))
+        pace = np.zeros(len(hold), np.int64)
+        for ms, samples in _PACE_MS:
+            pace[self._moving & (size >= ms)] = samples
+        return np.sign(error) * pace

@@ -1,0 +1,292 @@
+"""Layer 1: where in time packets belong: by RTP timestamp, mapped once and then only followed.
+
+Sequence numbers only tell loss, duplicates and order. The common case is a batch of packets of known streams;
+whatever is odd (a new SSRC, a jump, a late or a repeated packet) is taken one by one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from callflow.media.rtp.codecs import RTP_CLOCK
+from callflow.media.rtp.columns import FOREVER, SEEN, columns
+from callflow.media.rtp.drift import Leads
+from callflow.media.rtp.ring import Ring
+from callflow.media.taps import Samples
+
+LONGEST_MS = 60
+"""Longest piece of sound that is placed at once; longer packets are cut."""
+RING_MS = 1024
+AHEAD_MS = 800
+"""How far ahead of its time a packet may come."""
+_FIRST_ROWS = 16
+_JOIN_MS = 40  # a new stream follows the old one's end if that is so near to where it would begin
+_JUMP = 500  # of sequence numbers (RFC 3550 A.1 has 3000: a minute)
+_LATE_MS = 1000  # so late is another time, not lateness
+# A path that has become slower: so many packets in a row over so long a time were late.
+_LATE_RUN, _LATE_RUN_MS = 5, 100
+_PAUSE_MS, _PAUSE_RUN, _PAUSE_RUN_MS = 200, 3, 40  # and where they are very late
+_FLAP_MS, _FLAP_QUIET_MS = 250, 100
+
+_Ints = NDArray[np.int64]
+_Rows = NDArray[np.intp]
+
+
+@dataclass(slots=True)
+class Batch:
+    """Packets of a batch: ``regular`` ones, and where they belong."""
+
+    regular: NDArray[np.bool_]
+    places: _Ints
+    sequences: _Ints
+    leads: _Ints
+
+
+class Bank:
+    """Time and waiting sound of all rows that have one sample rate on the wire."""
+
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+        self.scale = rate // RTP_CLOCK
+        self.ms = rate // 1000
+        self.columns = columns(_FIRST_ROWS)
+        size = 1 << (RING_MS * self.ms - 1).bit_length()
+        self.ring = Ring(_FIRST_ROWS, size, LONGEST_MS * self.ms)
+        self.leads = Leads(_FIRST_ROWS, rate)
+        self.ahead = AHEAD_MS * self.ms
+        self._order: _Rows = np.zeros(_FIRST_ROWS, np.intp)
+
+    def add(self, row: int, hold: int) -> None:
+        """A new row; ``hold`` in samples."""
+        if row >= (old := len(self.columns.ssrc)):
+            rows = max(row + 1, 2 * old)
+            self.columns.grow(rows)
+            self.ring.grow(rows)
+            self.leads.grow(rows)
+            self._order = np.zeros(rows, np.intp)
+        self.columns.reset(row)
+        self.columns.hold[row] = hold
+        self.ring.reset(row)
+        self.leads.reset(row)
+
+    def sort_out(
+        self, rows: _Rows, ssrc: _Ints, sequence: _Ints, time: _Ints, size: _Ints, now: int
+    ) -> Batch:
+        """Which packets (``size`` samples each) are regular; nothing is changed."""
+        c = self.columns
+        places = c.ref_place[rows] + _signed(time - c.ref_time[rows], 32) * self.scale
+        leads = places - now - c.shift[rows]
+        highest = c.max_seq[rows]
+        step = _signed(sequence - highest, 16)
+        sequences = highest + step
+        regular = (ssrc == c.ssrc[rows]) & (leads >= 0) & (leads <= self.ahead - size)
+        regular &= (np.abs(step) < _JUMP) & (c.seen[rows, sequences % SEEN] != sequences)
+        count = np.arange(len(rows))
+        self._order[rows] = count
+        if (self._order[rows] != count).any():  # several packets of a row: are they the same?
+            first = np.unique(rows.astype(np.int64) << 16 | sequence, return_index=True)[1]
+            again = np.ones(len(rows), np.bool_)
+            again[first] = False
+            regular &= ~again
+        return Batch(regular, places, sequences, leads)
+
+    def accept(
+        self, rows: _Rows, time: _Ints, places: _Ints, sequences: _Ints, size: _Ints, now: int
+    ) -> None:
+        """Regular packets are in the ring; remember them. Of several packets of a row the last one's jitter
+        counts.
+        """
+        c = self.columns
+        end = c.end[rows]
+        following = sequences == c.max_seq[rows] + 1
+        quiet = following & (places > end)
+        open_end = c.silent_to[rows] == FOREVER
+        if quiet.any():
+            fresh = rows[quiet & ~open_end]
+            c.silent_from[fresh] = c.end[fresh]
+            c.silent_to[rows[quiet]] = places[quiet]
+        if open_end.any():
+            c.silent_to[rows[open_end]] = places[open_end]
+        c.seen[rows, sequences % SEEN] = sequences
+        np.maximum.at(c.max_seq, rows, sequences)
+        np.maximum.at(c.end, rows, places + size)
+        c.ref_time[rows] = time
+        c.ref_place[rows] = places
+        self.leads.seen(rows, places - now - c.shift[rows])
+        transit = now - places
+        c.jitter[rows] += (np.abs(transit - c.transit[rows]) - c.jitter[rows]) / 16
+        c.transit[rows] = transit
+        c.late_count[rows] = 0
+        self._count(rows)
+
+    def _count(self, rows: _Rows) -> None:
+        c = self.columns
+        count = np.bincount(rows, minlength=len(c.received))
+        for column in (c.received, c.received_now, c.unique_now):
+            column += count
+
+    def follow(self, row: int, ssrc: int, sequence: int, time: int, now: int) -> int | None:
+        """A packet without sound of its own (an event, comfort noise): its place; None: a repeated one."""
+        extended = self._sequence(row, ssrc, sequence, time, now)
+        if extended is None:
+            return None
+        c = self.columns
+        self._mark(row, extended)
+        return int(c.ref_place[row]) + int(_signed(time - int(c.ref_time[row]), 32)) * self.scale
+
+    def write(self, row: int, place: int, sound: Samples, now: int) -> None:
+        """Put a packet's sound into the ring: all but what is late."""
+        begin = max(0, now + int(self.columns.shift[row]) - place)
+        longest = self.ring.longest
+        for at in range(begin, len(sound), longest):
+            piece = sound[at : at + longest]
+            self.ring.write(np.array([row]), np.array([place + at]), piece[None])
+
+    def shift_clock(self, row: int, later: int) -> None:
+        """The row goes on with a clock that is ``later`` samples further."""
+        c = self.columns
+        c.shift[row] -= later
+        c.transit[row] += later
+        c.late_since[row] += later
+        c.switched[row] += later
+
+    def hush(self, row: int, place: int) -> None:
+        """From ``place`` on, until sound comes, the party is silent."""
+        c = self.columns
+        if c.silent_to[row] != FOREVER:
+            c.silent_from[row] = max(place, int(c.end[row]))
+            c.silent_to[row] = FOREVER
+
+    def place(self, row: int, ssrc: int, sequence: int, time: int, size: int, now: int) -> int | None:
+        """Any packet of ``size`` samples: its place, already remembered (what of it is before ``now + shift`` is
+        late); None: repeated or all too late, already counted.
+        """
+        extended = self._sequence(row, ssrc, sequence, time, now)
+        if extended is None:
+            return None
+        c = self.columns
+        newest = extended > c.max_seq[row]
+        place = int(c.ref_place[row]) + int(_signed(time - int(c.ref_time[row]), 32)) * self.scale
+        lead = place - now - int(c.shift[row])
+        if lead > self.ahead - size or (lead < -_LATE_MS * self.ms and newest):
+            if not newest:
+                self._late(row, extended)
+                return None
+            place = self._map(row, time, now)
+        elif lead + size <= 0:
+            if not self._slower(row, lead, now):
+                self.leads.seen(np.array([row]), np.array([lead]))
+                self._late(row, extended)
+                return None
+            place = self._map(row, time, now)
+        one = np.array([row])
+        sizes, places = np.array([size]), np.array([place])
+        self.accept(one, np.array([time]), places, np.array([extended]), sizes, now)
+        return place
+
+    def _sequence(self, row: int, ssrc: int, sequence: int, time: int, now: int) -> int | None:
+        """The extended sequence number, after a look at the SSRC; None: not to be taken."""
+        c = self.columns
+        if ssrc != c.ssrc[row]:
+            if c.ssrc[row] >= 0 and not self._may_switch(row, now):
+                c.duplicates[row] += 1
+                return None
+            self._begin(row, ssrc, sequence, now)
+            self._map(row, time, now)
+        step = int(_signed(sequence - int(c.max_seq[row]), 16))
+        if abs(step) >= _JUMP:
+            self._renumber(row, sequence)
+            step = 1
+        extended = int(c.max_seq[row]) + step
+        if c.seen[row, extended % SEEN] == extended:
+            c.duplicates[row] += 1
+            c.received[row] += 1
+            c.received_now[row] += 1
+            return None
+        return extended
+
+    def _may_switch(self, row: int, now: int) -> bool:
+        """Of two sources that talk at once the one that is heard stays until it pauses."""
+        c = self.columns
+        if now - c.switched[row] >= _FLAP_MS * self.ms:
+            return True
+        came = int(c.transit[row] + c.ref_place[row])
+        return now - came >= _FLAP_QUIET_MS * self.ms
+
+    def _begin(self, row: int, ssrc: int, sequence: int, now: int) -> None:
+        c = self.columns
+        c.ssrc[row] = ssrc
+        c.switched[row] = now
+        self._renumber(row, sequence)
+        c.received_now[row] = 0
+        c.jitter[row] = 0.0
+
+    def _renumber(self, row: int, sequence: int) -> None:
+        """Sequence numbers begin anew with ``sequence``."""
+        c = self.columns
+        c.lost_before[row] = self.lost(row)
+        c.unique_now[row] = 0
+        c.base_seq[row] = sequence + 65536
+        c.max_seq[row] = sequence + 65535
+        c.seen[row] = -1
+
+    def lost(self, row: int) -> int:
+        """Packets that never came."""
+        c = self.columns
+        missing = int(c.max_seq[row] - c.base_seq[row]) + 1 - int(c.unique_now[row])
+        return int(c.lost_before[row]) + (max(0, missing) if c.base_seq[row] else 0)
+
+    def _map(self, row: int, time: int, now: int) -> int:
+        """RTP time ``time`` is to be played a hold from now, or right after what is still waiting."""
+        c = self.columns
+        read = now + int(c.shift[row])
+        place = read + int(c.hold[row])
+        if c.playing[row]:
+            end = int(c.end[row])
+            if abs(end - place) <= _JOIN_MS * self.ms or place < end <= read + self.ahead // 2:
+                place = max(end, read)
+            if c.silent_to[row] != FOREVER:
+                c.silent_from[row] = end
+            c.silent_to[row] = place
+        else:
+            c.playing[row] = True
+            c.end[row] = place
+        c.ref_time[row], c.ref_place[row] = time, place
+        c.transit[row] = now - place
+        c.late_count[row] = 0
+        self.leads.reset(row)
+        c.want[row] = 0
+        return place
+
+    def _slower(self, row: int, lead: int, now: int) -> bool:
+        """A packet is too late: is it one of many, so that the path must have become slower?"""
+        c = self.columns
+        if c.late_count[row] == 0:
+            c.late_since[row] = now
+        c.late_count[row] += 1
+        count, since = c.late_count[row], now - c.late_since[row]
+        if lead < -_PAUSE_MS * self.ms:
+            return bool(count >= _PAUSE_RUN and since >= _PAUSE_RUN_MS * self.ms)
+        return bool(count >= _LATE_RUN and since >= _LATE_RUN_MS * self.ms)
+
+    def _late(self, row: int, extended: int) -> None:
+        self.columns.late[row] += 1
+        self._mark(row, extended)
+
+    def _mark(self, row: int, extended: int) -> None:
+        c = self.columns
+        c.seen[row, extended % SEEN] = extended
+        c.max_seq[row] = max(int(c.max_seq[row]), extended)
+        c.received[row] += 1
+        c.received_now[row] += 1
+        c.unique_now[row] += 1
+
+
+def _signed(difference: int | _Ints, bits: int) -> _Ints:
+    """A difference of numbers that wrap round."""
+    half = 1 << (bits - 1)
+    signed: _Ints = np.bitwise_and(np.add(difference, half), (1 << bits) - 1) - half
+    return signed

@@ -1,0 +1,1 @@
+"""RTP without sockets: packets and a time in, samples and digits out."""
