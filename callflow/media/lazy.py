@@ -13,7 +13,7 @@ import numpy as np
 
 from callflow.errors import MediaError
 from callflow.media.leg import Leg
-from callflow.media.liveplane import LivePlane
+from callflow.media.liveplane import HISTORY_TICKS, LivePlane
 from callflow.media.messages import Side, TapPoint
 from callflow.media.mixing import half_mix
 from callflow.media.plane import READ, WRITE
@@ -93,6 +93,20 @@ class LazyTaps:
         if id(tap) in self._wires:
             raise MediaError("this tap is attached already")
         self._wires[id(tap)] = self._fresh[id(tap)] = LazyWire(tap, plane, tick)
+
+    def attach_since(self, tap: Tap, plane: LivePlane, first: int, tick: int, events: list[object]) -> None:
+        """As ``attach``, with the sound of past ticks ``first .. tick``; what nobody remembers is silence."""
+        if tap.wants_audio:
+            wire = LazyWire(tap, plane, first)
+            wire.resolve(self._legs)
+            while wire.done < tick and tap.wants_audio:
+                end = min(tick, wire.done + HISTORY_TICKS // 2)
+                block = wire.block(end)
+                if wire.done <= tick - HISTORY_TICKS:
+                    block[:] = 0
+                time, wire.done = wire.done / 100, end
+                events += tap.commit(block, time)
+        self.attach(tap, plane, tick)
 
     def detach(self, tap: Tap) -> None:
         """No more calls to ``tap``. Unknown taps are ignored."""

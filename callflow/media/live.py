@@ -16,6 +16,7 @@ A tick: drain the sockets, place and decode, make what each leg says, bridge, pl
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random, SystemRandom
 from typing import cast
 
@@ -23,8 +24,9 @@ from callflow.errors import MediaError
 from callflow.media.clips import ClipLoader
 from callflow.media.lazy import LazyTaps
 from callflow.media.leg import Leg
-from callflow.media.liveplane import LivePlane
+from callflow.media.liveplane import HISTORY_TICKS, LivePlane
 from callflow.media.messages import Digit, RtpSource, RtpStream
+from callflow.media.moved import MovedLegs, MovedRtp
 from callflow.media.plane import Plane
 from callflow.media.pump import _SLACK, BLOCK_S, TICKS_PER_S, Pump
 from callflow.media.rtp.ports import PortPool
@@ -94,6 +96,54 @@ class LivePump(Pump):
         for plane in self._live_planes():
             if plane.io is not None:
                 plane.io.close(self._tick * plane.tick)
+
+    # ---- from process to process -------------------------------------------------------------------
+
+    def give_away(self, names: Sequence[str]) -> tuple[MovedLegs, list[int]]:
+        """Legs that hear only each other go to another process; the descriptors of their sockets (the
+        caller's). Taps that listen to them must be gone already. Names that are not here are left out.
+        """
+        legs = [self._legs[name] for name in names if name in self._legs]
+        nets: list[MovedRtp | None] = []
+        sockets: list[int] = []
+        for leg in legs:
+            plane = cast("LivePlane", self.plane(leg.rate))
+            if leg.on_net:
+                assert plane.io is not None
+                net, pair = plane.io.give_away(leg.row, self._tick * plane.tick)
+                nets.append(net)
+                sockets += pair
+            else:
+                nets.append(None)
+            plane.leave(leg)
+            del self._legs[leg.name]
+        return MovedLegs(self._tick, tuple(legs), tuple(nets)), sockets
+
+    def take_in(self, moved: MovedLegs, sockets: Sequence[int]) -> None:
+        """Go on with legs of another process, as if they had been here all the time: what they said and heard
+        since is made up for. ``moved.tick`` must have come. Raises MediaError.
+        """
+        waiting = iter(sockets)
+        for leg, net in zip(moved.legs, moved.nets, strict=True):
+            plane = cast("LivePlane", self.plane(leg.rate))
+            plane.add(leg)
+            self._legs[leg.name] = leg
+            if net is not None:
+                assert plane.io is not None
+                plane.io.take_in(leg.row, net, (next(waiting), next(waiting)), moved.tick * plane.tick)
+        for plane in self._live_planes():
+            legs = [leg for leg in moved.legs if leg.rate == plane.rate]
+            for leg in legs:
+                plane.update(leg)
+                plane.rewire(leg)
+            if legs:
+                plane.make_up(legs, max(moved.tick, self._tick - HISTORY_TICKS), self._tick)
+
+    def attach_since(self, tap: Tap, tick: int) -> list[object]:
+        """Attach a tap that has all sound up to ``tick``, a tick before ``now``; what it has to say."""
+        events: list[object] = []
+        self._taps.attach_since(tap, cast("LivePlane", self.plane(tap.rate)), tick, self._tick, events)
+        return events
 
     def _run(self, plane: LivePlane, tick: int, time: float, behind: int, events: list[object]) -> None:
         start, io = tick * plane.tick, plane.io

@@ -6,7 +6,7 @@ stays in the cache; who wants a longer stretch of one leg (a recording, a packet
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from random import Random
 
 import numpy as np
@@ -16,6 +16,7 @@ from callflow.media.leg import Leg
 from callflow.media.plane import READ, WRITE, Plane
 from callflow.media.rtp.io import RtpIo
 from callflow.media.rtp.ports import PortPool
+from callflow.media.sound import ENDLESS
 from callflow.media.taps import Samples
 
 HISTORY_TICKS = 64
@@ -41,6 +42,16 @@ class LivePlane(Plane):
         self._high = max(self._high, leg.row + 1)
         self._ring[:, leg.row] = 0  # what the leg before it heard is nobody's business
 
+    def leave(self, leg: Leg) -> None:
+        """``leg`` goes to another process with all that is said and played on it: its row is free."""
+        self._sounding.pop(leg.row, None)
+        self._playing.pop(leg.row, None)
+        self._due[leg.row] = ENDLESS
+        self._listener[leg.row] = -1
+        self._bridged = True
+        del self.legs[leg.row]
+        self._free.append(leg.row)
+
     def rewire(self, leg: Leg) -> None:
         super().rewire(leg)
         self._bridged = True
@@ -63,6 +74,22 @@ class LivePlane(Plane):
         for row, leg in self._playing.items():
             side = rows[row, WRITE]
             leg.render_write(side, start)
+
+    def make_up(self, legs: Sequence[Leg], first: int, end: int) -> None:
+        """Make past ticks ``first .. end`` of ``legs``, which were elsewhere; they hear only each other."""
+        rows = np.array(sorted(leg.row for leg in legs if leg.on_net), np.intp)
+        for tick in range(first, end):
+            past, start = self._ring[tick % HISTORY_TICKS], tick * self.tick
+            if self.io is not None and len(rows):
+                self.io.render_rows(rows, past, start, self.tick)
+            for leg in legs:
+                if leg.sounding:
+                    leg.render_read(past[leg.row, READ], start)
+            for leg in legs:
+                if leg.hears is not None:
+                    past[leg.row, WRITE] = past[leg.hears.row, READ]
+                if leg.played:
+                    leg.render_write(past[leg.row, WRITE], start)
 
     def heard(self, tick: int, rows: NDArray[np.intp], out: Samples) -> None:
         """What ``rows`` heard in a past ``tick``, into ``out`` (contiguous ``[K, tick]``)."""

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from callflow.media.messages import RtpLost, RtpReport, RtpSource, RtpStream
+from callflow.media.moved import MovedRtp
 from callflow.media.rtp.arrivals import SLOT, Arrivals
 from callflow.media.rtp.io_reports import Reports
 from callflow.media.rtp.ports import PortPool
@@ -86,16 +87,8 @@ class RtpIo:
         random, self._news.time = self._random, now / self._rate
         link = RtpRow(row, name, pair, source, self._ports.net, self._news)
         state = SendState(link, random.getrandbits(32), random.getrandbits(16), random.getrandbits(32))
-        reports = Reports(link, state, random, self._news.time)
-        leg = _Leg(link, state, reports, self._news.time)
         self._receiver.add(row, source, now)
-        self._legs[row] = self._rounds[row % _LOOKS][row] = leg
-        self._rows = np.fromiter(sorted(self._legs), np.intp, len(self._legs))
-        fd = pair.rtp.fileno()
-        self._readers[fd], self._row_of[fd] = link.reader, row
-        self._control_of[pair.rtcp.fileno()] = leg
-        self._poller.register(fd, _EPOLLIN)
-        self._control.register(pair.rtcp.fileno(), _EPOLLIN)
+        self._enter(_Leg(link, state, Reports(link, state, random, self._news.time), self._news.time))
         if source.stream is not None:
             try:
                 self.agree(row, source.stream, now)
@@ -118,11 +111,9 @@ class RtpIo:
 
     def remove(self, row: int, now: int) -> RtpReport:
         """The leg is gone: say BYE, free its port, tell what it has seen."""
-        leg = self._legs.pop(row)
-        del self._rounds[row % _LOOKS][row]
-        self._rows = np.fromiter(sorted(self._legs), np.intp, len(self._legs))
-        link, time = leg.row, now / self._rate
         self._flush(now)  # packets of the leg must not meet the next one in its row
+        leg = self._leave(row)
+        link, time = leg.row, now / self._rate
         leg.reports.goodbye(self._receiver.stats(row), time)
         self._sender.remove(leg.state)
         self._forget(link)
@@ -141,6 +132,47 @@ class RtpIo:
             loss_there=leg.reports.loss_there,
             round_trip_ms=leg.reports.round_trip_ms,
         )
+
+    def give_away(self, row: int, now: int) -> tuple[MovedRtp, tuple[int, int]]:
+        """The leg goes to another process: how it is, and the descriptors of its sockets (the caller's)."""
+        self._flush(now)
+        leg = self._leave(row)
+        link, state = leg.row, leg.state
+        self._sender.remove(state)
+        moved = MovedRtp(
+            name=link.name,
+            source=link.source,
+            stream=link.stream,
+            latch=link.latch,
+            connected=link.connected,
+            strangers=link.strangers,
+            ssrc=state.ssrc,
+            sequence=state.sequence,
+            base=state.base,
+            sent=state.sent,
+            events=state.events,
+            reports=leg.reports.state,
+            since=leg.since,
+            told=leg.told,
+            relatch=leg.relatch,
+            receiver=self._receiver.export(row),
+        )
+        self._forget(link)
+        self._receiver.remove(row)
+        return moved, self._ports.give_away(link.pair)
+
+    def take_in(self, row: int, moved: MovedRtp, sockets: tuple[int, int], now: int) -> None:
+        """Go on with a leg of another process, ``now``: as its receiver was. Raises MediaError (keys)."""
+        self._news.time, self._tick = now / self._rate, now // self._tick_samples
+        pair = self._ports.take_in(moved.source.place, sockets)
+        link = RtpRow(row, moved.name, pair, moved.source, self._ports.net, self._news)
+        state = SendState(link, moved.ssrc, moved.sequence, moved.base, moved.sent, events=moved.events)
+        reports = Reports(link, state, self._random, self._news.time)
+        reports.resume(moved.reports)
+        self._receiver.adopt(row, moved.receiver, now)
+        self._enter(_Leg(link, state, reports, moved.since, moved.told, moved.relatch))
+        link.resume(moved)
+        self._apply_changes()
 
     def close(self, now: int) -> None:
         """Remove all."""
@@ -182,6 +214,10 @@ class RtpIo:
         """``out[row, 0, :n]`` of all legs: what they say."""
         if len(self._rows):
             self._receiver.render(self._rows, out, start, n)
+
+    def render_rows(self, rows: NDArray[np.intp], out: Samples, start: int, n: int) -> None:
+        """``render`` for some rows that are behind the others."""
+        self._receiver.render(rows, out, start, n)
 
     def send(self, tick: int, heard: Heard, *, quiet: bool = False) -> None:
         """Send what is due at the end of ``tick``; ``quiet``: it is too late for that."""
@@ -293,6 +329,22 @@ class RtpIo:
         if 0 < link.source.timeout_s <= silent_s and not leg.told:
             leg.told = True
             self._news.events.append(RtpLost(link.name, time, silent_s))
+
+    def _enter(self, leg: _Leg) -> None:
+        link, row = leg.row, leg.row.row
+        self._legs[row] = self._rounds[row % _LOOKS][row] = leg
+        self._rows = np.fromiter(sorted(self._legs), np.intp, len(self._legs))
+        fd, control = link.pair.rtp.fileno(), link.pair.rtcp.fileno()
+        self._readers[fd], self._row_of[fd] = link.reader, row
+        self._control_of[control] = leg
+        self._poller.register(fd, _EPOLLIN)
+        self._control.register(control, _EPOLLIN)
+
+    def _leave(self, row: int) -> _Leg:
+        leg = self._legs.pop(row)
+        del self._rounds[row % _LOOKS][row]
+        self._rows = np.fromiter(sorted(self._legs), np.intp, len(self._legs))
+        return leg
 
     def _forget(self, link: RtpRow) -> None:
         fd = link.pair.rtp.fileno()

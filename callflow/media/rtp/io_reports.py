@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 from random import Random
 
 from callflow.media.rtp.receive import ReceiveStats
@@ -27,6 +28,17 @@ EVERY_S = (4.0, 6.0)
 """Between two reports: 5 s, spread so that legs do not report together (RFC 3550 6.3.1)."""
 
 
+@dataclass(frozen=True, slots=True)
+class ReportsState:
+    """What goes on when the leg moves to another process."""
+
+    cname: str
+    maker: ReportMaker
+    due: float
+    loss_there: float
+    round_trip_ms: float
+
+
 class Reports:
     """RTCP of the leg of ``row``. ``loss_there``: fraction the peer says it has lost; ``round_trip_ms`` -1: unknown."""
 
@@ -41,6 +53,16 @@ class Reports:
         self.due = time + random.uniform(0.5, EVERY_S[0])
         self.loss_there = 0.0
         self.round_trip_ms = -1.0
+
+    @property
+    def state(self) -> ReportsState:
+        """To be resumed elsewhere."""
+        return ReportsState(self._cname, self._maker, self.due, self.loss_there, self.round_trip_ms)
+
+    def resume(self, state: ReportsState) -> None:
+        """Go on as another process's."""
+        self._cname, self._maker, self.due = state.cname, state.maker, state.due
+        self.loss_there, self.round_trip_ms = state.loss_there, state.round_trip_ms
 
     def send(self, stats: ReceiveStats, time: float) -> None:
         """Say how it goes."""

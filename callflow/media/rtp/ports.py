@@ -100,16 +100,27 @@ class PortPool:
             )
         return pair
 
-    def adopt(self, pair: PortPair) -> None:
+    def give_away(self, pair: PortPair) -> tuple[int, int]:
+        """A leg goes with its sockets to another process: their descriptors. The port is not to be bound
+        again before ``returned``.
+        """
+        return pair.rtp.detach(), pair.rtcp.detach()
+
+    def take_in(self, place: RtpPlace, sockets: tuple[int, int]) -> PortPair:
         """A leg came with its sockets from another process: ``release`` will only close them."""
+        rtp, rtcp = (self.net.adopt(each) for each in sockets)
+        return PortPair(place, rtp, rtcp)
+
+    def returned(self, port: int) -> None:
+        """A leg that was given away has ended: its port can be bound again."""
+        if port in self._used:
+            self._used.remove(port)
+            self._unbound.append(port)
 
     def release(self, pair: PortPair) -> None:
         """The leg is gone: close its sockets; the port can be bound anew, after all others."""
         pair.close()
-        port = pair.place.port
-        if port in self._used:
-            self._used.remove(port)
-            self._unbound.append(port)
+        self.returned(pair.place.port)
 
     def refill(self, limit: int = REFILL) -> None:
         """Bind some ports ahead; to be called between ticks. Cheap if there is nothing to do."""

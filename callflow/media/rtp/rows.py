@@ -10,6 +10,7 @@ from ipaddress import ip_address
 
 from callflow.errors import MediaError
 from callflow.media.messages import RtpBegan, RtpSource, RtpStream
+from callflow.media.moved import MovedRtp
 from callflow.media.rtp.arrivals import SLOT
 from callflow.media.rtp.latch import Latch, Trust
 from callflow.media.rtp.ports import PortPair
@@ -101,6 +102,23 @@ class RtpRow:
             self._disconnect()
             if not stream.latch and self.target is not None:
                 self._connect(wanted)
+        self._choose()
+
+    @property
+    def connected(self) -> Address | None:
+        """The only one whose packets the socket takes; None: everybody's."""
+        return self._connected
+
+    def resume(self, moved: MovedRtp) -> None:
+        """Go on as a leg that came from another process, with its sockets. Raises MediaError (keys)."""
+        stream = moved.stream
+        self.stream, self.latch, self.strangers = stream, moved.latch, moved.strangers
+        self._srtp_in = None if stream is None or stream.key_in is None else self._keyed_in(stream)
+        self.srtp_out = None if stream is None or stream.key_out is None else self._keyed_out(stream)
+        self._connected, self._careful = moved.connected, True
+        if moved.connected is not None:
+            self.settled_at = self._news.time
+            self._news.settling.append(self)
         self._choose()
 
     def silent(self) -> None:

@@ -34,6 +34,8 @@ class Datagrams(Protocol):
 
     def connect(self, address: Address, /) -> None: ...
 
+    def detach(self) -> int: ...
+
     def close(self) -> None: ...
 
 
@@ -60,6 +62,9 @@ class Net(Protocol):
 
     def disconnect(self, sock: Datagrams) -> None:
         """Take packets from everywhere again; the local port stays."""
+
+    def adopt(self, fd: int) -> Datagrams:
+        """The socket of a descriptor that came from another process."""
 
     def poller(self) -> Poller: ...
 
@@ -91,6 +96,11 @@ class UdpNet:
         if _libc.connect(sock.fileno(), _AF_UNSPEC_ADDRESS, len(_AF_UNSPEC_ADDRESS)) != 0:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
+
+    def adopt(self, fd: int) -> socket.socket:
+        sock = socket.socket(fileno=fd)
+        sock.setblocking(False)
+        return sock
 
     def poller(self) -> select.epoll:
         return select.epoll()
