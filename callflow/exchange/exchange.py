@@ -217,6 +217,7 @@ class Exchange:
                 return False
             changes = differences(self.catalog, found)
             await self._access.reload(found.accounts, found.settings.sip)
+            self._endpoint.reload(found.settings.sip)
             self.engine.serve(found.tenants, self._endpoint.dialer)
             self.catalog = found
             self._tell_changes(changes)

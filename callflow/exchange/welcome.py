@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from callflow.channels.sip.transport import Hop
 from callflow.documents.accounts import Account
@@ -15,6 +16,7 @@ from callflow.state.records import ACTIVE, list_deliveries
 
 MOST_ACCOUNTS = 10
 _MOST_REMARKS = 10
+_RING = {"user", "device", "ring_group", "group", "callflow", "menu", "resources", "offnet", "transfer"}
 
 
 async def welcome(exchange: Exchange) -> list[str]:
@@ -48,17 +50,29 @@ async def welcome(exchange: Exchange) -> list[str]:
 
 
 def try_this(accounts: Sequence[Account], hops: Sequence[Hop]) -> str:
-    """A command that makes a call; empty if there is no number to call."""
-    for account in accounts:
-        numbers = sorted(
-            (number for flow in account.all("callflow").values() for number in _numbers(flow)),
-            key=lambda number: (not number.isdigit(), len(number), number),
-        )
-        if numbers and hops:
-            login = _login(account)
-            target = f"{numbers[0]}@{_reachable(hops[0])}"
-            return f"callflow call sip:{target}{login}"
-    return ""
+    """A command that makes a call, best one that is recorded and rings nobody; empty if there is no number."""
+    found = [
+        (_rank(flow, number), account, number)
+        for account in accounts
+        for flow in account.all("callflow").values()
+        for number in _numbers(flow)
+    ]
+    if not found or not hops:
+        return ""
+    _, account, number = min(found, key=lambda one: one[0])
+    return f"callflow call sip:{number}@{_reachable(hops[0])}{_login(account)}"
+
+
+def _rank(flow: Mapping[str, Any], number: str) -> tuple[bool, bool, bool, int, str]:
+    modules = set()
+    nodes = [flow.get("flow")]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, dict):
+            modules.add(node.get("module"))
+            children = node.get("children")
+            nodes += children.values() if isinstance(children, dict) else ()
+    return ("record_call" not in modules, bool(modules & _RING), not number.isdigit(), len(number), number)
 
 
 def _login(account: Account) -> str:
@@ -75,8 +89,8 @@ def _reachable(hop: Hop) -> str:
     return f"{bracketed(host)}:{hop.port}" + (f"';{suffix}'" if suffix else "")
 
 
-def _numbers(flow: object) -> list[str]:
-    numbers = flow.get("numbers") if isinstance(flow, dict) else None
+def _numbers(flow: Mapping[str, Any]) -> list[str]:
+    numbers = flow.get("numbers")
     found = numbers if isinstance(numbers, list) else []
     return [n for n in found if isinstance(n, str) and n.lstrip("+").isdigit()]
 

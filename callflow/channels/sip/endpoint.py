@@ -241,6 +241,7 @@ class SipEndpoint:
             rate = _WIDE if wide else _NARROW
             call_id = self._table.fresh_id(request.call_id)
             sound = LegSound(ground, call_id, rate, new_terms(ground, place), place)
+            sound.reach(transaction.source)
             if body:
                 sound.answer(body)
         except BadDescription as error:

@@ -15,8 +15,9 @@ from callflow.channels.sip.offer import (
     offer_again,
     take_answer,
 )
-from callflow.channels.sip.sdp import Description, read_sdp
+from callflow.channels.sip.sdp import UNSPECIFIED, Description, read_sdp
 from callflow.channels.sip.session_ground import Alarms, Ground
+from callflow.channels.sip.transport import Hop
 from callflow.errors import BadDescription
 from callflow.media.messages import (
     AddLeg,
@@ -77,6 +78,16 @@ class LegSound:
             self._ground.media.send(RemoveLeg(self.leg))
         else:
             self._ground.ports.give_back(self._place)
+
+    def reach(self, hop: Hop) -> bool:
+        """Ports that are bound to all addresses are announced with the one at which ``hop`` reaches us. True:
+        an offer that was made before has to be made anew.
+        """
+        if self._terms.host not in UNSPECIFIED:
+            return False
+        host, _ = self._ground.stack.local(hop)
+        self._terms = replace(self._terms, host=host.strip("[]"))
+        return True
 
     # ---- offers and answers ------------------------------------------------------------------
 

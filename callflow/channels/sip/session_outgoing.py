@@ -124,6 +124,8 @@ class Outgoing:
                 return
         if self._over:
             return
+        if self._sound.reach(hop):
+            self._offer = self._sound.offer()
         self._seq += 1
         request = new_request(
             "INVITE",
