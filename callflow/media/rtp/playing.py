@@ -77,7 +77,7 @@ class Player:
         bank, c = self._bank, self._bank.columns
         resting, at, n = rows[still], places[still], sound.shape[1]
         sound[still] = self._background(resting, at, n)
-        error = bank.leads.errors(resting, c.hold[resting])
+        error = bank.leads.errors(resting, c.hold)
         by = np.where(np.abs(error) > _EXACT_MS * bank.ms, np.clip(error, -n, n), 0)
         if by.any():
             c.shift[resting] += by
@@ -142,7 +142,7 @@ class Player:
         n = sound.shape[1]
         want = c.want[who]
         quiet = (here.max(axis=1) < _QUIET) & (here.min(axis=1) > -_QUIET)
-        error = bank.leads.errors(who, c.hold[who])
+        error = bank.leads.errors(who, c.hold)
         by = np.sign(want)
         by = np.where(quiet & (np.sign(error) == by), np.clip(error, -_QUIET_SLIP, _QUIET_SLIP), by)
         there = bank.ring.read(who, places[which] + by, n)
