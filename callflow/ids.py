@@ -25,6 +25,10 @@ class Ids:
         """``YYYYMM-`` + 32 hex digits: Kazoo's id of a recording document (kazoo.md 1.12)."""
         return f"{month}-{self.hex32()}"
 
+    def fraction(self) -> float:
+        """From 0 up to 1, for choices that are to be random and yet repeatable."""
+        return self._random.random()
+
     def short(self) -> str:
         """12 hex digits: playbacks, deliveries and other things that live in one call or folder."""
         return f"{self._random.getrandbits(48):012x}"

@@ -41,6 +41,11 @@ NOTICES: dict[str, Code] = {
                             "bridged with the caller; nothing is done.",
                             "Let the transfer come when both talk with each other."),
     # ---- modules
+    "CF-RUN-CARRIER": Code(ERROR, "no carrier for a number", "resources or offnet: no resource of the "
+                           "account has a rule that fits the number, and the flags that are asked for.",
+                           "Correct rules and flags in the account's resources folder."),
+    "CF-RUN-TRANSFER-TARGET": Code(ERROR, "nowhere to transfer", "transfer: there is neither a target nor a "
+                                   "captured number.", "Write data.target."),
     "CF-RUN-CALLFLOW": Code(ERROR, "no such callflow", "callflow: data.id is missing, or the account has no "
                             "callflow with it.", "Name a file in the account's callflows folder."),
     "CF-RUN-MENU": Code(ERROR, "no such menu", "menu: the account has no menu with this id.",

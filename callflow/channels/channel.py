@@ -119,7 +119,9 @@ class Channel(Protocol):
 class DialTarget:
     """Whom to ring. ``endpoint`` is ``device``, ``user`` or ``number``; ``id`` its id or the number;
     ``document`` the device's (or user's) document. ``contact``: which of several ways to it (see
-    ``Dialer.expand``); empty: the only one.
+    ``Dialer.expand``), for a number the gateway (``Gateway.key``); empty: the only one. ``delay_s``: rung so
+    much later than the others, for ``timeout_s`` seconds (0: as long as the bridge says). ``caller``: who is
+    shown as calling; None: who calls.
     """
 
     endpoint: str
@@ -128,6 +130,8 @@ class DialTarget:
     delay_s: float = 0.0
     headers: Mapping[str, str] = field(default_factory=dict)
     contact: str = ""
+    timeout_s: float = 0.0
+    caller: Party | None = None
 
 
 class Dialer(Protocol):
@@ -137,6 +141,9 @@ class Dialer(Protocol):
         """The ways to ``target`` that ring at the same time (a device registered twice: one for each
         contact), at least one: a target that cannot be reached is itself.
         """
+
+    def resting(self, target: DialTarget) -> bool:
+        """Whether ``target``, a gateway, failed a moment ago and should be tried after all others."""
 
     async def dial(
         self, target: DialTarget, *, caller: Party, rate: int, call_id: str, near: str = ""

@@ -1,6 +1,7 @@
 """Layer 1: an account: a folder of JSON documents, read once.
 
-``ID/{account.json,callflows,users,devices,vmboxes,menus,media}/``; a media document's audio lies beside it.
+``ID/{account.json,callflows,users,devices,vmboxes,menus,media,groups,resources}/``; a media document's audio
+lies beside it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ FOLDERS = {
     "vmbox": "vmboxes",
     "menu": "menus",
     "media": "media",
+    "group": "groups",
+    "resource": "resources",
 }
 """Kind of document → its folder."""
 
@@ -74,7 +77,7 @@ class Account:
         return cls(id, folder, document or {}, documents, media_files, tuple(broken))
 
     def get(self, kind: str, id: str) -> Mapping[str, Any] | None:
-        """The document ``id`` of ``kind`` (``user device vmbox menu media callflow``), or None."""
+        """The document ``id`` of ``kind`` (a key of ``FOLDERS``: ``user``, ``device`` ...), or None."""
         return self.documents.get(kind, {}).get(id)
 
     def all(self, kind: str) -> Mapping[str, Mapping[str, Any]]:

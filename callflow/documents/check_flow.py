@@ -16,6 +16,11 @@ MAX_NODES_DEEP = 1000
 """Deeper flows are refused (DESIGN 5, "walker")."""
 
 _NODE_KEYS = ("module", "data", "children", "remote_execution")
+_HINTS = {
+    "always": "write _",
+    "bridge": "write _, a cause (USER_BUSY) or a code (sip:486)",
+    "causes": "write a cause (USER_BUSY) or a code (sip:486)",
+}
 _CAUSE = re.compile(r"[A-Z][A-Z0-9_]*|sip:[0-9]{3}|_")
 
 
@@ -183,12 +188,20 @@ def _branch_keys(sheet: Sheet, module: str, children: Mapping[str, Any], where: 
     if rule == "never" and children:
         sheet.add("CF-CHK-050", where, f"{module} ends the walk: its children never run", at_key=True)
     for key in children:
-        unused = (rule == "always" and key != "_") or (rule == "bridge" and not _CAUSE.fullmatch(key))
-        if unused and key:
-            hint = "write _" if rule == "always" else "write _, a cause (USER_BUSY) or a code (sip:486)"
+        if key and not _may_lead(rule, key):
+            hint = _HINTS[rule]
             sheet.add(
                 "CF-CHK-052", f"{where}/{token(key)}", f"{module} never goes to {key}", hint, at_key=True
             )
+
+
+def _may_lead(rule: str, key: str) -> bool:
+    """Whether a module of that rule (``x-children``) ever goes to child ``key``."""
+    if rule == "always":
+        return key == "_"
+    if rule in ("bridge", "causes"):
+        return bool(_CAUSE.fullmatch(key)) and (rule == "bridge" or key != "_")
+    return True
 
 
 def _is_bare_node(children: Mapping[str, Any]) -> bool:

@@ -12,7 +12,8 @@ Keywords of our own in them (validators ignore them):
 ``x-maximum-setting``  the system_config setting that is the key's largest value
 ``x-judged-by``        run-time reading leaves the value to that file
 ``x-bad-value``        ``keep``: run-time reading keeps a bad value, the module must judge it
-``x-children``         when its children run: ``always``, ``bridge`` (not if answered), ``any``, ``never``
+``x-children``         when its children run: ``always``, ``bridge`` (not if answered), ``any``, ``never``,
+                       ``causes`` (as ``bridge``, but never ``_``)
 ``x-expected``         groups of keys: one of each should be there
 ``x-not-here-yet``     values that are known and have no code here yet
 ``x-not-used-here``    Kazoo's settings that are known and have no effect

@@ -37,6 +37,7 @@ class Bridging:
         self._news: asyncio.Queue[tuple[Leg, Ended | TransferRequested]] = asyncio.Queue()
         self._redirect: Flow | None = None
         self._transfers = 0
+        self._trusted = False  # who asked for the latest transfer is a device of the account
 
     @property
     def bridged(self) -> bool:
@@ -55,6 +56,7 @@ class Bridging:
         timeout_s: float,
         ringback: Clip | None,
         fail_on_single_reject: bool,
+        ignore_early_media: bool = False,
     ) -> BridgeResult:
         """See ``Call.bridge``."""
         self._call.line.check()
@@ -64,6 +66,7 @@ class Bridging:
             timeout_s=timeout_s,
             ringback=ringback,
             fail_on_single_reject=fail_on_single_reject,
+            ignore_early_media=ignore_early_media,
         )
         rung = await ringing.run()
         if rung.leg is None or rung.target is None:
@@ -73,6 +76,27 @@ class Bridging:
             return BridgeResult(answered=True, cause=ended.cause, code=ended.code)
         cause = await self._go_on(ended)
         return BridgeResult(answered=True, cause=cause, transferred=True)
+
+    async def send_to(self, target: str) -> None:
+        """See ``Call.transfer``."""
+        call = self._call
+        call.line.check()
+        if self._too_many_transfers():
+            await call.hangup("EXCHANGE_ROUTING_ERROR")
+            return
+        self._transfers += 1
+        call.services.bus.publish(
+            CallTransferred(
+                time=call.services.clock.now(),
+                call_id=call.id,
+                leg=call.leg,
+                kept=call.leg,
+                target=target,
+                kind="blind",
+            )
+        )
+        self._trusted = bool(call.party.device_id)
+        await self._go_on(TransferRequested(target, "blind"))
 
     # ---- a talk ------------------------------------------------------------------------------
 
@@ -122,13 +146,7 @@ class Bridging:
             peer = self._peer
             assert peer is not None
             leaver, stayer = (call.line.leg, peer) if who is call.line.leg else (peer, call.line.leg)
-            if self._transfers >= call.settings.callflow.max_branch_count:
-                call.notice(
-                    "error",
-                    TooManyBranches.code,
-                    f"the call was transferred {self._transfers} times: this one is refused",
-                    "Do two flows or parties transfer to each other?",
-                )
+            if self._too_many_transfers():
                 continue
             await self._let_go(leaver, stayer, event)
             return event
@@ -180,10 +198,24 @@ class Bridging:
 
     # ---- transfers ---------------------------------------------------------------------------
 
+    def _too_many_transfers(self) -> bool:
+        """Whether one more is refused; then the author is told."""
+        call = self._call
+        if self._transfers < call.settings.callflow.max_branch_count:
+            return False
+        call.notice(
+            "error",
+            TooManyBranches.code,
+            f"the call was transferred {self._transfers} times: this one is refused",
+            "Do two flows or parties transfer to each other?",
+        )
+        return True
+
     async def _let_go(self, leaver: Leg, stayer: Leg, request: TransferRequested) -> None:
         """``leaver`` has transferred ``stayer``, who is on the line from now on."""
         call = self._call
         self._transfers += 1
+        self._trusted = bool(leaver.channel.party.device_id)
         call.recordings.transfer(leaver.name, stayer.name)
         self._unbridged(TRANSFERRED[request.kind], stayer if leaver is call.line.leg else leaver)
         call.services.bus.publish(
@@ -219,7 +251,8 @@ class Bridging:
                 leg = await other.bridging.give_up(request.consult)
             since: Sequence[ChannelEvent] = ()
             if leg is None:
-                flow = call.route(request.target)
+                # kazoo.md 2.5: no_match, which often leads out to a carrier, is not for strangers.
+                flow = call.route(request.target, allow_no_match=self._trusted)
                 if flow is not None:
                     self._redirect = flow
                     return TRANSFERRED[request.kind]

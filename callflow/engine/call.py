@@ -15,7 +15,13 @@ from callflow.documents.settings import Settings
 from callflow.engine.background import Background
 from callflow.engine.bridging import Bridging
 from callflow.engine.clips import ClipFinder
-from callflow.engine.endpoints import device_target, user_targets
+from callflow.engine.endpoints import (
+    MemberTargets,
+    device_target,
+    member_targets,
+    number_targets,
+    user_targets,
+)
 from callflow.engine.flow import Flow, Node
 from callflow.engine.line import Line
 from callflow.engine.listening import Listening
@@ -222,6 +228,14 @@ class Call:
         """The device as a target. Raises ``MissingDocument`` for an unknown one."""
         return device_target(self.services, device_id)
 
+    def endpoints_of_members(self, members: Sequence[Mapping[str, Any]]) -> MemberTargets:
+        """The devices behind a ring group's ``endpoints``, or a group's, each once, in their order."""
+        return member_targets(self.services, members)
+
+    def endpoints_of_number(self, number: str, flags: Sequence[str] = ()) -> list[DialTarget]:
+        """The gateways that take ``number``, in the order to try them; none: no way out."""
+        return number_targets(self.services, number, flags)
+
     async def bridge(
         self,
         targets: Sequence[DialTarget],
@@ -229,18 +243,28 @@ class Call:
         timeout_s: float,
         ringback: Clip | None = None,
         fail_on_single_reject: bool = False,
+        ignore_early_media: bool = False,
     ) -> BridgeResult:
-        """Ring ``targets`` (each after its ``delay_s``) for at most ``timeout_s`` seconds; the first to
-        answer talks with the caller, the others lose the race. Comes back when nobody answered or when the
-        talk is over. ``ringback`` None: the usual one. ``fail_on_single_reject``: one that rejects
-        (``CALL_REJECTED``) ends it for all.
+        """Ring ``targets`` (each after its ``delay_s``) for at most ``timeout_s`` seconds (or their own); the
+        first to answer talks with the caller, the others lose the race. Comes back when nobody answered or
+        when the talk is over. ``ringback`` None: the usual one. ``fail_on_single_reject``: one that rejects
+        (``CALL_REJECTED``) ends it for all. ``ignore_early_media``: what a target sends before it answers is
+        not heard.
         """
         return await self.bridging.run(
             targets,
             timeout_s=timeout_s,
             ringback=ringback,
             fail_on_single_reject=fail_on_single_reject,
+            ignore_early_media=ignore_early_media,
         )
+
+    async def transfer(self, target: str) -> None:
+        """Send the caller to a number, whatever flow was to go on (return ``HandOver``): to the account's
+        callflow for it (``no_match`` only for callers who are the account's), else to the number itself.
+        Raises ``CallGone``.
+        """
+        await self.bridging.send_to(target)
 
     # ---- recordings --------------------------------------------------------------------------
 

@@ -55,7 +55,9 @@ _REACHED = frozenset({"USER_BUSY", REJECTED, TIMED_OUT, "NO_USER_RESPONSE"})
 
 
 class Race:
-    """``delays``: seconds from ``start`` until each target is rung; each then rings for ``timeout_s``."""
+    """``delays``: seconds from ``start`` until each target is rung; each then rings for ``timeout_s``, or its
+    own time in ``timeouts`` (0: none).
+    """
 
     def __init__(
         self,
@@ -64,11 +66,13 @@ class Race:
         start: float,
         timeout_s: float,
         fail_on_single_reject: bool = False,
+        timeouts: Sequence[float] = (),
     ) -> None:
         self.states = [AttemptState.DUE for _ in delays]
         self.winner: int | None = None
         self._rings_at = [start + max(0.0, delay) for delay in delays]
-        self._ends_at = [ring + timeout_s for ring in self._rings_at]
+        own = timeouts or [0.0] * len(delays)
+        self._ends_at = [ring + (mine or timeout_s) for ring, mine in zip(self._rings_at, own, strict=True)]
         self._single_reject = fail_on_single_reject
         self._failures: list[tuple[str, int]] = []
 

@@ -45,8 +45,10 @@ class Ringing:
         timeout_s: float,
         ringback: Clip | None,
         fail_on_single_reject: bool,
+        ignore_early_media: bool = False,
     ) -> None:
         self._call = call
+        self._ignore_early_media = ignore_early_media
         dialer = call.services.dialer
         self._targets = targets = [way for target in targets for way in dialer.expand(target)]
         self._ringback = ringback or RINGBACK
@@ -59,6 +61,7 @@ class Ringing:
             start=call.services.clock.now(),
             timeout_s=timeout_s,
             fail_on_single_reject=fail_on_single_reject,
+            timeouts=[target.timeout_s for target in targets],
         )
 
     async def run(self) -> Rung:
@@ -97,7 +100,7 @@ class Ringing:
         call, target = self._call, self._targets[index]
         channel = await call.services.dialer.dial(
             target,
-            caller=call.party,
+            caller=target.caller or call.party,
             rate=call.line.channel.rate,
             call_id=call.services.ids.call_id(),
             near=call.leg,
@@ -130,14 +133,19 @@ class Ringing:
 
     async def _on_event(self, leg: Leg, event: ChannelEvent) -> None:
         index = next(index for index, mine in self._legs.items() if mine is leg)
-        if isinstance(event, EarlyMedia) and self._early is None:
-            self._early = index
-            self._quiet()
-            self._call.services.media.send(Bridge(self._call.leg, leg.name))
+        if isinstance(event, EarlyMedia):
+            self._let_hear(index, leg)
         elif isinstance(event, Answered):
             await self._hang_up(self._race.answered(index), LOSE_RACE)
         elif isinstance(event, Ended) and leg.ended is not None:
             await self._on_ended(index, event)
+
+    def _let_hear(self, index: int, leg: Leg) -> None:
+        """The first that sends early media is heard instead of the ringback."""
+        if self._early is None and not self._ignore_early_media:
+            self._early = index
+            self._quiet()
+            self._call.services.media.send(Bridge(self._call.leg, leg.name))
 
     async def _on_ended(self, index: int, event: Ended) -> None:
         if self._early == index:

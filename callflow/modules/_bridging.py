@@ -1,4 +1,4 @@
-"""Layer 4: what ``user`` and ``device`` share. Not a module of its own: how a ring ends (kazoo.md 2.4)."""
+"""Layer 4: what modules that ring somebody share. Not a module of its own: how a ring ends (kazoo.md 2.4)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 from callflow.channels.channel import DialTarget
 from callflow.engine.call import BridgeResult, Call
 from callflow.engine.outcome import Attempt, Continue, HandOver, Outcome, Stop
+from callflow.errors import CallflowError, CallGone
+from callflow.media.messages import Clip, ToneClip
 
 DEFAULT_TIMEOUT_S = 20.0
 """What a ``timeout`` of 0, the schema's default for a device, means (kazoo.md 3)."""
@@ -16,12 +18,19 @@ DEFAULT_TIMEOUT_S = 20.0
 NO_CODE = 600
 """The status that stands for a failure without one of its own (kazoo.md 2.4)."""
 
+HIDDEN = "anonymous"
+"""Number and name that stand for a caller who is not to be shown."""
+
 
 async def ring(
     targets: Sequence[DialTarget], data: Mapping[str, Any], call: Call, *, one_by_one: bool = False
 ) -> Outcome:
     """Ring ``targets`` (together, or one after the other) and say how the walk goes on."""
-    wanted = [_with_wishes(target, data) for target in targets if _may_ring(target, data, call)]
+    wanted = [
+        with_wishes(target, data, call)
+        for target in targets
+        if may_ring(target, call, can_call_self=data["can_call_self"])
+    ]
     result = BridgeResult(answered=False, cause="")
     for group in [[target] for target in wanted] if one_by_one else [wanted] if wanted else []:
         result = await call.bridge(
@@ -42,19 +51,23 @@ def after_bridge(result: BridgeResult) -> Outcome:
         return Stop(did="was connected until the end of the bridge")
     if not result.cause:
         return Continue(did="found nothing to ring")
-    keys = (result.cause, f"sip:{result.code or NO_CODE}")
     return Attempt(
-        keys=keys,
+        keys=keys_of(result),
         otherwise=Continue(did="went on after the failure"),
         did=f"was not answered: {result.cause}",
     )
 
 
-def _may_ring(target: DialTarget, data: Mapping[str, Any], call: Call) -> bool:
+def keys_of(result: BridgeResult) -> tuple[str, str]:
+    """The children that a failure may lead to: the cause's, the status's."""
+    return result.cause, f"sip:{result.code or NO_CODE}"
+
+
+def may_ring(target: DialTarget, call: Call, *, can_call_self: bool = False) -> bool:
     """A caller's own device is busy calling: it rings only if ``can_call_self`` says so. Nor is one rung that
     is switched off, or whose owner or itself is not to be disturbed.
     """
-    if target.endpoint == "device" and target.id == call.party.device_id and not data["can_call_self"]:
+    if target.endpoint == "device" and target.id == call.party.device_id and not can_call_self:
         return False
     owner = call.account.get("user", str(target.document.get("owner_id") or "")) or {}
     return not any(_is_quiet(document) for document in (target.document, owner))
@@ -66,10 +79,35 @@ def _is_quiet(document: Mapping[str, Any]) -> bool:
     return wants_quiet or document.get("enabled") is False
 
 
-def _with_wishes(target: DialTarget, data: Mapping[str, Any]) -> DialTarget:
+def with_wishes(target: DialTarget, data: Mapping[str, Any], call: Call) -> DialTarget:
+    """The target with what the node says about delay, headers, user name and caller id."""
     headers = data.get("custom_sip_headers") or {}
+    document = target.document
+    if invite := data.get("static_invite"):
+        sip = document.get("sip")
+        document = {**document, "sip": {**(sip if isinstance(sip, Mapping) else {}), "static_invite": invite}}
+    caller = replace(call.party, from_number=HIDDEN, from_name="") if data.get("suppress_clid") else None
     return replace(
         target,
-        delay_s=target.delay_s + float(data["delay"]),
+        document=document,
+        caller=caller or target.caller,
+        delay_s=target.delay_s + float(data.get("delay") or 0),
         headers={**target.headers, **{str(name): str(value) for name, value in headers.items()}},
     )
+
+
+async def ringback_of(data: Mapping[str, Any], call: Call) -> Clip | None:
+    """What the caller is to hear meanwhile: a tone or a media id; None: the usual ringback."""
+    said = str(data.get("ringback") or "")
+    if not said:
+        return None
+    if said.startswith("%("):
+        return ToneClip(said)
+    try:
+        clips = await call.clips_for(said)
+    except CallGone:
+        raise
+    except CallflowError as error:
+        call.notice("warning", error.code, f"the ringback cannot be played: {error}", error.hint)
+        return None
+    return clips[0] if clips else None

@@ -79,7 +79,7 @@ def test_one_module_one_schema_and_node_knows_them() -> None:
     assert tuple(rule["if"]["properties"]["module"]["const"] for rule in node["allOf"]) == MODULES
     assert set(node["properties"]["module"]["anyOf"][1]["enum"]) == schemas.other_modules()
     for name in MODULES:
-        assert schemas.module_schema(name)["x-children"] in ("always", "bridge", "any", "never")
+        assert schemas.module_schema(name)["x-children"] in ("always", "bridge", "causes", "any", "never")
         assert "skip_module" in schemas.module_schema(name)["properties"]
 
 

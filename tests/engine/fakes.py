@@ -248,6 +248,9 @@ class FakeDialer:
     def expand(self, target: DialTarget) -> list[DialTarget]:
         return [target]
 
+    def resting(self, target: DialTarget) -> bool:
+        return False
+
     async def dial(
         self, target: DialTarget, *, caller: Party, rate: int, call_id: str, near: str = ""
     ) -> FakeChannel:

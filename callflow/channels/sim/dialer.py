@@ -18,6 +18,9 @@ class SimDialer:
     def expand(self, target: DialTarget) -> list[DialTarget]:
         return [target]
 
+    def resting(self, target: DialTarget) -> bool:
+        return False
+
     async def dial(
         self, target: DialTarget, *, caller: Party, rate: int, call_id: str, near: str = ""
     ) -> SimChannel:

@@ -1,0 +1,16 @@
+"""Layer 4, module ``ring_group``: ring a list of devices, users and groups, and connect who answers first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from callflow.engine.call import Call
+from callflow.engine.outcome import Outcome
+from callflow.modules._group import ring_members
+
+
+async def handle(data: Mapping[str, Any], call: Call) -> Outcome:
+    """Ring ``endpoints``, and do with the result what kazoo.md 2.4 says."""
+    endpoints = data.get("endpoints") or []
+    return await ring_members([one for one in endpoints if isinstance(one, Mapping)], data, call)
