@@ -27,6 +27,7 @@ from callflow.recording.host import RecordingHost
 from callflow.recording.messages import SpoolClosed
 from callflow.recording.worker_clips import ClipGate, ReadyClips
 from callflow.recording.worker_loop import WorkerLoop
+from callflow.recording.worker_move import LegMover
 from callflow.recording.worker_protocol import FramedSocket, WorkerReady, WorkerSetup
 from callflow.recording.writer import SpoolWriter
 from callflow.state.folder import StateFolder
@@ -69,9 +70,10 @@ def _run(pipe: FramedSocket, setup: WorkerSetup) -> None:
     gate = ClipGate(clips)
     ticks: list[float] | None = [] if setup.tick_log else None
     loop = WorkerLoop(pipe, pump, host, gate, pool, clock, closed, ticks)
+    mover = LegMover(pump, host, writer, loop, pool)
     _be_quick()
     try:
-        loop.run(None, [WorkerReady(setup.number, os.getpid())])
+        loop.run(mover, [WorkerReady(setup.number, os.getpid())])
     finally:
         _end_soon()
         host.abandon()

@@ -121,11 +121,19 @@ class MediaFarm:
         """Wait until every worker takes commands and has bound ports. Raises WorkerGone if one does not
         start.
         """
+        started = asyncio.gather(*(event.wait() for event in self._ready))
         try:
             async with asyncio.timeout(START_WAIT_S):
-                await asyncio.gather(*(event.wait() for event in self._ready))
+                while not started.done():
+                    await asyncio.wait((started,), timeout=0.1)
+                    if max(map(len, self._deaths)) >= MOST_DEATHS:
+                        raise WorkerGone(
+                            "a media process dies as it starts", hint="look at what it has logged"
+                        )
         except TimeoutError:
             raise WorkerGone("a media process does not start", hint="look at what it has logged") from None
+        finally:
+            started.cancel()
 
     async def end_recordings(self) -> None:
         """End what is still being recorded (reason ``shutdown``), and wait until it is on disk and told."""

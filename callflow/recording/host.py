@@ -13,7 +13,7 @@ then what is there of it can be finished.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -204,6 +204,42 @@ class RecordingHost:
         for tap in tuple(self._taps.values()):
             self._pump.catch_up(tap)
             tap.flush()
+
+    # ---- from process to process --------------------------------------------------------------
+
+    def give_away(self, legs: Collection[str]) -> list[RecordingTap]:
+        """The recordings that listen to one of ``legs`` go to another process: nothing more is recorded of
+        them here, and all that was is on its way to the writer. ``gone`` when that has let go of each.
+        """
+        here = [tap for tap in self._taps.values() if any(point.leg in legs for point in tap.points)]
+        for tap in here:
+            self._catch_up(tap)
+            tap.flush()
+            self._writer.note(tap.spool, {"what": "handed_over", "samples": tap.recorder.samples})
+            self._pump.detach(tap)
+            del self._taps[tap.recorder.spec.id]
+            self._leave_leg(tap)
+        return here
+
+    def gone(self, tap: RecordingTap) -> list[RecordingEvent]:
+        """It is not ours any more; what it still had to tell."""
+        told = self.settle()
+        self._by_spool.pop(tap.spool, None)
+        return told
+
+    def take_in(self, recorder: Recorder, spool: SpoolHandle) -> RecordingTap:
+        """Go on with a recording of another process. The caller attaches it, if it has begun."""
+        tap = RecordingTap(recorder, spool, self._writer, self)
+        tap.wants_audio = recorder.state in (State.RECORDING, State.MASKED)
+        self._taps[recorder.spec.id] = tap
+        self._legs.setdefault(recorder.leg, {})[recorder.spec.id] = tap
+        self._by_spool[spool] = tap
+        return tap
+
+    @property
+    def on_closed(self) -> Callable[[SpoolClosed], None]:
+        """Who is told of closed spools."""
+        return self._on_closed
 
     def _end(self, tap: RecordingTap, time: float, reason: str) -> list[RecordingEvent]:
         self._catch_up(tap)

@@ -58,13 +58,14 @@ class Pool(Protocol):
 
 
 class Mover(Protocol):
-    """Legs that come and go (``worker_move.py``). Answers go through the loop's ``answer``."""
+    """What the loop needs of ``worker_move.LegMover``; its answers go through ``WorkerLoop.answer``."""
 
-    def handle(self, message: object, fds: list[int]) -> bool:
-        """Take ``message``, if it is one of its own."""
+    @property
+    def waits(self) -> bool: ...
 
-    def settle(self) -> None:
-        """After each tick: what has become ready."""
+    def handle(self, message: object, fds: list[int]) -> None: ...
+
+    def settle(self) -> None: ...
 
 
 class WorkerLoop:
@@ -103,7 +104,7 @@ class WorkerLoop:
         self._mask = 0
         self._told = ""
 
-    def run(self, mover: Mover | None, hello: Sequence[object]) -> None:
+    def run(self, mover: Mover, hello: Sequence[object]) -> None:
         """Until the pipe ends. ``hello``: said first."""
         self._mover = mover
         self._outbox += hello
@@ -118,7 +119,7 @@ class WorkerLoop:
                 self._work(max(self._pump.now + TICK_S, self._clock.now() + _LEAST_S))
                 self._send()
                 continue
-            if self._inbox:
+            if self._inbox and not mover.waits:
                 self._work(now + left)
                 continue
             self._spare(now, left)
@@ -171,8 +172,8 @@ class WorkerLoop:
 
     def _settle(self) -> None:
         self._outbox += self._guarded(self._host.settle) or []
-        if self._mover is not None:
-            self._guarded(self._mover.settle)
+        assert self._mover is not None
+        self._guarded(self._mover.settle)
         while self._closed:
             self._outbox.append(self._closed.popleft())
         if self._ending and not self._host.busy:
@@ -253,7 +254,8 @@ class WorkerLoop:
 
     def _work(self, until: float) -> None:
         """Carry out what has come, at most until the clock says ``until``."""
-        while self._inbox:
+        assert self._mover is not None
+        while self._inbox and not self._mover.waits:
             message, fds = self._inbox.popleft()
             self._guarded(self._do, message, fds)
             if self._clock.now() >= until:
@@ -269,8 +271,8 @@ class WorkerLoop:
             self._outbox += self._host.end_all(message.reason)
         elif isinstance(message, PortReturned):
             self._ports_at = 0.0
-        if self._mover is not None:
-            self._mover.handle(message, fds)
+        assert self._mover is not None
+        self._mover.handle(message, fds)
 
     def _leg_command(self, command: LegCommand) -> None:
         if isinstance(command, AddLeg):
