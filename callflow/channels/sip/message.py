@@ -183,6 +183,8 @@ def _answer(lines: list[str], error: MalformedMessage) -> Response | None:
     if not asked.get("Via").upper().startswith("SIP"):
         return None
     made = copied(asked)
+    for name in _NEEDED[1:]:
+        made.set_all(name, made.all(name)[:1])
     to = made.get("To")
     if to and ";tag" not in to:
         made.set("To", f"{to};tag={stateless_tag(asked)}")

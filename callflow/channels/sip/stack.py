@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections import Counter
 from collections.abc import Sequence
@@ -99,7 +98,7 @@ class SipStack:
         return await next_hop(uri, routes, self._transports.speaks)
 
     def local(self, hop: Hop) -> tuple[str, int]:
-        """Our address as that peer reaches us, for Via and Contact: host (IPv6 in brackets), listening port."""
+        """Our address as that peer reaches us, for Via and Contact: host (IPv6 in brackets), port."""
         return self._transports.local(hop)
 
     @property

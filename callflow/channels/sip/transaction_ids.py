@@ -18,7 +18,7 @@ def new_branch() -> str:
 
 
 def server_key(request: Request, host: str, method: str = "") -> ServerKey:
-    """Of a request from ``host``; an ACK has that of its INVITE, ``method`` asks for another one's (a CANCEL's
+    """Of a request from ``host``; an ACK has that of its INVITE, ``method`` asks for another's (a CANCEL's
     INVITE). Before ``received`` and ``rport`` are put into its Via.
 
     The sender's address belongs to it, beyond the RFC: phones behind two NATs may have the same private
