@@ -123,7 +123,7 @@ def test_a_move_that_fails_gives_the_joining_command_up_and_nothing_else() -> No
     routes = Routes(2)
     routes.send(rtp("a", 0))
     routes.send(rtp("b", 1))
-    worker, packing = pack(routes.send(Bridge("a", "b")))
+    _worker, packing = pack(routes.send(Bridge("a", "b")))
     routes.send(Hold("a", True))
     orders = routes.packed(GroupPacked(packing.move, packing.legs, (), b"", "no"), [])
     assert [order.message for order in orders] == [Hold("a", True)]

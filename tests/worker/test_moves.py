@@ -1,0 +1,160 @@
+"""Legs of two media processes are brought together: what is recorded of them has no gap."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from pathlib import Path
+
+import numpy as np
+
+from callflow.media.messages import (
+    AddLeg,
+    Bridge,
+    PcmClip,
+    Play,
+    PlaybackDone,
+    PretendSource,
+    RemoveLeg,
+    RtpReport,
+    RtpSource,
+    Say,
+    Side,
+    TapPoint,
+    ToneClip,
+)
+from callflow.recording.messages import Mask, MoveTaps, StartRecording, Unmask
+from tests.recording.harness import spec, stereo
+from tests.worker.harness import Bench, Phone, phases, tone
+
+HZ = 400.0  # whole periods in each 20 ms
+
+
+def unbroken(channel: np.ndarray, hertz: float, level: float = 8000) -> None:
+    """One tone, from a little after the begin to a little before the end, without gap, click or slip."""
+    amplitude, phase = phases(channel, hertz)
+    inner = slice(8, -4)
+    assert (np.abs(amplitude[inner] - level) < 0.05 * level).all(), amplitude
+    jumps = np.abs((np.diff(phase[inner]) + 0.5) % 1 - 0.5)
+    assert (jumps < 0.06).all(), jumps.max()
+
+
+async def _rtp_legs(root: Path) -> None:
+    async with Bench(root) as bench:
+        farm = bench.farm
+        phones = [Phone(HZ), Phone(600.0)]
+        places = [farm.ports.take(), farm.ports.take()]
+        assert {place.worker for place in places} == {0, 1}
+        for name, phone, place in zip("ab", phones, places, strict=True):
+            farm.send(AddLeg(name, 8000, RtpSource(place, phone.stream, jitter_ms=200)))
+            phone.call(place)
+        await asyncio.sleep(0.4)
+        begin = bench.clock.now()
+        for name in "ab":
+            farm.send(StartRecording(spec(f"r{name}", name), answered=True, bridged=False))
+        await asyncio.sleep(0.6)
+        farm.send(Bridge("a", "b"))
+        await bench.until(lambda: farm._routes.moving == 0)
+        assert farm._routes.worker_of("a") == farm._routes.worker_of("b")
+        await asyncio.sleep(0.6)
+        for name in "ab":
+            farm.send(RemoveLeg(name))
+        lasted = bench.clock.now() - begin
+        sounds = [await bench.sound("ra"), await bench.sound("rb")]
+        await bench.until(lambda: len(bench.of(RtpReport)) == 2)
+        for phone in phones:
+            phone.close()
+        assert farm._routes.tables == (0, 0, 0)
+        for sound, own, other in ((sounds[0], HZ, 600.0), (sounds[1], 600.0, HZ)):
+            assert abs(len(sound) / 8000 - lasted) < 0.06
+            unbroken(sound[:, 0], own)
+            heard = np.flatnonzero(np.abs(sound[:, 1]) > 1000)
+            assert 0.4 < heard[0] / 8000 < 0.85
+            unbroken(sound[heard[0] :, 1], other)
+        _spoke_on(phones)
+        # The port of the one that moved can be had again.
+        await bench.until(lambda: farm.ports.free >= 128)
+
+
+def _spoke_on(phones: list[Phone]) -> None:
+    """What the phones got: one SSRC, no sequence number twice or left out, timestamps by the clock."""
+    for phone in phones:
+        packets = [data for data in phone.got if len(data) == 172]
+        heads = [(int.from_bytes(p[2:4]), int.from_bytes(p[4:8]), p[8:12]) for p in packets]
+        assert len({ssrc for _, _, ssrc in heads}) == 1
+        steps = [(now[0] - before[0]) & 0xFFFF for before, now in itertools.pairwise(heads)]
+        assert set(steps) == {1}
+        times = [(now[1] - before[1]) & 0xFFFFFFFF for before, now in itertools.pairwise(heads)]
+        assert all(160 <= each <= 160 * 12 and each % 80 == 0 for each in times), times
+        assert sum(each > 160 for each in times) <= 1
+
+
+def test_two_rtp_legs_of_two_workers_are_bridged_without_a_gap(tmp_path: Path) -> None:
+    asyncio.run(_rtp_legs(tmp_path))
+
+
+async def _pretend_legs(root: Path) -> None:
+    async with Bench(root, ports=None) as bench:
+        farm = bench.farm
+        for name, hertz in (("a", HZ), ("b", 600.0), ("c", 1000.0)):
+            farm.send(AddLeg(name, 8000, PretendSource()))
+            farm.send(Say(name, (PcmClip(tone(hertz, 8000).tobytes(), 8000),), loop=True))
+        farm.send(Bridge("a", "c"))  # least to do first: a and c share a worker
+        assert farm._routes.worker_of("a") == farm._routes.worker_of("c") != farm._routes.worker_of("b")
+        farm.send(StartRecording(spec("r", "b"), answered=True, bridged=False))
+        farm.send(StartRecording(spec("w", "b", dtmf_stop="#"), answered=True, bridged=False))
+        farm.send(Play("b", "p", (PcmClip(tone(200.0, 4000).tobytes(), 8000),)))
+        await asyncio.sleep(0.2)
+        farm.send(Mask("w"))
+        farm.send(MoveTaps("r", (*stereo("b")[:1], TapPoint("a", Side.READ))))
+        farm.send(Unmask("w"))  # waits behind the move
+        assert farm._routes.tables[2] == 2
+        await bench.until(lambda: farm._routes.moving == 0)
+        await bench.until(lambda: bool(bench.of(PlaybackDone)))
+        await asyncio.sleep(0.2)
+        farm.send(RemoveLeg("b"))
+        sound, masked = await bench.sound("r"), await bench.sound("w")
+        assert bench.changes("r") == ["started", "moved", "finishing"]
+        assert bench.changes("w") == ["started", "masked", "unmasked", "finishing"]
+        assert len(sound) == len(masked)
+        unbroken(sound[:, 0], 600.0)
+        amplitude, _ = phases(sound[:, 1], HZ)
+        assert amplitude[-6] > 7000 and amplitude[2] < 100
+        playing, _ = phases(masked[:, 1], 200.0)
+        (done,) = bench.of(PlaybackDone)
+        assert isinstance(done, PlaybackDone) and done.reason == "finished"
+        whole = playing > 7000
+        assert 22 <= whole.sum() <= 25, playing  # half a second of it, but for what was masked
+        assert len({(event.id, event.change) for event in bench.events if hasattr(event, "change")}) == 7
+
+
+def test_playbacks_recordings_and_their_order_survive_a_move(tmp_path: Path) -> None:
+    asyncio.run(_pretend_legs(tmp_path))
+
+
+async def _there_and_back(root: Path) -> None:
+    async with Bench(root, ports=None) as bench:
+        farm = bench.farm
+        for name in "abcd":
+            farm.send(AddLeg(name, 8000, PretendSource()))
+        farm.send(Say("a", (ToneClip("%(1000,0,400)"),), loop=True))
+        farm.send(StartRecording(spec("r", "a"), answered=True, bridged=False))
+        begin = bench.clock.now()
+        homes = set()
+        for turn in range(8):
+            farm.send(Bridge("a", "bcd"[turn % 3]))
+            await bench.until(lambda: farm._routes.moving == 0)
+            homes.add(farm._routes.worker_of("a"))
+            await asyncio.sleep(0.05)
+        farm.send(RemoveLeg("a"))
+        lasted = bench.clock.now() - begin
+        sound = await bench.sound("r")
+        assert abs(len(sound) / 8000 - lasted) < 0.06
+        amplitude, phase = phases(sound[:, 0], 400.0)
+        assert (amplitude[1:-2] > 0.9 * amplitude[3]).all()
+        assert (np.abs(np.diff(phase[1:-2])) < 0.01).all()
+        assert farm._routes.tables[:2] == (3, 0)
+
+
+def test_a_leg_that_moves_again_and_again_is_recorded_whole(tmp_path: Path) -> None:
+    asyncio.run(_there_and_back(tmp_path))
