@@ -198,9 +198,6 @@ class SipEndpoint:
     # ---- new calls ---------------------------------------------------------------------------
 
     def _on_invite(self, request: Request, transaction: ServerTransaction) -> None:
-        if self._table.merged(request):
-            self._ground.respond(transaction, 482)
-            return
         if self._draining():
             self._refuse(transaction, 503, [("Retry-After", str(RETRY_AFTER_S))])
             return

@@ -31,8 +31,7 @@ class CallTable:
         self._by_tag: dict[tuple[str, str], SipChannel] = {}
         self._keys: dict[SipChannel, set[tuple[str, str]]] = {}
         self._invites: dict[str, SipChannel] = {}
-        self._first: dict[tuple[str, str, int], SipChannel] = {}
-        self._opened: dict[SipChannel, tuple[str, tuple[str, str, int]]] = {}
+        self._opened: dict[SipChannel, str] = {}
         self._inbound: Counter[str] = Counter()
         self._taken: set[str] = set()
         self._freed: deque[tuple[float, str]] = deque()
@@ -63,8 +62,7 @@ class CallTable:
             self._by_tag.pop(key, None)
         opened = self._opened.pop(channel, None)
         if opened is not None:
-            self._invites.pop(opened[0], None)
-            self._first.pop(opened[1], None)
+            self._invites.pop(opened, None)
         if channel.direction is Direction.INBOUND:
             self._inbound[channel.facts.account_id] -= 1
         self._freed.append((self._clock.now() + RESERVED_S, channel.call_id))
@@ -103,17 +101,12 @@ class CallTable:
 
     def invite(self, transaction: ServerTransaction, channel: SipChannel) -> None:
         """That INVITE has begun that call."""
-        key = _merge_key(transaction.request)
-        self._invites[transaction.id] = self._first[key] = channel
-        self._opened[channel] = (transaction.id, key)
+        self._invites[transaction.id] = channel
+        self._opened[channel] = transaction.id
 
     def invited(self, transaction: ServerTransaction) -> SipChannel | None:
         """The call that this INVITE has begun."""
         return self._invites.get(transaction.id)
-
-    def merged(self, request: Request) -> bool:
-        """The same INVITE has come another way (RFC 3261 8.2.2.2)."""
-        return _merge_key(request) in self._first
 
     def fresh_id(self, call_id: str) -> str:
         """The engine's id for a call with that SIP Call-ID: the same, if it is short and free."""
@@ -134,10 +127,6 @@ class CallTable:
     async def empty(self) -> None:
         """Wait until no call is left."""
         await self._empty.wait()
-
-
-def _merge_key(request: Request) -> tuple[str, str, int]:
-    return request.call_id, request.from_.tag, request.cseq.number
 
 
 def flow_of(request: Request, source: Hop) -> Hop | None:

@@ -59,16 +59,17 @@ class Reliable:
         self.send(self.rseq)
         self.alarms.set("reliable", self._wait_s, self._again)
 
-    def acknowledged(self, rack: RAck) -> bool:
-        """Is this PRACK for the response that is open? Then it is through."""
-        if not self.open or rack != RAck(self.rseq, self.cseq, "INVITE"):
-            return False
+    def waits_for(self, rack: RAck | None) -> bool:
+        """Is this PRACK for the response that is open?"""
+        return self.open and rack == RAck(self.rseq, self.cseq, "INVITE")
+
+    def acknowledged(self) -> None:
+        """The PRACK of the open response has come (and is answered)."""
         self.stop()
         self.rseq += 1
         after, self._after = self._after, []
         for work in after:
             work()
-        return True
 
     def then(self, work: Callable[[], None]) -> None:
         """Do ``work`` once nothing is open: at once, or after the PRACK."""

@@ -95,10 +95,9 @@ class Incoming:
 
     def on_prack(self, request: Request, transaction: ServerTransaction) -> None:
         """A PRACK has come: 200 if it is for the response that is open, else 481 (RFC 3262 3)."""
-        rack = read_rack(request.get("RAck"))
         body = description_in(request)
         answer = b""
-        if rack is None or not self._prack.open or rack.rseq != self._prack.rseq:
+        if not self._prack.waits_for(read_rack(request.get("RAck"))):
             self._ground.respond(transaction, 481)
             return
         try:
@@ -112,10 +111,8 @@ class Incoming:
         except BadDescription as error:
             self._ground.respond(transaction, 488, error.message)
             return
-        if self._prack.acknowledged(rack):
-            self._ground.respond(transaction, 200, body=answer)
-        else:
-            self._ground.respond(transaction, 481)
+        self._ground.respond(transaction, 200, body=answer)
+        self._prack.acknowledged()
 
     def _no_prack(self) -> None:
         self._owner.expire(504)
