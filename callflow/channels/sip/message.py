@@ -62,8 +62,8 @@ def read_message(data: bytes, limits: StackLimits = LIMITS) -> Request | Respons
             raise MalformedMessage("no empty line after the headers")
         if end > limits.header_bytes or len(lines) > limits.header_count + 1:
             raise _refused(513, "too many headers")
-        if "\n" in head and any("\n" in line for line in lines):
-            raise MalformedMessage("a line feed within a line")
+        if not head.count("\r") == head.count("\n") == len(lines) - 1:
+            raise MalformedMessage("a line break that is not CR LF")
         body = data[end + 4 :]
         return _response(lines, body, limits) if is_response else _request(lines, body, limits)
     except MalformedMessage as error:
@@ -177,7 +177,7 @@ def _answer(lines: list[str], error: MalformedMessage) -> Response | None:
     usable = []
     for line in lines[1:]:
         name, colon, _ = line.partition(":")
-        if colon and is_token(name.strip()) and "\n" not in line:
+        if colon and is_token(name.strip()) and "\n" not in line and "\r" not in line:
             usable.append(line)
     asked = Headers.read(usable)
     if not asked.get("Via").upper().startswith("SIP"):
