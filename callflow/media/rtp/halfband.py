@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from callflow.media.rtp.matrix import product
 from callflow.media.taps import Samples
 
 TAPS = 32
@@ -84,7 +85,7 @@ class Halver:
         even = self._even.join(rows, sound[:, 0::2])
         odd = self._odd.join(rows, sound[:, 1::2])
         # An even sample lies half way between the odd ones before and after it.
-        between = odd[:, 1:] @ _band(n)
+        between = product(odd[:, 1:], _band(n))
         return _rounded((even[:, DELAY + 1 : DELAY + 1 + n] + between) / 2)
 
     def reset(self, row: int) -> None:
@@ -107,7 +108,7 @@ class Doubler:
             n = piece.shape[1]
             joined = self._last.join(rows, piece)
             out[:, 2 * at : 2 * (at + n) : 2] = joined[:, DELAY : DELAY + n]
-            out[:, 2 * at + 1 : 2 * (at + n) : 2] = _rounded(joined[:, 1:] @ _band(n))
+            out[:, 2 * at + 1 : 2 * (at + n) : 2] = _rounded(product(joined[:, 1:], _band(n)))
         return out
 
     def reset(self, row: int) -> None:

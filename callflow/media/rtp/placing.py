@@ -17,7 +17,7 @@ from callflow.media.rtp.drift import Leads
 from callflow.media.rtp.ring import Ring
 from callflow.media.taps import Samples
 
-LONGEST_MS = 60
+LONGEST_MS = 120
 """Longest piece of sound that is placed at once; longer packets are cut."""
 RING_MS = 1024
 AHEAD_MS = 800

@@ -20,7 +20,7 @@ from callflow.media.rtp.events import EventTracker
 from callflow.media.rtp.inband import DtmfDetector
 from callflow.media.rtp.noise import noise_level
 from callflow.media.rtp.packet import Headers, read_headers
-from callflow.media.rtp.placing import LONGEST_MS, Bank
+from callflow.media.rtp.placing import Bank
 from callflow.media.rtp.playing import Player
 from callflow.media.rtp.told import DigitAt, ReceiveStats, RowState
 from callflow.media.rtp.waiting import Waiting
@@ -29,9 +29,9 @@ from callflow.media.taps import Samples
 _CODECS = ("", "PCMU", "PCMA", "G722", "event", "noise")  # kinds of payload; 0: none that was agreed
 _PCMU, _PCMA, _G722, _EVENT, _NOISE = range(1, 6)
 _FIRST_ROWS = 16
-_PIECE_MS = 50  # of rendering: with what a slip can add it is within the ring's longest
+_PIECE_MS = 100  # of rendering: with what a slip can add it is within the ring's longest
 _MOST_MS = 400  # of sound in a packet
-_LATEST_MS = 2 * LONGEST_MS  # an event's begin lies at most so far behind
+_LATEST_MS = 200  # an event begins at most so far behind
 
 
 __all__ = ["DigitAt", "ReceiveStats", "RowState", "RtpReceiver"]
