@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,107 +15,73 @@ from callflow.errors import CallflowError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from callflow.cli._runner import Job, Ran
-    from callflow.delivery.receiver import Received
-
-FLOW = "record-to-url.json"
+    from callflow.cli._demo_real import Shown
 
 
 def main(
     folder: Annotated[
         Path, typer.Option(metavar="DIR", help="Where recordings and what is received are kept.")
     ] = Path("callflow-demo"),
+    pretend: Annotated[
+        bool, typer.Option("--pretend", help="A pretend call instead: no network, half a minute in a moment.")
+    ] = False,
     realtime: Annotated[
-        bool, typer.Option("--realtime", help="As fast as a real call; without it, time flies.")
+        bool, typer.Option("--realtime", help="With --pretend: as slow as a real call.")
     ] = False,
 ) -> None:
-    """Walk an example flow with real speech and see its recording arrive at a real receiver.
+    """Make a real SIP call on this machine: a server, two phones with real speech, and a real receiver that
+    gets the recording.
 
     Exit code 0: it has arrived; 1: it has not.
     """
-    from callflow.clock import OutsideLoop
-    from callflow.delivery.receiver import Receiver
-    from callflow.documents.shipped import examples_dir
-
-    console = terminal()
-    outside = OutsideLoop()
-    receiver = Receiver(folder / "received")
     try:
-        url = outside.submit(receiver.start()).result()
-        flow = examples_dir() / "flows" / FLOW
-        _introduce(console, flow, url)
-        arrived = _call(console, _job(folder, flow, url, realtime), receiver.received)
+        arrived = _pretend(folder, realtime) if pretend else _real(folder)
     except CallflowError as error:
-        fail(str(error), error.hint)
-    finally:
-        outside.submit(receiver.close()).result()
-        outside.close()
+        fail(f"{error.code}  {error.message}", error.hint)
     if not arrived:
         raise typer.Exit(1)
 
 
-def _introduce(console: Console, flow: Path, url: str) -> None:
-    console.print(
-        "A pretend call, recorded and delivered. Time is virtual: half a minute takes a moment.",
-        soft_wrap=True,
-    )
-    console.print(f"  flow      {flow}", soft_wrap=True)
-    console.print(f"  receiver  {url}  (a real HTTP server on this machine)", soft_wrap=True)
-    console.print("  voices    examples/audio, made with espeak-ng\n", soft_wrap=True)
-    console.print("call time  what happens", style="dim")
+def _pretend(folder: Path, realtime: bool) -> bool:
+    from callflow.cli import _demo_pretend
+
+    return _demo_pretend.pretend(folder, realtime)
 
 
-def _job(folder: Path, flow_file: Path, url: str, realtime: bool) -> Job:
-    from callflow.app import EngineOptions
-    from callflow.channels.sim.read import parse_scenario
-    from callflow.cli._runner import Job
-    from callflow.documents import jsontext
-    from callflow.documents.settings import load_settings
-    from callflow.documents.shipped import examples_dir
-    from callflow.engine.flow import Flow
+def _real(folder: Path) -> bool:
+    from callflow.cli._demo_real import show
 
-    audio = examples_dir() / "audio"
-    scenario = parse_scenario(
-        {
-            "caller": {"audio": "caller.wav", "speaks_since": "answer", "hangup_after": 20},
-            "callee": {"audio": ["silence_stream://2000", "callee.wav"], "answer_after": 2},
-        },
-        audio,
-    )
-    flow = Flow.parse(jsontext.read(flow_file).value, flow_id=flow_file.stem)
-    options = EngineOptions(state=folder / "state", settings=load_settings(), variables={"RECEIVER": url})
-    return Job(options=options, scenario=scenario, flow=flow, realtime=realtime, delivery_wait_s=30.0)
+    console = terminal()
+    say = partial(console.print, soft_wrap=True, markup=False)
+    return _tell(console, asyncio.run(show(folder, say)))
 
 
-def _call(console: Console, job: Job, received: list[Received]) -> bool:
-    """Make the call and say what has arrived; True if it has."""
-    from callflow.cli._runner import run_job
-    from callflow.cli._story import StoryTeller
-
-    ran = run_job(job, StoryTeller(console))
+def _tell(console: Console, shown: Shown) -> bool:
+    """Say what has arrived; True if it has."""
     console.print()
-    arrived = [one for one in received if one.file is not None]
+    if not shown.call.answered:
+        console.print(f"the call was not answered: {shown.call.message}", style="bold red", soft_wrap=True)
+        return False
+    arrived = [one for one in shown.received if one.file is not None]
     if not arrived:
         console.print("nothing has arrived at the receiver", style="bold red")
         return False
+    console.print("The recording has arrived", style="bold green")
     for one in arrived:
-        _show(console, ran, one)
+        digest = {True: "right", False: "WRONG", None: "none"}[one.digest_ok]
+        for name, value in (
+            ("sent to", f"{one.method} {one.target}"),
+            ("digest", digest),
+            ("duration", f"{one.seconds:.0f} s" if one.seconds is not None else "unknown"),
+            ("format", "mp3, stereo: left is what Bob says, right what he hears"),
+            ("packets", f"{_about(shown.call.sent)} sent, {shown.call.lost} lost on the way to Bob's phone"),
+            ("listen", str(one.file)),
+        ):
+            console.print(f"  {name:<9} {value}", soft_wrap=True, markup=False)
+    console.print("\nNext: callflow serve, callflow call, callflow run, callflow check (each has --help)")
     return True
 
 
-def _show(console: Console, ran: Ran, received: Received) -> None:
-    row = ran.recordings[0]
-    sent = next(row.url for row in ran.deliveries)
-    seconds = f"{received.seconds:.2f} s" if received.seconds is not None else "unknown"
-    digest = {True: ", digest right", False: ", digest WRONG", None: ""}[received.digest_ok]
-    lines = (
-        ("sent to", f"{received.method} {sent}"),
-        ("size", f"{received.body_bytes:,} bytes{digest}"),
-        ("duration", seconds),
-        ("format", f"{row.format}, stereo: left is what the caller says, right what it hears"),
-        ("listen", str(received.file)),
-    )
-    console.print("The recording has arrived", style="bold green")
-    for name, value in lines:
-        console.print(f"  {name:<9} {value}", soft_wrap=True, markup=False)
-    console.print("\nNext: callflow run FLOW.json, callflow receive, callflow check (each has --help)")
+def _about(count: int) -> str:
+    """To the nearest hundred."""
+    return f"about {round(count, -2)}"

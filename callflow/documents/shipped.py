@@ -36,5 +36,7 @@ def system_config_dir() -> Path:
 
 
 def examples_dir() -> Path:
-    """Example flows (``flows/``) and audio (``audio/``). Raises MissingDocument if they are missing."""
+    """Example accounts (``accounts/``), flows (``flows/``) and audio (``audio/``). Raises MissingDocument if
+    they are missing.
+    """
     return _folder("examples")

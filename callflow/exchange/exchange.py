@@ -21,7 +21,7 @@ from callflow.engine.walker import FAULT
 from callflow.errors import CallflowError, ListenError, StorageError
 from callflow.events import EventBus, Noticed
 from callflow.exchange.binding import listen, uri_of
-from callflow.exchange.media import make_media
+from callflow.exchange.media import make_media, try_ports
 from callflow.exchange.options import ExchangeOptions
 from callflow.exchange.watching import Watcher
 from callflow.log import logger, one_line
@@ -125,6 +125,7 @@ class Exchange:
         media = self.engine.media
         assert isinstance(media, MediaFarm | InlineMedia)
         assert media.ports is not None
+        try_ports(media.ports, options.media.ports)
         self._endpoint = SipEndpoint(
             stack,
             clock=self.clock,

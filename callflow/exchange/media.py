@@ -7,10 +7,12 @@ from contextlib import AsyncExitStack
 
 from callflow.app import EngineMedia
 from callflow.clock import Clock, SystemClock
+from callflow.errors import NoMediaPort
 from callflow.exchange.options import ExchangeOptions
 from callflow.keeping import Keeping
 from callflow.media.clips import ClipLoader
 from callflow.media.live import LivePump
+from callflow.media.port import RtpPorts
 from callflow.media.rtp.ports import PortPool
 from callflow.recording.farm import FarmOptions, MediaFarm
 from callflow.recording.host import RecordingHost
@@ -47,6 +49,17 @@ def make_media(options: ExchangeOptions, clock: Clock, keeping: Keeping, life: A
     life.callback(writer.close)
     recordings = RecordingHost(pump, writer, on_closed=keeping.desk.on_closed)
     return InlineMedia(pump, recordings, clock, ports=ports)
+
+
+def try_ports(ports: RtpPorts, asked: tuple[int, int]) -> None:
+    """Raises NoMediaPort if not one RTP port can be had: better at the start than at the first call."""
+    try:
+        ports.give_back(ports.take())
+    except NoMediaPort:
+        low, high = asked
+        raise NoMediaPort(
+            f"none of the UDP ports {low} to {high} is free", hint="give others with --media-ports LOW-HIGH"
+        ) from None
 
 
 def shortages(options: ExchangeOptions, most_calls: int) -> list[str]:

@@ -50,7 +50,7 @@ async def welcome(exchange: Exchange) -> list[str]:
 
 
 def try_this(accounts: Sequence[Account], hops: Sequence[Hop]) -> str:
-    """A command that makes a call, best one that is recorded and rings nobody; empty if there is no number."""
+    """A command that makes a call, best one that is recorded and rings nobody; empty: no number is there."""
     found = [
         (_rank(flow, number), account, number)
         for account in accounts

@@ -240,8 +240,8 @@ def test_a_pipe_that_closes_does_no_harm(tmp_path: Path) -> None:
     assert len(list((tmp_path / "state" / "media").rglob("*.wav"))) == 1
 
 
-def test_the_demo_shows_the_file_that_has_arrived(tmp_path: Path) -> None:
-    result = command("demo", "--folder", tmp_path)
+def test_the_pretend_demo_shows_the_file_that_has_arrived(tmp_path: Path) -> None:
+    result = command("demo", "--pretend", "--folder", tmp_path)
     assert result.exit_code == 0, result.output
     assert "The recording has arrived" in result.stdout
     (listen,) = [line for line in result.stdout.splitlines() if line.startswith("  listen")]

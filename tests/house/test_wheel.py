@@ -36,7 +36,7 @@ def _python(unpacked: Path, cwd: Path, *words: str) -> subprocess.CompletedProce
 
 def test_the_wheel_holds_what_the_checkout_holds(unpacked: Path) -> None:
     shipped = unpacked / "callflow" / "_shipped"
-    for folder in ("schemas", "system_config", "examples/audio", "examples/flows"):
+    for folder in ("schemas", "system_config", "examples/accounts", "examples/audio", "examples/flows"):
         here = {
             p.relative_to(ROOT / folder) for p in (ROOT / folder).rglob("*") if p.suffix in {".json", ".wav"}
         }
