@@ -11,9 +11,11 @@ from callflow.caller.ear import Ear
 from callflow.caller.plan import CallPlan, CallResult
 from callflow.channels.channel import Answered, Channel, Ended
 from callflow.clock import Clock
-from callflow.media.messages import Clip, Digit, Play, RtpReport, SendDigits
+from callflow.media.messages import Clip, Digit, Play, PlaybackDone, RtpReport, SendDigits
 from callflow.media.port import MediaPort
 
+LINGER_S = 1.0
+"""So long a call goes on when all was said, so that its last words arrive."""
 REPORT_S = 1.0
 """So long the media's report of a leg that is gone is waited for."""
 
@@ -45,6 +47,7 @@ class Line:
         self._plan = plan
         self._clips = clips
         self._digits: list[str] = []
+        self._said = asyncio.Event()
         self._report: asyncio.Future[RtpReport] = asyncio.get_running_loop().create_future()
         self._unsubscribe = self._media.subscribe(self._on_media, leg=channel.leg)
 
@@ -124,17 +127,26 @@ class Line:
             await wait(at)
             await channel.hangup("NORMAL_CLEARING")
 
+        async def hang_up_when_said() -> None:
+            await self._said.wait()
+            await self._clock.sleep(LINGER_S)
+            await channel.hangup("NORMAL_CLEARING")
+
         script: list[Coroutine[object, object, None]] = [press(*each) for each in plan.digits]
         script += [hold(*each) for each in plan.holds]
         if plan.refer is not None:
             script.append(refer(*plan.refer))
         if plan.hangup_after_s is not None:
             script.append(hang_up(plan.hangup_after_s))
+        elif plan.hangup_when_said and self._clips and not plan.loop:
+            script.append(hang_up_when_said())
         return script
 
     def _on_media(self, event: object) -> None:
         if isinstance(event, Digit):
             self._digits.append(event.digit)
+        elif isinstance(event, PlaybackDone):
+            self._said.set()
         elif isinstance(event, RtpReport) and not self._report.done():
             self._report.set_result(event)
 

@@ -50,8 +50,10 @@ class Caller:
         self._options = options
         self._clock = clock
         self._ids = Ids()
-        self._calling: asyncio.Queue[SipChannel] = asyncio.Queue()
+        self._calling: asyncio.Queue[SipChannel | None] = asyncio.Queue()
         self._registrations: list[Registration] = []
+        self._lines: set[Line] = set()
+        self._stopped = False
         self._finding = asyncio.Lock()
         self._found: dict[str, Hop] = {}
 
@@ -136,15 +138,24 @@ class Caller:
         """
         began = self._clock.now()
 
-        async def one(number: int) -> CallResult:
+        async def one(number: int) -> CallResult | None:
             await self._clock.sleep(max(0.0, began + number / rate - self._clock.now()))
+            if self._stopped:
+                return None
             result = await self.call(plan)
             told(result)
             return result
 
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(number)) for number in range(count)]
-        return [task.result() for task in tasks]
+        return [result for task in tasks if (result := task.result()) is not None]
+
+    async def hang_up(self) -> None:
+        """End every call, and place no more."""
+        self._stopped = True
+        self._calling.put_nowait(None)
+        for line in tuple(self._lines):
+            await line.channel.hangup("NORMAL_CLEARING")
 
     # ---- being called ----------------------------------------------------------------------------
 
@@ -166,8 +177,37 @@ class Caller:
         """Wait for the next call, answer it after ``after_s`` seconds and carry it out as ``plan`` says (its
         ``uri`` says nothing); wait for its end.
         """
+        [result] = await self.answers(plan, 1, after_s=after_s)
+        return result
+
+    async def answers(
+        self,
+        plan: CallPlan,
+        count: int,
+        *,
+        after_s: float = 0.0,
+        told: Callable[[CallResult], None] = lambda result: None,
+    ) -> Sequence[CallResult]:
+        """Take ``count`` calls, at the same time if they come so; fewer if ``hang_up`` is called."""
         clips = self._clips(plan)
-        channel = await self._calling.get()
+
+        async def one(channel: SipChannel) -> CallResult:
+            result = await self._answer(channel, plan, clips, after_s)
+            told(result)
+            return result
+
+        tasks: list[asyncio.Task[CallResult]] = []
+        async with asyncio.TaskGroup() as group:
+            while len(tasks) < count:
+                channel = await self._calling.get()
+                if channel is None:
+                    break
+                tasks.append(group.create_task(one(channel)))
+        return [task.result() for task in tasks]
+
+    async def _answer(
+        self, channel: SipChannel, plan: CallPlan, clips: tuple[Clip, ...], after_s: float
+    ) -> CallResult:
         began = self._clock.now()
         if after_s:
             await channel.progress()
@@ -189,12 +229,14 @@ class Caller:
         if in_pump and plan.keep_s > 0:
             self._pump.attach(line.ear)
         answered, up = False, began
+        self._lines.add(line)
         try:
             answered = await line.until_answered()
             if answered:
                 up = self._clock.now()
                 await line.talk()
         finally:
+            self._lines.discard(line)
             await channel.hangup("NORMAL_CLEARING")
             report = await line.settle() if in_pump else None
             if in_pump and plan.keep_s > 0:

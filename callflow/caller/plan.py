@@ -37,9 +37,9 @@ class CallerOptions:
 class CallPlan:
     """One call. Times are seconds from the answer. ``audio``: files or tones, one after the other, ``loop``
     for ever. ``digits``: what is pressed when. ``holds``: from when to when the call is on hold. ``refer``:
-    to whom the other end is transferred, and when. ``hangup_after_s`` None: when the other end does (or after
-    ``give_up_s``). ``ring_s``: how long it may ring. ``keep_s``: so much of what is heard and said is kept
-    for the result (0: nothing).
+    to whom the other end is transferred, and when. ``hangup_after_s`` None: when the other end does, or after
+    ``give_up_s``; or, ``hangup_when_said``, soon after all of ``audio`` was played. ``ring_s``: how long it
+    may ring. ``keep_s``: so much of what is heard and said is kept for the result (0: nothing).
     """
 
     uri: str
@@ -49,6 +49,7 @@ class CallPlan:
     holds: tuple[tuple[float, float], ...] = ()
     refer: tuple[str, float] | None = None
     hangup_after_s: float | None = None
+    hangup_when_said: bool = False
     ring_s: float = 60.0
     give_up_s: float = 3600.0
     headers: tuple[tuple[str, str], ...] = ()

@@ -22,6 +22,7 @@ class Command(NamedTuple):
 COMMANDS: dict[str, Command] = {
     "run": Command("callflow.cli.run", "Walk a flow on a pretend call, record it, deliver it."),
     "serve": Command("callflow.cli.serve", "Take SIP calls: walk their flows, record them, deliver."),
+    "call": Command("callflow.cli.call", "Be a small phone: call a SIP URI, or be called; see how it went."),
     "demo": Command("callflow.cli.demo", "See the whole way once: a call, its recording, a receiver."),
     "check": Command("callflow.cli.check", "Find every mistake in flows, accounts and system_config."),
     "explain": Command("callflow.cli.explain", "Show each record setting's effective value and its origin."),
