@@ -45,7 +45,7 @@ class Baresip:
         return sorted(self.folder.glob("dump-*-dec.wav"), key=lambda path: path.stat().st_mtime)
 
     def command(self, name: str, params: str = "") -> dict[str, Any]:
-        """Have it do something (``dial``, ``hangup``, ``hold``, ``resume``, ``sndcode``, ``transfer`` ...)."""
+        """Have it do something (``dial``, ``hangup``, ``hold``, ``sndcode``, ``transfer`` ...)."""
         message = json.dumps({"command": name, "params": params, "token": name}).encode()
         self._socket.sendall(b"%d:%s," % (len(message), message))
         end = time.monotonic() + 10
