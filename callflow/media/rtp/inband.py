@@ -50,8 +50,8 @@ class DtmfDetector:
         self._begin: NDArray[np.int64] = np.zeros(_FIRST_ROWS, np.int64)
 
     def take(self, rows: _Rows, sound: Samples, start: int) -> list[tuple[int, str, int]]:
-        """``sound`` (``[K, n]``, n a whole number of 10 ms) is what each of ``rows`` says from sample ``start``
-        on; gives the digits that were found: row, digit and the sample of its begin (to 10 ms).
+        """``sound`` (``[K, n]``, n a whole number of 10 ms) is what each of ``rows`` says from sample
+        ``start`` on; gives the digits that were found: row, digit and the sample of its begin (to 10 ms).
         """
         if len(rows) and (most := int(rows.max())) >= len(self._next):
             self._grow(max(most + 1, 2 * len(self._next)))

@@ -161,7 +161,7 @@ class Bank:
             c.silent_to[row] = FOREVER
 
     def place(self, row: int, ssrc: int, sequence: int, time: int, size: int, now: int) -> int | None:
-        """Any packet of ``size`` samples: its place, already remembered (what of it is before ``now + shift`` is
+        """Any packet of ``size`` samples: its place, already remembered (what is before ``now + shift`` is
         late); None: repeated or all too late, already counted.
         """
         extended = self._sequence(row, ssrc, sequence, time, now)

@@ -266,7 +266,7 @@ class RtpReceiver:
 
     def render(self, rows: NDArray[np.intp], out: Samples, start: int, n: int) -> None:
         """``out[row, 0, :n]`` (``out`` is the plane's ``rows``) is made what each of ``rows`` says in samples
-        ``start .. start + n`` of the plane's clock. Time only goes on: ``start`` is where the last call ended.
+        ``start .. start + n`` of the plane's clock. Time only goes on: ``start`` is the last call's end.
         """
         self._at = start + n
         if not len(rows):
@@ -342,8 +342,8 @@ class RtpReceiver:
         )
 
     def adopt(self, row: int, state: object, now: int) -> None:
-        """Go on with an exported row, so that its sound has no gap; ``now``: this plane's clock, at the sample
-        that was to be rendered next there. A codec with a memory begins with an empty one.
+        """Go on with an exported row, so that its sound has no gap; ``now``: this plane's clock, at what was
+        to be rendered next there. A codec with a memory begins with an empty one.
         """
         if not isinstance(state, RowState) or state.rate != self._rate:
             raise MediaError("an RTP leg cannot go on here", hint="Both planes must have one rate.")

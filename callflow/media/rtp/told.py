@@ -26,12 +26,12 @@ class ReceiveStats:
     """What a row has seen since ``add``. Counts are of packets; all but ``ssrc``, ``highest``,
     ``expected_now`` and ``received_now`` go on over changes of SSRC.
 
-    ``received``: of the right form and agreed; ``lost``: never came; ``late``: came after their time; ``bad``:
-    not RTP, or of a payload type that was not agreed. ``jitter``: RFC 3550 A.8, in units of the RTP clock
-    (8000); ``jitter_ms`` the same in milliseconds. ``highest``: extended highest sequence number received (for
-    report blocks); ``expected_now``, ``received_now``: of the current SSRC (RFC 3550 A.3). ``concealed``:
-    samples that were made up, at the wire's rate; ``slipped``: samples that drift has taken (+) or added (-).
-    ``heard``: sample of the plane's clock when the last packet came, -1: none yet.
+    ``received``: of the right form and agreed; ``lost``: never came; ``late``: came after their time;
+    ``bad``: not RTP, or of a payload type that was not agreed. ``jitter``: RFC 3550 A.8, in units of the RTP
+    clock (8000); ``jitter_ms`` the same in milliseconds. ``highest``: extended highest sequence number
+    received (for report blocks); ``expected_now``, ``received_now``: of the current SSRC (RFC 3550 A.3).
+    ``concealed``: samples that were made up, at the wire's rate; ``slipped``: samples that drift has taken
+    (+) or added (-). ``heard``: sample of the plane's clock when the last packet came, -1: none yet.
     """
 
     ssrc: int

@@ -1,4 +1,4 @@
-"""Layer 1: packets of codecs with a memory wait as they came, and are decoded in order when their time is near.
+"""Layer 1: packets of codecs with a memory wait as they came, and are decoded in order in their time.
 
 So reordering is no matter for the decoder, and Python runs once a packet.
 """

@@ -1,4 +1,4 @@
-"""A pretend network: senders make packets, a line delivers them late, twice or never, a receiver plays them."""
+"""A pretend network: packets are made, come late, twice or never, and are played."""
 
 from __future__ import annotations
 
