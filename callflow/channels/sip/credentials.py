@@ -47,6 +47,8 @@ class Logins:
             own = realm_of(account).lower()
             if self._realms.setdefault(own, account.id) != account.id:
                 clashes.append(f"accounts {self._realms[own]} and {account.id} have the same realm {own}")
+            if any(_says_password(device) for device in account.all("device").values()):
+                self._guarded.add(account.id)
             for login in (*_devices(account), *_gateways(account)):
                 self._realms.setdefault(login.realm.lower(), account.id)
                 key = (login.realm.lower(), login.username)
@@ -65,7 +67,9 @@ class Logins:
         return self._realms.get(realm.lower(), "")
 
     def has_passwords(self, account_id: str) -> bool:
-        """Whether anybody can log in to the account."""
+        """Whether the account is meant to be guarded: a device of it (even one that is switched off, or whose
+        password cannot be used) has a password, or a gateway.
+        """
         return account_id in self._guarded
 
 
@@ -80,6 +84,11 @@ def username_of(device_id: str, device: Mapping[str, Any]) -> str:
     sip = device.get("sip")
     said = sip.get("username") if isinstance(sip, Mapping) else None
     return said if isinstance(said, str) and said else device_id
+
+
+def _says_password(device: Mapping[str, Any]) -> bool:
+    sip = device.get("sip")
+    return isinstance(sip, Mapping) and bool(sip.get("password"))
 
 
 def _devices(account: Account) -> Iterator[Login]:

@@ -103,6 +103,8 @@ class SipEndpoint:
             caller.from_name,
             caller.from_realm,
             way.to.uri.host if way.to else caller.to_realm,
+            way.user_id,
+            way.device_id,
         )
         if way.cause or way.request_uri is None:
             code = way.code or CAUSE_CODES.get(way.cause, 480)

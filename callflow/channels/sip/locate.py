@@ -38,7 +38,7 @@ class Way:
     """How to call a target. ``cause``: not at all, and why (``USER_NOT_REGISTERED`` ...); the addresses are
     None then. ``hop`` None: resolve ``routes`` or ``request_uri`` (``SipStack.hop_for``). ``codecs`` and
     ``srtp`` empty: as the settings say. ``from_`` and ``to`` are without tags. ``progress_timeout_s``: give
-    up when nothing but 100 has come until then (0: no limit).
+    up when nothing but 100 has come until then (0: no limit). ``device_id``, ``user_id``: whose phone it is.
     """
 
     request_uri: SipUri | None = None
@@ -51,6 +51,8 @@ class Way:
     codecs: tuple[str, ...] = ()
     srtp: str = ""
     progress_timeout_s: float = 0.0
+    user_id: str = ""
+    device_id: str = ""
     cause: str = ""
     code: int = 0
 
@@ -139,6 +141,8 @@ class Locator:
             to=NameAddr(SipUri(user=user, host=realm)),
             headers=_headers(target.headers.items()),
             codecs=_codecs(document),
+            user_id=str(document.get("owner_id") or ""),
+            device_id=target.id,
             srtp="required" if _part(document, "media", "encryption").get("enforce_security") is True else "",
         )
         fixed = _fixed_address(replace(target, document=document))

@@ -63,13 +63,16 @@ class Trunks:
 
     def at(self, host: str) -> list[Trunk]:
         """The trunks that calls from this address may belong to, one for each account."""
-        found = dict.fromkeys(self._by_address.get(host, ()))
+        found = list(self._by_address.get(host, ()))
         try:
             address = ipaddress.ip_address(host)
         except ValueError:
-            return list(found)
-        found |= dict.fromkeys(trunk for network, trunk in self._networks if address in network)
-        return list({trunk.account_id: trunk for trunk in reversed(found)}.values())
+            return found
+        found += [trunk for network, trunk in self._networks if address in network]
+        first: dict[str, Trunk] = {}
+        for trunk in found:
+            first.setdefault(trunk.account_id, trunk)
+        return list(first.values())
 
     async def refresh(self, resolve: Resolve = resolve_host) -> None:
         """Look up the gateways' names. A name that has no address now keeps those that it had."""
