@@ -74,7 +74,8 @@ class RtpLoad:
 
     def costs(self) -> dict[str, float]:
         """Of the process since the last time this was asked: ``cpu_s``, ``sent``, ``received``,
-        ``late_turns`` (that began more than a turn's quarter late), ``refused`` (by the kernel),
+        ``late_turns`` (begun more than a quarter turn late; the latest by ``worst_ms``), ``refused`` (by the
+        kernel),
         ``strangers``; and the sums of the accounts of streams that have ended, each as ``ended_NAME``.
         """
         self._say({"do": "costs"})
@@ -124,6 +125,7 @@ class _Generator:
         self.sent = self.received = self.refused = self.late_turns = 0
         self._requests: deque[dict[str, Any]] = deque()
         self._ended = False
+        self.worst = 0.0
         self.ended: Counter[str] = Counter()
         self._before: dict[str, float] = {}
 
@@ -142,6 +144,7 @@ class _Generator:
             number += 1
             due += step
             left = due - time.monotonic()
+            self.worst = max(self.worst, -left)
             if left > 0:
                 time.sleep(left)
             elif left < -step:
@@ -213,6 +216,7 @@ class _Generator:
             **{f"ended_{name}": self.ended[name] for name in ("streams", *SUMMED)},
         }
         since = {name: value - self._before.get(name, 0.0) for name, value in total.items()}
+        since["worst_ms"], self.worst = self.worst * 1000, 0.0
         self._before = total
         return since
 
