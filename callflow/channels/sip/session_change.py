@@ -60,6 +60,7 @@ class Changes:
         self._ours = False  # a re-INVITE or UPDATE of ours is under way
         self._tries = 0
         self.allows_update = False
+        self.timer: SessionTimer | None = None
         settings = ground.settings
         self.wish = Wish(settings.session_expires_s, max(90, settings.session_min_s))
 
@@ -166,13 +167,20 @@ class Changes:
         self._ours = True
         self._tries += 1
         body = self._sound.offer() if method == "INVITE" else b""
-        headers = [*CAPABILITIES, *self.wish.headers("uac")]
+        headers = [*CAPABILITIES, *self._timer_headers()]
         self._path.ask(
             method,
             lambda status, response: self._done(method, status, response),
             headers=headers,
             body=body,
         )
+
+    def _timer_headers(self) -> HeaderList:
+        """The interval and roles that hold now, to be kept (RFC 4028 7.4)."""
+        if self.timer is None:
+            return []
+        least = self.wish.min_s
+        return Wish(max(self.timer.interval_s, least), least).headers("uac" if self.timer.ours else "uas")
 
     def _done(self, method: str, status: int, response: Response | None) -> None:
         self._ours = False

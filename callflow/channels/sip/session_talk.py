@@ -89,6 +89,7 @@ class Talk:
 
     def arm(self, timer: SessionTimer | None) -> None:
         """A (new) session timer runs from now; None: none any more."""
+        self.changes.timer = timer
         self._alarms.cancel("refresh")
         self._alarms.cancel("expired")
         if timer is None:
