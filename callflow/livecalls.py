@@ -134,7 +134,8 @@ class LiveCalls:
 
     def _route(self, call: Call) -> Flow | None:
         number = call.party.to_number
-        flow = call.route(number, allow_no_match=True)
+        # kazoo.md 2.5: no_match, which often leads out to a carrier, is not for calls that come from one.
+        flow = call.route(number, allow_no_match=not call.party.trunk)
         if flow is None:
             call.notice(
                 "warning",

@@ -22,7 +22,9 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """Who is on a leg: what kazoo.md 1.12 keeps of it."""
+    """Who is on a leg: what kazoo.md 1.12 keeps of it. ``trunk``: the resource (carrier) that an inbound call
+    came by.
+    """
 
     from_number: str
     to_number: str
@@ -31,6 +33,7 @@ class Party:
     to_realm: str = "localhost"
     user_id: str = ""
     device_id: str = ""
+    trunk: str = ""
 
 
 @dataclass(frozen=True, slots=True)

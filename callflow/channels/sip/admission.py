@@ -214,6 +214,7 @@ class Admission:
             from_name=clean_name(said.display or request.from_.display),
             from_realm=clean_number(said.uri.host) or "localhost",
             to_realm=realm_of(account),
+            trunk=resource_id,
         )
         return Admitted(account_id, party, realm_of(account), trunk=resource_id)
 

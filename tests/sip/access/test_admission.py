@@ -130,6 +130,7 @@ def test_a_trunk_is_known_by_its_address() -> None:
     for host in ("192.0.2.1", "192.0.2.18"):
         who = admitted(door, asked, Hop("udp", host, 5060))
         assert (who.trunk, who.account_id, who.party.device_id) == ("carrier", "acme", "")
+        assert who.party.trunk == "carrier"
         assert (who.party.from_number, who.party.to_number, who.party.from_name) == (
             "+4312345",
             "+14155550100",
