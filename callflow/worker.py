@@ -28,7 +28,7 @@ from callflow.recording.messages import SpoolClosed
 from callflow.recording.worker_clips import ClipGate, ReadyClips
 from callflow.recording.worker_loop import WorkerLoop
 from callflow.recording.worker_move import LegMover
-from callflow.recording.worker_protocol import FramedSocket, WorkerReady, WorkerSetup
+from callflow.recording.worker_protocol import Frame, FramedSocket, WorkerReady, WorkerSetup
 from callflow.recording.writer import SpoolWriter
 from callflow.state.folder import StateFolder
 
@@ -43,23 +43,23 @@ def main(fd: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the engine decides when it is over
     pipe = FramedSocket(socket.socket(fileno=fd))
-    setup = _setup(pipe)
-    if setup is not None:
-        _run(pipe, setup)
+    first = _first(pipe)
+    if first:
+        _run(pipe, first)
 
 
-def _setup(pipe: FramedSocket) -> WorkerSetup | None:
-    """The first message; None: nobody is there any more."""
+def _first(pipe: FramedSocket) -> list[Frame]:
+    """What comes first: the setup, and maybe commands already. Empty: nobody is there any more."""
     while not pipe.ended:
         select.select([pipe], [], [], _SETUP_WAIT_S)
-        for frame in pipe.pull():
-            (setup,) = frame.messages
-            assert isinstance(setup, WorkerSetup)
-            return setup
-    return None
+        if frames := pipe.pull():
+            return frames
+    return []
 
 
-def _run(pipe: FramedSocket, setup: WorkerSetup) -> None:
+def _run(pipe: FramedSocket, first: list[Frame]) -> None:
+    setup = first[0].messages[0]
+    assert isinstance(setup, WorkerSetup)
     clock = SystemClock(setup.origin)
     writer = SpoolWriter(StateFolder.open(Path(setup.state)), patient=False)
     pool = _pool(setup)
@@ -73,7 +73,7 @@ def _run(pipe: FramedSocket, setup: WorkerSetup) -> None:
     mover = LegMover(pump, host, writer, loop, pool)
     _be_quick()
     try:
-        loop.run(mover, [WorkerReady(setup.number, os.getpid())])
+        loop.run(mover, [WorkerReady(setup.number, os.getpid())], first)
     finally:
         _end_soon()
         host.abandon()

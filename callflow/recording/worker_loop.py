@@ -21,7 +21,7 @@ from callflow.media.pump import TICK_S
 from callflow.recording.host import RecordingHost
 from callflow.recording.messages import RecordingCommand, SpoolClosed
 from callflow.recording.worker_clips import ClipGate
-from callflow.recording.worker_protocol import AllEnded, EndAll, FramedSocket, PortReturned, PortsBound
+from callflow.recording.worker_protocol import AllEnded, EndAll, Frame, FramedSocket, PortReturned, PortsBound
 
 T = TypeVar("T")
 
@@ -104,10 +104,11 @@ class WorkerLoop:
         self._mask = 0
         self._told = ""
 
-    def run(self, mover: Mover, hello: Sequence[object]) -> None:
-        """Until the pipe ends. ``hello``: said first."""
+    def run(self, mover: Mover, hello: Sequence[object], first: Sequence[Frame] = ()) -> None:
+        """Until the pipe ends. ``hello``: said first; ``first``: what has come already."""
         self._mover = mover
         self._outbox += hello
+        self._take(first)
         self._jump()
         self._bind(PORTS_AHEAD)
         self._send()
@@ -230,12 +231,15 @@ class WorkerLoop:
             logger.error("%s", error)
             self._pipe.ended = True
             return False
+        self._take(frames)
+        return bool(frames)
+
+    def _take(self, frames: Sequence[Frame]) -> None:
         for frame in frames:
             fds = frame.fds
             for message in frame.messages:
                 self._inbox.append((message, fds))
                 fds = []
-        return bool(frames)
 
     def _send(self) -> None:
         self._flush()

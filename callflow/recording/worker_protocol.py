@@ -159,6 +159,9 @@ class FramedSocket:
         """Send a frame, or what goes now of it (``flush`` sends the rest). ``fds`` are ours from now on: they
         are closed once sent. Raises nothing: a pipe that has ended shows in ``ended``.
         """
+        if self.ended:
+            _close_all(fds)
+            return
         body = pickle.dumps(tuple(messages), pickle.HIGHEST_PROTOCOL)
         data = memoryview(_HEAD.pack(len(body), len(fds)) + body)
         self._out.append((data, tuple(fds)))

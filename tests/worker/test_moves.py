@@ -34,7 +34,7 @@ def unbroken(channel: np.ndarray, hertz: float, level: float = 8000) -> None:
     """One tone, from a little after the begin to a little before the end, without gap, click or slip."""
     amplitude, phase = phases(channel, hertz)
     inner = slice(8, -4)
-    assert (np.abs(amplitude[inner] - level) < 0.05 * level).all(), amplitude
+    assert (np.abs(amplitude[inner] - level) < 0.1 * level).all(), amplitude
     jumps = np.abs((np.diff(phase[inner]) + 0.5) % 1 - 0.5)
     assert (jumps < 0.06).all(), jumps.max()
 
@@ -85,8 +85,8 @@ def _spoke_on(phones: list[Phone]) -> None:
         steps = [(now[0] - before[0]) & 0xFFFF for before, now in itertools.pairwise(heads)]
         assert set(steps) == {1}
         times = [(now[1] - before[1]) & 0xFFFFFFFF for before, now in itertools.pairwise(heads)]
-        assert all(160 <= each <= 160 * 12 and each % 80 == 0 for each in times), times
-        assert sum(each > 160 for each in times) <= 1
+        assert all(80 <= each <= 160 * 12 and each % 80 == 0 for each in times), times
+        assert sum(each != 160 for each in times) <= 1, times  # but for the move
 
 
 def test_two_rtp_legs_of_two_workers_are_bridged_without_a_gap(tmp_path: Path) -> None:
