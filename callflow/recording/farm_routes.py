@@ -141,7 +141,7 @@ class Routes:
             case MoveTaps(id, taps):
                 recording = self._recordings.get(id)
                 if recording is not None and recording.spec.follow_transfer:
-                    living = sorted(leg for leg in recording.legs if leg in self._legs)
+                    living = self._heard(id)
                     names = {*living, *(point.leg for point in taps)}
                     if not living:
                         found = [(recording.worker, "")]
@@ -186,8 +186,11 @@ class Routes:
         worker = self.least_loaded() if place is None else place.worker
         self._legs[leg] = _Leg(worker, place)
         self._load[worker] += 1
-        for name, recording in self._recordings.items():  # one may have been waiting for it (rare)
-            if leg in recording.legs:
+        for (
+            name,
+            recording,
+        ) in self._recordings.items():  # rare: it was to listen there before there was a leg
+            if leg in recording.legs and recording.worker == worker:
                 self._legs[leg].recordings.add(name)
         return worker
 
@@ -236,6 +239,13 @@ class Routes:
             if name in self._legs:
                 self._legs[name].recordings.add(id)
 
+    def _heard(self, id: str) -> set[str]:
+        """The living legs that a recording listens to. (Of one that came later, and elsewhere, it hears
+        nothing.)
+        """
+        legs = self._recordings[id].legs
+        return {leg for leg in legs if leg in self._legs and id in self._legs[leg].recordings}
+
     def closed(self, recording_id: str) -> None:
         """Its spool is closed: nobody has it any more."""
         recording = self._recordings.pop(recording_id, None)
@@ -254,7 +264,7 @@ class Routes:
             near = {here.peer} if here.peer else set()
             for name in here.recordings - recordings:
                 recordings.add(name)
-                near |= {each for each in self._recordings[name].legs if each in self._legs}
+                near |= self._heard(name)
             look += near - legs
             legs |= near
         return legs, recordings

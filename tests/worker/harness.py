@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from numpy.typing import NDArray
 
 from callflow.clock import SystemClock
 from callflow.media.messages import RtpPlace, RtpStream
@@ -25,6 +26,7 @@ from callflow.recording.messages import RecordingEvent
 from callflow.state.database import Database
 from callflow.state.folder import StateFolder
 
+Floats = NDArray[np.float64]
 PORTS = (41000, 41399)
 WAIT_S = 20.0
 
@@ -90,7 +92,8 @@ class Bench:
 def tone(hertz: float, n: int, first: int = 0) -> Samples:
     """Samples ``first .. first + n`` of a sine at 8000 Hz."""
     at = np.arange(first, first + n)
-    return np.rint(8000 * np.sin(2 * np.pi * hertz * at / 8000)).astype(np.int16)
+    pcm: Samples = np.rint(8000 * np.sin(2 * np.pi * hertz * at / 8000)).astype(np.int16)
+    return pcm
 
 
 class Phone:
@@ -138,7 +141,7 @@ class Phone:
                 continue
 
 
-def phases(channel: Samples, hertz: float, window: int = 160) -> tuple[Samples, Samples]:
+def phases(channel: Samples, hertz: float, window: int = 160) -> tuple[Floats, Floats]:
     """Amplitude and phase error (cycles, against a tone without a break) of each window."""
     parts = channel[: len(channel) // window * window].astype(np.float64).reshape(-1, window)
     turn = np.exp(-2j * np.pi * hertz * np.arange(parts.size) / 8000).reshape(-1, window)

@@ -23,6 +23,7 @@ from callflow.media.messages import (
     TapPoint,
     ToneClip,
 )
+from callflow.media.taps import Samples
 from callflow.recording.messages import Mask, MoveTaps, StartRecording, Unmask
 from tests.recording.harness import spec, stereo
 from tests.worker.harness import Bench, Phone, phases, tone
@@ -30,7 +31,7 @@ from tests.worker.harness import Bench, Phone, phases, tone
 HZ = 400.0  # whole periods in each 20 ms
 
 
-def unbroken(channel: np.ndarray, hertz: float, level: float = 8000) -> None:
+def unbroken(channel: Samples, hertz: float, level: float = 8000) -> None:
     """One tone, from a little after the begin to a little before the end, without gap, click or slip."""
     amplitude, phase = phases(channel, hertz)
     inner = slice(8, -4)
@@ -125,7 +126,6 @@ async def _pretend_legs(root: Path) -> None:
         assert isinstance(done, PlaybackDone) and done.reason == "finished"
         whole = playing > 7000
         assert 22 <= whole.sum() <= 25, playing  # half a second of it, but for what was masked
-        assert len({(event.id, event.change) for event in bench.events if hasattr(event, "change")}) == 7
 
 
 def test_playbacks_recordings_and_their_order_survive_a_move(tmp_path: Path) -> None:

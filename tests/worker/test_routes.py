@@ -221,7 +221,7 @@ class Model:
         self.routes.born(worker)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(commands, max_size=40))
 def test_legs_that_hear_each_other_live_together_and_nothing_waits_for_ever(steps: list[object]) -> None:
     model = Model()
