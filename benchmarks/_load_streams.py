@@ -42,8 +42,8 @@ class Plan:
 @dataclass(frozen=True, slots=True)
 class Heard:
     """A stream's account. ``lost`` by sequence number; ``disorder``: packets that came after a later one;
-    ``jumps``: whose timestamp does not fit their sequence number; ``sources``: SSRCs seen; ``checked``
-    packets were listened to and ``right`` of them held the expected tone; ``level``: of the last one.
+    ``jumps``: times that the timestamp left its line against the sequence number; ``sources``: SSRCs seen;
+    ``checked`` packets were listened to and ``right`` of them held the expected tone; ``level``: of the last one.
     """
 
     id: int
@@ -284,7 +284,10 @@ class Streams:
         after[0] = True
         after[1:] = (ran[1:] != ran[:-1]) | (said[1:] > said[:-1])
         np.add.at(rows.disorder, ran, (~after | (said < rows.highest[ran])).astype(np.int64))
-        np.add.at(rows.jumps, of, (base != rows.base[of]).astype(np.int64))
+        lines = base[order]
+        before = np.where(np.concatenate(([True], ran[1:] != ran[:-1])), rows.base[ran], np.roll(lines, 1))
+        np.add.at(rows.jumps, ran, (lines != before).astype(np.int64))
+        rows.base[ran] = lines
         np.maximum.at(rows.highest, of, extended)
         np.minimum.at(rows.first, of, extended)
         self._listen(arrived, packets, of)

@@ -53,7 +53,8 @@ def frames() -> NDArray[np.int16]:
 class ToneCheck:
     """What ``check_tone`` found in one channel. Seconds but for: ``frames`` of 20 ms from the first to the
     last one with the tone, of which ``wrong`` hold something else or nothing, and ``breaks`` times the ladder
-    was not climbed by one step. ``foreign``: the part of the energy between that is not the tone.
+    was not climbed by one step. ``slips``: samples that were left out or put in to follow a clock.
+    ``foreign``: the part of the energy between that is not the tone.
     """
 
     seconds: float
@@ -62,11 +63,12 @@ class ToneCheck:
     frames: int
     wrong: int
     breaks: int
+    slips: int
     foreign: float
 
     @property
     def whole(self) -> bool:
-        """The tone is there, and nothing of it is missing."""
+        """The tone is there, and no packet of it is missing."""
         return self.frames > 0 and self.wrong == 0 and self.breaks == 0
 
 
@@ -77,20 +79,20 @@ def check_tone(samples: NDArray[np.int16], tone: int, rate: int = RATE) -> ToneC
     size = _amplitude(samples, TONES[tone], rate, frame)
     there = np.flatnonzero(size > LADDER[0] / 2)
     if not len(there):
-        return ToneCheck(seconds, seconds, 0.0, 0, 0, 0, 1.0)
-    first = there[0]
-    steps = _steps(size[_best_start(size, first, frame) :: frame])
+        return ToneCheck(seconds, seconds, 0.0, 0, 0, 0, 0, 1.0)
+    starts, slips = _starts(size, _best_start(size, int(there[0]), frame), frame)
+    steps = _steps(size[starts])
     heard = np.flatnonzero(steps >= 0)
     if not len(heard):
-        return ToneCheck(seconds, seconds, 0.0, 0, 0, 0, 1.0)
+        return ToneCheck(seconds, seconds, 0.0, 0, 0, 0, 0, 1.0)
     inside = steps[heard[0] : heard[-1] + 1]
-    begins = _best_start(size, first, frame) + heard[0] * frame
-    ends = begins + len(inside) * frame
+    starts = starts[heard[0] : heard[-1] + 1]
+    begins, ends = int(starts[0]), int(starts[-1]) + frame
     known = inside >= 0
     follows = (np.diff(inside) % len(LADDER) == 1) | ~known[1:] | ~known[:-1]
     part = samples[begins:ends].astype(np.float64)
     all_energy = float(np.mean(part**2)) or 1.0
-    own_energy = float(np.mean(size[begins : ends - frame + 1 : frame] ** 2)) / 2
+    own_energy = float(np.mean(size[starts] ** 2)) / 2
     return ToneCheck(
         seconds=seconds,
         head_s=begins / rate,
@@ -98,8 +100,40 @@ def check_tone(samples: NDArray[np.int16], tone: int, rate: int = RATE) -> ToneC
         frames=len(inside),
         wrong=int(np.count_nonzero(~known)),
         breaks=int(np.count_nonzero(~follows)),
+        slips=slips,
         foreign=max(0.0, 1 - own_energy / all_energy),
     )
+
+
+AT_A_TIME = 2 * len(LADDER)
+"""Frames after which it is looked whether packets still begin where they did."""
+REACH = 24
+"""Samples either side that are tried then."""
+
+
+def _starts(size: NDArray[np.float64], first: int, frame: int) -> tuple[NDArray[np.intp], int]:
+    """The first sample of each frame, and how many samples they slipped from the even grid in all."""
+    offsets = np.arange(-REACH, REACH + 1)
+    found, at, slips = [], first, 0
+    while at < len(size):
+        grid = at + frame * np.arange(AT_A_TIME)
+        grid = grid[grid < len(size)]
+        tried = np.clip(grid[:, None] + offsets, 0, len(size) - 1)
+        cost = np.mean(np.minimum(_off(size[tried]), 500), axis=0)
+        best = int(offsets[np.argmin(cost + np.abs(offsets) * 1e-6)])
+        if cost[REACH] - cost[REACH + best] > 20:  # noise is no reason to move
+            slips += abs(best)
+            grid = np.clip(grid + best, 0, len(size) - 1)
+        found.append(grid)
+        at = int(grid[-1]) + frame
+    return np.concatenate(found), slips
+
+
+def _off(size: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far each amplitude is from the nearest step."""
+    nearest = np.clip(np.rint(size / 1000), LADDER[0] // 1000, LADDER[-1] // 1000) * 1000
+    off: NDArray[np.float64] = np.abs(size - nearest)
+    return off
 
 
 def _amplitude(samples: NDArray[np.int16], hertz: int, rate: int, frame: int) -> NDArray[np.float64]:
@@ -117,8 +151,7 @@ def _best_start(size: NDArray[np.float64], first: int, frame: int) -> int:
     if rows == 0:
         return int(first)
     table = part[: rows * frame].reshape(rows, frame)
-    off = np.minimum(np.min(np.abs(table[:, :, None] - np.array(LADDER)), axis=2), 500)
-    best = int(np.argmin(np.mean(off, axis=0)))
+    best = int(np.argmin(np.mean(np.minimum(_off(table), 500), axis=0)))
     return max(0, int(first) + best - (frame if best > frame // 2 and first + best >= frame - 8 else 0))
 
 

@@ -77,6 +77,15 @@ def test_two_parties_in_one_channel_are_seen() -> None:
     assert not found.whole and found.foreign > 0.3
 
 
+def test_a_clock_that_is_followed_is_no_loss_but_told() -> None:
+    sound = joined(said(5, 400))
+    cut = np.delete(sound, [9 * 1600 + 40, 19 * 1600 + 40, 29 * 1600 + 40])
+    found = check_tone(cut, 5)
+    assert found.whole and 2 <= found.slips <= 8, found
+    assert not check_tone(np.delete(sound, range(40_000, 40_040)), 5).whole
+    assert check_tone(sound, 5).slips == 0
+
+
 def test_silence_is_nobody() -> None:
     found = check_tone(np.zeros(8000, np.int16), 0)
     assert found.frames == 0 and not found.whole
