@@ -5,7 +5,7 @@ pieces their values are made of (parameters, lists, CSeq).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from sipmessage.grammar import C_TOKEN
@@ -158,6 +158,10 @@ class Headers:
         """Every value of that name, a line each (commas within are not looked at)."""
         return list(self._values.get(_KEYS.get(name) or _key(name), ()))
 
+    def lines(self) -> Mapping[str, Sequence[str]]:
+        """Every header's lines, by its name in lower case."""
+        return self._values
+
     def count(self, name: str) -> int:
         """How many lines of that name there are."""
         return len(self._values.get(_KEYS.get(name) or _key(name), ()))
@@ -208,6 +212,18 @@ class Headers:
     def remove(self, name: str) -> None:
         """No value of that name."""
         self._values.pop(_key(name), None)
+
+    def taken(self, names: Iterable[str]) -> Headers:
+        """Another one with these headers, as far as they are here."""
+        other = Headers()
+        for name in names:
+            key = _KEYS.get(name) or _key(name)
+            values = self._values.get(key)
+            if values:
+                other._values[key] = list(values)
+                if key in self._names:
+                    other._names[key] = self._names[key]
+        return other
 
     def copy(self) -> Headers:
         """One of its own."""

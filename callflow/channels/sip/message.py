@@ -37,10 +37,19 @@ _STATUS = re.compile(r"SIP/2\.0 ([1-6][0-9][0-9])(?: (.*))?", re.IGNORECASE)
 _DATE = re.compile(r"\w+, [0-9]{1,2} \w+ [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT")
 _NEEDED = ("Via", "From", "To", "Call-ID", "CSeq")
 _ONCE = ("From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length", "Content-Type", "Date")
-_TYPED = (
-    *(("CSeq", "cseq"), ("Via", "vias"), ("From", "from_"), ("To", "to")),
-    *(("Contact", "contacts"), ("Route", "routes"), ("Record-Route", "record_routes")),
-)
+_NEEDED_KEYS = [(name, name.lower()) for name in _NEEDED]
+_ONCE_KEYS = [(name, name.lower()) for name in _ONCE]
+_READINGS = {
+    "From": "from_",
+    "CSeq": "cseq",
+    "To": "to",
+    "Via": "vias",
+    "Contact": "contacts",
+    "Route": "routes",
+}
+_TYPED = [
+    (name, name.lower(), reading) for name, reading in {**_READINGS, "Record-Route": "record_routes"}.items()
+]
 """Headers that are read when the message is, and the property that does it."""
 
 
@@ -151,18 +160,18 @@ def _body(headers: Headers, body: bytes, limits: StackLimits) -> bytes:
 
 def _check(message: Request | Response) -> None:
     """Every header that the typed properties read."""
-    headers = message.headers
-    for name in _NEEDED:
-        if not headers.get(name):
+    lines = message.headers.lines()
+    for name, key in _NEEDED_KEYS:
+        if key not in lines or not lines[key][0]:
             raise MalformedMessage(f"{name}: missing")
-    for name in _ONCE:
-        if headers.count(name) > 1:
+    for name, key in _ONCE_KEYS:
+        if key in lines and len(lines[key]) > 1:
             raise MalformedMessage(f"{name}: more than one")
-    hops = headers.get("Max-Forwards")
+    hops = message.headers.get("Max-Forwards")
     if hops and not (hops.isascii() and hops.isdigit() and len(hops) < 10 and int(hops) <= 255):
         raise MalformedMessage("Max-Forwards: not a number from 0 to 255")
-    for name, reading in _TYPED:
-        if name in headers:
+    for name, key, reading in _TYPED:
+        if key in lines:
             try:
                 getattr(message, reading)
             except MalformedMessage as error:
@@ -249,12 +258,7 @@ def new_response(
 
 def copied(asked: Headers, with_routes: bool = False) -> Headers:
     """The headers that a response takes over from its request, as far as they are there."""
-    made = Headers()
-    for name in ("Via", "From", "To", "Call-ID", "CSeq"):
-        made.set_all(name, asked.all(name))
-    if with_routes:
-        made.set_all("Record-Route", asked.all("Record-Route"))
-    return made
+    return asked.taken((*_NEEDED, "Record-Route") if with_routes else _NEEDED)
 
 
 def _finish(

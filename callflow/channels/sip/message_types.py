@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -10,6 +11,7 @@ from callflow.channels.sip.header_via import Via
 from callflow.channels.sip.uri import NameAddr, SipUri
 
 T = TypeVar("T")
+_RPORT = re.compile(r";\s*rport\s*(?:=[0-9]*\s*)?(?=;|\Z)", re.IGNORECASE)
 
 REASONS = {
     100: "Trying",
@@ -136,6 +138,18 @@ class _Message:
         lines = [str(via) for via in vias]
         self.headers.set_all("Via", lines)
         self._read["Via"] = (lines, list(vias))
+
+    def stamp(self, top: Via) -> None:
+        """Say in the top Via where the message came from: ``received`` and ``rport`` of ``top``."""
+        lines, vias = self.headers.all("Via"), self.vias
+        came = f";received={top.params['received']}"
+        if "," not in lines[0] and "received" not in vias[0].params:
+            line, asked = _RPORT.subn(f";rport={top.params.get('rport', '')}{came}", lines[0], count=1)
+            lines[0] = line if asked else lines[0] + came
+            self.headers.set_all("Via", lines)
+            self._read["Via"] = (lines, [top, *vias[1:]])
+        else:
+            self.set_vias([top, *vias[1:]])
 
     @property
     def contacts(self) -> list[NameAddr]:

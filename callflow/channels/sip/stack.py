@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections import Counter
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ from callflow.channels.sip.transaction_ids import (
     server_key,
 )
 from callflow.channels.sip.transaction_server import ServerTransaction, TransactionUser, reply_hop
+from callflow.channels.sip.transaction_timers import Timers
 from callflow.channels.sip.transport import Answer, Failed, Hop
 from callflow.channels.sip.transport_route import next_hop
 from callflow.channels.sip.transport_stream import Connection
@@ -70,6 +72,7 @@ class SipStack:
         self._pending: Counter[str] = Counter()
         self._no_tcp: dict[tuple[str, int], float] = {}
         self._last = 0
+        self._timers: Timers | None = None
         self.counted: Counter[str] = Counter()
         """What went wrong, for those who watch: malformed, stray, overload, merged ..."""
 
@@ -102,6 +105,13 @@ class SipStack:
         return self._transports.local(hop)
 
     @property
+    def timers(self) -> Timers:
+        """Of all transactions; on the loop that runs."""
+        if self._timers is None:
+            self._timers = Timers(asyncio.get_running_loop())
+        return self._timers
+
+    @property
     def transactions(self) -> int:
         """How many live."""
         return len(self._servers) + len(self._clients)
@@ -110,6 +120,7 @@ class SipStack:
         """Stop listening, close every connection, forget every transaction."""
         for transaction in (*self._servers.values(), *self._clients.values()):
             transaction.forget()
+        self.timers.close()
         self._servers.clear()
         self._clients.clear()
         self._merged.clear()
@@ -328,4 +339,4 @@ def _stamp(request: Request, source: Hop) -> None:
     params = {**top.params, "received": source.host}
     if asked:
         params["rport"] = str(source.port)
-    request.set_vias([Via(top.transport, top.host, top.port, params), *vias[1:]])
+    request.stamp(Via(top.transport, top.host, top.port, params))

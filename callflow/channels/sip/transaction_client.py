@@ -10,9 +10,12 @@ from callflow.channels.sip.header_via import Via
 from callflow.channels.sip.message import Request, Response
 from callflow.channels.sip.transaction import CLIENT, INVITE_CLIENT, Do, Event, Machine, State, TimerValues
 from callflow.channels.sip.transaction_run import Running, guarded
+from callflow.channels.sip.transaction_timers import Timers
 from callflow.channels.sip.transport import Failed, Hop
 from callflow.channels.sip.transport_stream import Connection
 from callflow.errors import TransportFailed
+
+TIMERS = TimerValues()
 
 
 class ClientUser(Protocol):
@@ -30,6 +33,9 @@ class ClientUser(Protocol):
 
 class ClientOwner(Protocol):
     """What a client transaction needs of its stack."""
+
+    @property
+    def timers(self) -> Timers: ...
 
     def send(self, data: bytes, hop: Hop, failed: Failed, quick: bool = False) -> Connection | None:
         """Send a request."""
@@ -63,7 +69,7 @@ class ClientTransaction(Running):
     def __init__(
         self, owner: ClientOwner, request: Request, hop: Hop, user: ClientUser | None, branch: str
     ) -> None:
-        super().__init__(_machine(request, hop))
+        super().__init__(_machine(request, hop), owner.timers)
         self.branch = branch
         self.hop = hop
         self.request = Request(request.method, request.uri, request.headers.copy(), request.body)
@@ -176,7 +182,7 @@ class ClientTransaction(Running):
 
 def _machine(request: Request, hop: Hop) -> Machine:
     table = INVITE_CLIENT if request.method == "INVITE" else CLIENT
-    return Machine(table, hop.reliable, TimerValues())
+    return Machine(table, hop.reliable, TIMERS)
 
 
 def _ack(request: Request, response: Response) -> Request:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from callflow.channels.sip.transaction import Action, Cause, Do, Machine, SetTimer, State, Stop, Timer
+from callflow.channels.sip.transaction_timers import Timers, Wait
 from callflow.log import logger
 
 
 class Running(ABC):
     """Carries out what the machine asks for."""
 
-    __slots__ = ("_loop", "_machine", "_timers")
+    __slots__ = ("_clockwork", "_machine", "_timers")
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, clockwork: Timers) -> None:
         self._machine = machine
-        self._loop = asyncio.get_running_loop()
-        self._timers: dict[Timer, asyncio.TimerHandle] = {}
+        self._clockwork = clockwork
+        self._timers: dict[Timer, Wait] = {}
 
     @property
     def state(self) -> State:
@@ -36,7 +36,7 @@ class Running(ABC):
     def _perform(self, action: Action) -> None:
         if type(action) is SetTimer:
             self._stop(action.timer)
-            self._timers[action.timer] = self._loop.call_later(action.seconds, self._ran_out, action.timer)
+            self._timers[action.timer] = self._clockwork.later(action.seconds, self._ran_out, action.timer)
         elif type(action) is Stop:
             self._stop(action.timer)
         elif action is Do.END:

@@ -8,7 +8,10 @@ from callflow.channels.sip.message import Request, Response, new_response
 from callflow.channels.sip.transaction import INVITE_SERVER, SERVER, Do, Event, Machine, State, TimerValues
 from callflow.channels.sip.transaction_ids import ServerKey
 from callflow.channels.sip.transaction_run import Running, guarded
+from callflow.channels.sip.transaction_timers import Timers
 from callflow.channels.sip.transport import DEFAULT_PORTS, Answer, Hop
+
+TIMERS = TimerValues()
 
 
 class TransactionUser(Protocol):
@@ -32,6 +35,9 @@ class ServerOwner(Protocol):
 
     user: TransactionUser
 
+    @property
+    def timers(self) -> Timers: ...
+
     def reply(self, data: bytes, hop: Hop, answer: Answer) -> None:
         """Send a response."""
 
@@ -50,9 +56,8 @@ class ServerTransaction(Running):
     def __init__(
         self, owner: ServerOwner, request: Request, source: Hop, answer: Answer, key: ServerKey, number: int
     ) -> None:
-        values = TimerValues()
         table = INVITE_SERVER if request.method == "INVITE" else SERVER
-        super().__init__(Machine(table, source.reliable, values))
+        super().__init__(Machine(table, source.reliable, TIMERS), owner.timers)
         self.request = request
         self.source = source
         self.answer = answer

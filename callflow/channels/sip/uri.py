@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes
 
 from sipmessage.grammar import C_PASSWORD_SAFE, C_UNRESERVED, C_URI_PARAM_SAFE, C_USER_SAFE
@@ -49,17 +50,7 @@ class SipUri:
     @staticmethod
     def parse(text: str) -> SipUri:
         """Read ``sip:user@host;param?header=value``. Raises MalformedMessage."""
-        scheme = _SCHEME.match(text)
-        if scheme is None:
-            raise MalformedMessage("a URI without a scheme")
-        name, rest = scheme[1].lower(), text[scheme.end() :]
-        if name in ("sip", "sips"):
-            return _sip(name, rest)
-        if name == "tel":
-            return _tel(rest)
-        if not rest or re.search(r"[\s<>\"]", rest):
-            raise MalformedMessage("a URI with spaces, quotes or nothing in it")
-        return SipUri(name, rest)
+        return _known(text) if len(text) <= MOST_KNOWN else _uri(text)
 
     @property
     def is_sip(self) -> bool:
@@ -114,6 +105,25 @@ class SipUri:
     def _fixed(self) -> tuple[object, ...]:
         user = re.sub(r"[.()\-]", "", self.user) if self.scheme == "tel" else self.user
         return (self.scheme, user, self.password, self.host.lower(), self.port)
+
+
+def _uri(text: str) -> SipUri:
+    scheme = _SCHEME.match(text)
+    if scheme is None:
+        raise MalformedMessage("a URI without a scheme")
+    name, rest = scheme[1].lower(), text[scheme.end() :]
+    if name in ("sip", "sips"):
+        return _sip(name, rest)
+    if name == "tel":
+        return _tel(rest)
+    if not rest or re.search(r"[\s<>\"]", rest):
+        raise MalformedMessage("a URI with spaces, quotes or nothing in it")
+    return SipUri(name, rest)
+
+
+MOST_KNOWN = 128
+_known = lru_cache(maxsize=2048)(_uri)
+"""The same few URIs stand in most messages."""
 
 
 def _uri_params(params: Mapping[str, str]) -> str:
