@@ -39,6 +39,9 @@ class Surroundings:
     is_prompt: Callable[[str], bool] = field(default=lambda name: False)
 
 
+_MEMBERS = ("device", "user", "group")
+"""What a ring group's endpoint can be; the first where it does not say."""
+
 _CODE_OF = {
     "type": "CF-CHK-070",
     "enum": "CF-CHK-071",
@@ -117,6 +120,7 @@ def _walk(
 ) -> None:
     """What JSON Schema cannot say: unknown keys, ids, urls, expressions. As deep as the schema is."""
     if isinstance(value, dict):
+        _members(sheet, value, schema, pointer, around)
         properties: Mapping[str, Any] = schema.get("properties", {})
         rest = schema.get("additionalProperties")
         for key, item in value.items():
@@ -133,6 +137,20 @@ def _walk(
             _walk(sheet, item, items or {}, f"{pointer}/{index}", around, all_keys)
     elif isinstance(value, str):
         _text(sheet, value, schema, pointer, around)
+
+
+def _members(
+    sheet: Sheet, value: Mapping[str, Any], schema: Mapping[str, Any], pointer: str, around: Surroundings
+) -> None:
+    """Ids whose kind is said beside them."""
+    if "x-member" in schema and isinstance(value.get("id"), str):
+        kind = value.get(schema["x-member"])
+        if kind in _MEMBERS:
+            _document(sheet, value["id"], str(kind), f"{pointer}/id", around)
+    for id, item in value.items() if "x-members" in schema else ():
+        kind = item.get(schema["x-members"], _MEMBERS[0]) if isinstance(item, dict) else ""
+        if kind in _MEMBERS:
+            _document(sheet, id, str(kind), f"{pointer}/{token(id)}", around)
 
 
 def _unknown(sheet: Sheet, key: str, schema: Mapping[str, Any], where: str, all_keys: bool) -> None:

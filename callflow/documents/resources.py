@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from callflow.documents.accounts import Account
+from callflow.documents.patterns import compile_pattern
 
 DEFAULT_WEIGHT = 50
 EMERGENCY = frozenset({"112", "911", "933", "999"})
@@ -107,8 +108,8 @@ def number_by_rules(rules: Sequence[str], number: str) -> str | None:
 @lru_cache(maxsize=4096)
 def _compiled(rule: str) -> re.Pattern[str] | None:
     try:
-        return re.compile(rule)
-    except (re.error, RecursionError, OverflowError):
+        return compile_pattern(rule)
+    except re.error:
         return None
 
 

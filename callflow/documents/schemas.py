@@ -3,6 +3,8 @@
 Keywords of our own in them (validators ignore them):
 
 ``x-document``         the string is the id of a document of this kind
+``x-member``           the object's ``id`` is a document of the kind that this key of it says
+``x-members``          the object's keys are ids of documents of the kind that this key of each value says
 ``x-url``              it is a url: ``deliver`` (for uploads), ``fetch``, ``fetch-if-url`` (else an id)
 ``x-regex``            it is a regular expression
 ``x-network``          it is a network (CIDR)

@@ -103,8 +103,14 @@ def test_check_knows_carriers_and_groups(tmp_path: Path) -> None:
     (root / "account.json").write_text('{"name": "Acme", "realm": "acme.example"}')
     gateway = '{"server": "sip.x", "password": "trunk-horse", "transport": "ip", "inbound_ips": ["nowhere"]}'
     (root / "resources" / "c.json").write_text(f'{{"name": "C", "rules": ["("], "gateways": [{gateway}]}}')
-    (root / "groups" / "g.json").write_text('{"name": "G", "endpoints": {"alice": {"type": "people"}}}')
-    flow = '{"numbers": ["1"], "flow": {"module": "group", "data": {"id": "nobody"}, "children": {}}}'
+    (root / "groups" / "g.json").write_text(
+        '{"name": "G", "endpoints": {"alice": {"type": "people"}, "zoe": {}}}'
+    )
+    members = '[{"id": "bob", "endpoint_type": "user"}, {"id": "g", "endpoint_type": "group"}]'
+    ring = f'{{"module": "ring_group", "data": {{"endpoints": {members}}}, "children": {{}}}}'
+    child = f'{{"USER_BUSY": {ring}}}'
+    group = f'{{"module": "group", "data": {{"id": "nobody"}}, "children": {child}}}'
+    flow = f'{{"numbers": ["1"], "flow": {group}}}'
     (root / "callflows" / "f.json").write_text(flow)
     found = check_paths([root], Surroundings(load_settings()))
     places = {(Path(problem.file).name, problem.pointer) for problem in found}
@@ -113,6 +119,9 @@ def test_check_knows_carriers_and_groups(tmp_path: Path) -> None:
         ("c.json", "/gateways/0/transport"),
         ("c.json", "/gateways/0/inbound_ips/0"),
         ("g.json", "/endpoints/alice/type"),
+        ("g.json", "/endpoints/zoe"),
         ("f.json", "/flow/data/id"),
+        ("f.json", "/flow/children/USER_BUSY/data/endpoints/0/id"),
     } <= places
+    assert not [place for place in places if place[1].endswith("endpoints/1/id")]
     assert "horse" not in str(found)
