@@ -43,7 +43,7 @@ class Plan:
 class Heard:
     """A stream's account. ``lost`` by sequence number; ``disorder``: packets that came after a later one;
     ``jumps``: times that the timestamp left its line against the sequence number; ``sources``: SSRCs seen;
-    ``checked`` packets were listened to and ``right`` of them held the expected tone; ``level``: of the last one.
+    ``checked`` packets were listened to and ``right`` of them held the expected tone; ``level``: the last.
     """
 
     id: int
@@ -314,7 +314,7 @@ class Streams:
         wave = self._linear[arrived.data[packets[some], 12:PACKET]]
         energy = np.einsum("ij,ij->i", wave, wave) / FRAME
         own = np.abs(np.einsum("ij,ij->i", wave, self._turns[self._rows.expects[streams]])) * 2 / FRAME
-        right = (own**2 / 2 > 0.8 * energy) & (own > LADDER[0] / 2)
+        right = (own**2 / 2 > 0.7 * energy) & (own > LADDER[0] / 2)
         np.add.at(self._rows.checked, streams, 1)
         np.add.at(self._rows.right, streams, right.astype(np.int64))
         self._rows.level[streams] = own
