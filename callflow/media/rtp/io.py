@@ -20,7 +20,7 @@ from callflow.media.moved import MovedRtp
 from callflow.media.rtp.arrivals import SLOT, Arrivals
 from callflow.media.rtp.io_reports import Reports
 from callflow.media.rtp.ports import PortPool
-from callflow.media.rtp.receive import DigitAt, RtpReceiver
+from callflow.media.rtp.receive import DigitAt, ReceiveStats, RtpReceiver
 from callflow.media.rtp.rows import Reader, RtpNews, RtpRow
 from callflow.media.rtp.send import Heard, RtpSender, SendState
 from callflow.media.rtp.sockets import Poller
@@ -181,6 +181,10 @@ class RtpIo:
         self._poller.close()
         self._control.close()
 
+    def stats(self, row: int) -> ReceiveStats:
+        """What the leg has heard so far."""
+        return self._receiver.stats(row)
+
     # ---- the tick --------------------------------------------------------------------------------
 
     def receive(self, now: int, time: float, events: list[object]) -> list[DigitAt]:
@@ -193,8 +197,7 @@ class RtpIo:
         while left and (ready := self._poller.poll(0, SLOTS - len(self._sizes))):
             left -= 1
             self._drain(ready)
-            if len(self._sizes) == SLOTS:
-                self._flush(now)
+            self._flush(now)  # one packet of each leg at a time: that is the quick way through the receiver
         if self._news.settling:
             self._settle(now)
         self._flush(now)
