@@ -19,7 +19,7 @@ from callflow.channels.sip.registrar import Registrar
 from callflow.channels.sip.stack import SipStack
 from callflow.channels.sip.transport import Answer, Hop
 from callflow.channels.sip.uri import NameAddr, SipUri
-from callflow.clock import VirtualClock, run_virtual
+from callflow.clock import Clock, VirtualClock, run_virtual
 from callflow.documents.settings import SipSettings, load_settings
 from callflow.errors import NoMediaPort
 from callflow.ids import Ids
@@ -153,7 +153,7 @@ class LossyStack(SipStack):
 class Side:
     """An endpoint and all around it."""
 
-    clock: VirtualClock
+    clock: Clock
     stack: LossyStack
     endpoint: SipEndpoint
     media: FakeMedia
@@ -205,7 +205,7 @@ SETTINGS = replace(load_settings().sip, srtp="off", session_expires_s=0)
 
 @asynccontextmanager
 async def side(
-    clock: VirtualClock,
+    clock: Clock,
     *,
     seed: int = 1,
     settings: SipSettings = SETTINGS,
