@@ -100,13 +100,16 @@ class _Message:
         return value
 
     def _many(self, name: str, read: Callable[[str], list[T]]) -> list[T]:
-        lines = self.headers.all(name)
+        return list(self._each(name, read))
+
+    def _each(self, name: str, read: Callable[[str], list[T]]) -> list[T]:
+        lines = self.headers.lines().get(name.lower(), ())
         known = self._read.get(name)
         if known is not None and known[0] == lines:
-            return list(known[1])
+            return cast("list[T]", known[1])
         values = [value for line in lines for value in read(line)]
-        self._read[name] = (lines, values)
-        return list(values)
+        self._read[name] = (list(lines), values)
+        return values
 
     @property
     def call_id(self) -> str:
@@ -127,7 +130,7 @@ class _Message:
     @property
     def via(self) -> Via:
         """The top one."""
-        return self.vias[0]
+        return self._each("Via", _vias)[0]
 
     @property
     def vias(self) -> list[Via]:

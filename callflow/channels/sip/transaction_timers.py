@@ -1,5 +1,5 @@
-"""Layer 2: timers by the thousand. Transactions wait for a few fixed times (those of RFC 3261), mostly in vain:
-a queue for each of these times needs one timer of the event loop, and cancelling costs nothing.
+"""Layer 2: timers by the thousand. Transactions wait for a few fixed times (those of RFC 3261), often in
+vain: a queue for each of these times needs one timer of the event loop, and cancelling costs nothing.
 """
 
 from __future__ import annotations

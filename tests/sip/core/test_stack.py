@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 
 import pytest
@@ -369,7 +368,6 @@ def test_calls_come_through_bad_weather(seed: int, loss: float, twice: float, de
             assert len(seen) == len(set(seen)), "no request is handled twice"
             assert on.caller.transactions == on.answerer.transactions == 0
 
-    logging.getLogger("asyncio").setLevel(logging.ERROR)
     played(main)
 
 

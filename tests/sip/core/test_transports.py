@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import sys
 
@@ -422,3 +423,35 @@ def test_an_answer_is_read_back_from_the_wire() -> None:
         new_response(invite, 200, to_tag="t", body=b"hi", content_type="text/plain").to_bytes()
     )
     assert isinstance(again, Response) and again.body == b"hi" and again.content_type == "text/plain"
+
+
+def test_a_tls_handshake_that_does_not_come_is_given_up() -> None:
+    async def main(clock: VirtualClock) -> None:
+        stack = SipStack(clock)
+        Uas(stack)
+        hop = await stack.listen("tls", LOOPBACK, 0, _tls()[0])
+        peer = await Plain.to(hop)
+        assert await peer.next() == b"" and clock.now() == pytest.approx(10, abs=0.5)
+        await peer.close()
+        await stack.close()
+
+    played(main)
+
+
+@pytest.mark.parametrize(("transport", "gives_up_at"), [("tcp", 5.0), ("udp", 1.0)])
+def test_a_connection_that_does_not_come_up_is_given_up(transport: str, gives_up_at: float) -> None:
+    """Soon where TCP was only tried because the request is long: then it goes by UDP."""
+
+    async def main(clock: VirtualClock) -> None:
+        async with stage(clock) as on:
+            with socket.socket() as deaf, socket.socket() as first:
+                deaf.bind((LOOPBACK, on.hop.port))
+                deaf.listen(0)
+                first.connect((LOOPBACK, on.hop.port))  # one fills the queue; nobody takes it
+                caller = Caller()
+                request = a_request("INFO", body=b"x" * 1_400)
+                on.caller.send_request(request, Hop(transport, LOOPBACK, on.hop.port), caller)
+                assert await caller.done == ("failed" if transport == "tcp" else "200")
+                assert clock.now() == pytest.approx(gives_up_at, abs=0.2)
+
+    played(main)
