@@ -21,7 +21,9 @@ from callflow.log import logger
 T = TypeVar("T")
 
 WRITE_AFTER_S = 2.0
-"""How long a change of the registrations waits for others before it is written."""
+"""How long a change of the registrations waits for others before it is written; a second more for each
+thousand that there are.
+"""
 
 RESOLVE_EVERY_S = 60.0
 
@@ -100,7 +102,7 @@ class Access:
     async def _keep_written(self) -> None:
         while True:
             await self._dirty.wait()
-            await self._clock.sleep(WRITE_AFTER_S)
+            await self._clock.sleep(WRITE_AFTER_S + self.registrar.count / 1000)
             await self._write()
 
     async def _write(self) -> None:

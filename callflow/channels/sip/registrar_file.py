@@ -24,11 +24,15 @@ _FRACTIONS = ("expires_at", "q")
 
 def write_bindings(folder: Path, bindings: Iterable[Binding]) -> None:
     """Put the bindings into ``folder``, all or none of them. Blocks; raises OSError."""
-    rows = [_row(binding) for binding in bindings]
     target = folder / NAME
     draft = folder / f"{NAME}.new"
     with draft.open("w", encoding="utf-8") as file:
-        json.dump({"version": 1, "bindings": rows}, file, separators=(",", ":"))
+        # Row by row: written in one piece, ten thousand of them would keep the signalling waiting.
+        file.write('{"version": 1, "bindings": [')
+        for number, binding in enumerate(bindings):
+            file.write(",\n" if number else "\n")
+            file.write(json.dumps(_row(binding), separators=(",", ":")))
+        file.write("\n]}\n")
         file.flush()
         os.fsync(file.fileno())
     draft.replace(target)
