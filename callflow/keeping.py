@@ -12,6 +12,7 @@ from collections.abc import Collection
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
+from itertools import chain, repeat
 from pathlib import Path
 
 from callflow.clock import Clock, OutsideLoop, SystemClock, monotonic
@@ -30,6 +31,9 @@ from callflow.recording.recover import recover
 from callflow.state.database import Database
 from callflow.state.folder import StateFolder
 from callflow.state.records import ACTIVE, DeliveryRow, list_deliveries
+
+SOON_S = (2.0, 10.0)
+"""After so many seconds failed recordings are tried again first."""
 
 
 class Keeping:
@@ -108,7 +112,8 @@ class Keeping:
 
     def retry_failed(self, every_s: float) -> None:
         """From now on try again, every ``every_s`` seconds, to finish recordings that failed and kept their
-        spool (a full disk, a fault that an update has mended). What fails again is not told again.
+        spool (a full disk, a fault that an update has mended). What fails again is not told again. The first
+        time is soon: media processes of a server that was killed hold their spools a moment longer.
         """
         self._retrying = self._loop.create_task(self._retry(every_s))
 
@@ -120,8 +125,8 @@ class Keeping:
             self._retrying = None
 
     async def _retry(self, every_s: float) -> None:
-        while True:
-            await self._clock.sleep(every_s)
+        for wait_s in chain((min(wait_s, every_s) for wait_s in SOON_S), repeat(every_s)):
+            await self._clock.sleep(wait_s)
             trying = asyncio.ensure_future(asyncio.to_thread(recover, self.folder, self.desk.finisher))
             try:
                 recovered = await asyncio.shield(trying)

@@ -82,8 +82,6 @@ class TlsFiles:
 
 async def listen(stack: SipStack, bind: Bind, tls: ssl.SSLContext | None) -> list[Hop]:
     """Listen on ``bind``; gives the addresses that it got. Raises ListenError."""
-    if "tls" in bind.transports and tls is None:
-        raise ListenError(f"--bind {bind} needs a certificate", hint="give --tls-cert and --tls-key")
     port = bind.port if bind.port or len(bind.transports) == 1 else free_port(bind.host)
     return [
         await stack.listen(transport, bind.host, port, tls if transport == "tls" else None)

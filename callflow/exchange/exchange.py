@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -96,6 +97,7 @@ class Exchange:
         self._life = AsyncExitStack()
         try:
             self._refuse_strangers(self.catalog)
+            self._tls = self._tls_context()
             self._life.callback(self._lock().release)
             self._life.push_async_callback(self.engine.close)
             await self.engine.start()
@@ -116,7 +118,6 @@ class Exchange:
 
     async def _start_sip(self) -> None:
         options, settings = self.options, self.catalog.settings.sip
-        tls = options.tls.server_context() if options.tls is not None else None
         self._access = Access(self.catalog.accounts, settings, self.clock, state=self.engine.folder.root)
         await self._access.start()
         self._life.push_async_callback(self._access.close)
@@ -143,7 +144,18 @@ class Exchange:
         self._life.push_async_callback(self.engine.live.close)
         self.engine.serve(self.catalog.tenants, self._endpoint.dialer)
         for bind in options.bind:
-            self.hops += await listen(stack, bind, tls)
+            self.hops += await listen(stack, bind, self._tls)
+
+    def _tls_context(self) -> ssl.SSLContext | None:
+        """Raises ListenError for a certificate that is missing or cannot be used."""
+        needed = [bind for bind in self.options.bind if "tls" in bind.transports]
+        if self.options.tls is not None:
+            return self.options.tls.server_context()
+        if needed:
+            raise ListenError(
+                f"--bind {needed[0]} needs a certificate", hint="give --tls-cert and --tls-key, as PEM files"
+            )
+        return None
 
     def _lock(self) -> FileLock:
         folder = StateFolder.open(self.options.state)
@@ -264,11 +276,12 @@ class Exchange:
                 f"waiting for {count} call{'s' * (count != 1)} to end, at most {left_s:.0f} s",
             )
             await self._fewer(min(left_s, TELL_EVERY_S))
-        whole = not len(self.engine.live)
-        if not whole:
-            self._notice("warning", "CF-RUN-DRAIN", f"{len(self.engine.live)} calls are hung up")
+        count = len(self.engine.live)
+        if count:
+            said = "the call that is left is" if count == 1 else f"the {count} calls that are left are"
+            self._notice("warning", "CF-RUN-DRAIN", f"{said} hung up")
         await self.engine.live.close()
-        return whole
+        return not count
 
     def hurry(self) -> None:
         """Wait no longer for calls to end by themselves."""

@@ -40,10 +40,14 @@ class UdpSocket(asyncio.DatagramProtocol):
 
     async def open(self, host: str, port: int) -> None:
         """Raises ListenError."""
-        loop = asyncio.get_running_loop()
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_DGRAM)  # ours: uvloop leaves one open that it cannot bind
         try:
-            await loop.create_datagram_endpoint(lambda: self, local_addr=(host, port))
+            sock.setblocking(False)
+            sock.bind((host, port))
+            await asyncio.get_running_loop().create_datagram_endpoint(lambda: self, sock=sock)
         except OSError as error:
+            sock.close()
             raise ListenError(f"udp {host}:{port}: {error.strerror or error}") from None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

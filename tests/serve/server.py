@@ -1,0 +1,128 @@
+"""``callflow serve`` as a process of its own, and phones that call it, all on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from callflow.caller import Caller, CallerOptions, CallPlan
+from callflow.clock import SystemClock
+from tests.serve.accounts import PASSWORD
+
+ROOT = Path(__file__).resolve().parents[2]
+PORTS_EACH = 40
+
+
+class Server:
+    """A running server. ``lines``: what it has printed so far."""
+
+    def __init__(self, process: asyncio.subprocess.Process, lines: list[str]) -> None:
+        self.process = process
+        self.lines = lines
+        self.at = ""
+        self._news = asyncio.Condition()
+        self._reader = asyncio.ensure_future(self._read())
+
+    @classmethod
+    async def start(cls, accounts: Path, state: Path, *words: str, bind: str = "127.0.0.1:0") -> Server:
+        """Start it and wait until it serves."""
+        low = free_ports(PORTS_EACH)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "callflow", "serve", "--accounts", str(accounts), "--state", str(state),
+            "--bind", bind, "--media-ports", f"{low}-{low + PORTS_EACH - 1}", *words,
+            cwd=ROOT, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        server = cls(process, [])
+        try:
+            listening = await server.until("listening")
+        except BaseException:
+            await server.close()
+            raise
+        server.at = listening.split("sip:")[1].partition(",")[0].partition(";")[0]
+        return server
+
+    async def until(self, part: str, count: int = 1, within_s: float = 15) -> str:
+        """Wait for a line that has ``part`` (or the ``count``-th of them)."""
+        async with asyncio.timeout(within_s), self._news:
+            await self._news.wait_for(lambda: len(self.having(part)) >= count or self._reader.done())
+        found = self.having(part)
+        assert len(found) >= count, f"no line with {part!r}:\n" + "\n".join(self.lines)
+        return found[count - 1]
+
+    def having(self, part: str) -> list[str]:
+        """The lines that have ``part``."""
+        return [line for line in self.lines if part in line]
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self.process.send_signal(number)
+
+    async def ended(self, within_s: float = 15) -> int:
+        """Wait for its end; the exit code."""
+        async with asyncio.timeout(within_s):
+            code = await self.process.wait()
+            await self._reader
+        return code
+
+    async def close(self) -> None:
+        """End it, if it is still there."""
+        if self.process.returncode is None:
+            with suppress(ProcessLookupError):
+                self.process.kill()
+        await self.ended()
+
+    async def _read(self) -> None:
+        assert self.process.stdout is not None
+        while line := await self.process.stdout.readline():
+            self.lines.append(line.decode().rstrip())
+            async with self._news:
+                self._news.notify_all()
+        async with self._news:
+            self._news.notify_all()
+
+
+def free_ports(count: int) -> int:
+    """The first of so many UDP ports that nobody has now; even."""
+    for low in range(34000 + os.getpid() % 500 * 40, 60000, count):
+        with suppress(OSError):
+            for port in range(low, low + count):
+                with socket.socket(type=socket.SOCK_DGRAM) as probe:
+                    probe.bind(("127.0.0.1", port))
+            return low
+    raise AssertionError("no free ports")
+
+
+def phone(device: str = "", password: str = PASSWORD) -> Caller:
+    """A phone; with ``device``, the account's."""
+    low = free_ports(PORTS_EACH)
+    options = CallerOptions(
+        username=device, password=password if device else "", media_ports=(low, low + PORTS_EACH - 1)
+    )
+    return Caller(options, SystemClock())
+
+
+def plan(server: Server, number: str, talk_s: float | None, audio: str = "", realm: str = "") -> CallPlan:
+    """A call to ``number`` on ``server``."""
+    return CallPlan(
+        f"sip:{number}@{server.at}",
+        audio=(audio,) if audio else (),
+        loop=True,
+        hangup_after_s=talk_s,
+        keep_s=0,
+    )
+
+
+async def wait_until(met: Callable[[], bool], within_s: float = 10) -> None:
+    """Poll for something that a process does."""
+    for _ in range(round(within_s / 0.02)):
+        if met():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it has not come")
