@@ -343,7 +343,7 @@ class RtpReceiver:
 
     def adopt(self, row: int, state: object, now: int) -> None:
         """Go on with an exported row, so that its sound has no gap; ``now``: this plane's clock, at what was
-        to be rendered next there. A codec with a memory begins with an empty one.
+        to be rendered next there.
         """
         if not isinstance(state, RowState) or state.rate != self._rate:
             raise MediaError("an RTP leg cannot go on here", hint="Both planes must have one rate.")

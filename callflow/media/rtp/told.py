@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from callflow.media.messages import RtpStream
 from callflow.media.rtp.conceal import Concealment
 from callflow.media.rtp.events import EventTracker
+from callflow.media.rtp.waiting import Waited
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,4 +66,4 @@ class RowState:
     cells: bytes
     hole: Concealment | None
     tracker: EventTracker
-    waiting: tuple[tuple[int, str, bytes], ...]
+    waiting: Waited

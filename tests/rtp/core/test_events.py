@@ -86,7 +86,10 @@ def test_a_phone_that_counts_the_timestamp_up_in_each_packet_presses_once() -> N
         EventPacket(one.timestamp + 160 * i, one.marker, one.payload) for i, one in enumerate(sent("7")[:5])
     ]
     assert told(packets) == "7"
-    assert told(packets + [EventPacket(one.timestamp + 8000, one.marker, one.payload) for one in packets]) == "77"
+    assert (
+        told(packets + [EventPacket(one.timestamp + 8000, one.marker, one.payload) for one in packets])
+        == "77"
+    )
 
 
 def test_the_bound_of_waiting_digits_and_what_is_no_digit() -> None:

@@ -34,7 +34,13 @@ def pressed(digits: str, on: float, off: float, rate: int, dbm0: float = -7, beg
 @pytest.mark.parametrize("rate", [8000, 16000])
 @pytest.mark.parametrize(
     ("on", "off", "dbm0", "begin"),
-    [(0.04, 0.04, -7, 0), (0.04, 0.04, -7, 33), (0.05, 0.05, -25, 17), (0.1, 0.1, -3, 50), (2.0, 0.1, -10, 5)],
+    [
+        (0.04, 0.04, -7, 0),
+        (0.04, 0.04, -7, 33),
+        (0.05, 0.05, -25, 17),
+        (0.1, 0.1, -3, 50),
+        (2.0, 0.1, -10, 5),
+    ],
 )
 def test_digits_are_told_once_with_their_begin(
     rate: int, on: float, off: float, dbm0: float, begin: int
@@ -49,7 +55,9 @@ def test_digits_are_told_once_with_their_begin(
 @pytest.mark.parametrize("off", [-0.015, 0.015])
 def test_phones_may_be_off_their_frequencies(off: float) -> None:
     for digit, (low, high) in DTMF_HZ.items():
-        sound = np.concatenate([sines((low * (1 + off), high * (1 + off)), 400, 8000), np.zeros(400, np.int16)])
+        sound = np.concatenate(
+            [sines((low * (1 + off), high * (1 + off)), 400, 8000), np.zeros(400, np.int16)]
+        )
         assert [one for one, _ in heard(sound)] == [digit]
 
 

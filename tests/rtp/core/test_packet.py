@@ -21,7 +21,11 @@ def read(*packets: bytes) -> list[tuple[bool, bytes]]:
 
 def test_fields_are_read_as_they_are_written() -> None:
     out = np.zeros((2, SLOT), np.uint8)
-    sequences, times, ssrcs = np.array([65535, 65536 + 7]), np.array([2**32 - 1, 2**32 + 9]), np.array([5, 2**31])
+    sequences, times, ssrcs = (
+        np.array([65535, 65536 + 7]),
+        np.array([2**32 - 1, 2**32 + 9]),
+        np.array([5, 2**31]),
+    )
     write_headers(out, np.array([0, 101]), np.array([False, True]), sequences, times, ssrcs)
     assert out[0, :HEADER].tobytes() == packet(b"", sequence=65535, time=2**32 - 1, ssrc=5)
     head = read_headers(out, np.array([HEADER + 4, HEADER + 4]))

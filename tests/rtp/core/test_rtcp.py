@@ -22,9 +22,7 @@ from callflow.media.rtp.rtcp import (
 )
 
 U32 = st.integers(0, 2**32 - 1)
-BLOCK = st.builds(
-    ReportBlock, U32, st.integers(0, 255), st.integers(-(2**23), 2**23 - 1), U32, U32, U32, U32
-)
+BLOCK = st.builds(ReportBlock, U32, st.integers(0, 255), st.integers(-(2**23), 2**23 - 1), U32, U32, U32, U32)
 BLOCKS = st.lists(BLOCK, max_size=31).map(tuple)
 REPORT = st.one_of(
     st.builds(SenderReport, U32, st.integers(0, 2**64 - 1), U32, U32, U32, BLOCKS),

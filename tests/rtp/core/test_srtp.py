@@ -91,7 +91,15 @@ def test_key_parameters_are_read_and_written() -> None:
     assert plain is not None
     assert write_inline(plain) == text
     assert read_inline(SUITES[0], text + "|2^20") == plain
-    for refused in (text + "|2^20|1:4", text + "|1:4", text[:-4], "inline:%%%", "plain:abc", text + ";" + text, ""):
+    for refused in (
+        text + "|2^20|1:4",
+        text + "|1:4",
+        text[:-4],
+        "inline:%%%",
+        "plain:abc",
+        text + ";" + text,
+        "",
+    ):
         assert read_inline(SUITES[0], refused) is None
     assert read_inline("F8_128_HMAC_SHA1_80", text) is None
 
