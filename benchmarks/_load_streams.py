@@ -165,7 +165,8 @@ class Streams:
         row, rows = self.count, self._rows
         for name in _Rows.KINDS:
             getattr(rows, name)[row] = 0
-        rows.id[row], rows.tone[row], rows.expects[row] = plan.id, plan.tone, plan.expects
+        rows.id[row], rows.tone[row] = plan.id, plan.tone % len(TONES)
+        rows.expects[row] = plan.expects % len(TONES) if plan.expects >= 0 else -1
         rows.most[row] = plan.packets or 2**62
         rows.loss[row], rows.late[row], rows.late_ms[row] = plan.loss, plan.late, plan.late_ms
         rows.drift[row] = plan.drift_ppm * 1e-6

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 RATE = 8000
 FRAME = 160
 """Samples of a packet: 20 ms."""
-TONES = tuple(range(400, 2800, 50))
-"""Hz. Orthogonal to each other over a packet."""
+TONES = tuple(range(200, 950, 50))
+"""Hz. Orthogonal to each other over a packet; low, so that a sample more or less hardly shows in them."""
 LADDER = tuple(range(3000, 11000, 1000))
 """Peak amplitudes of successive packets."""
+MAY_BE_OFF = 450
+"""Amplitude of a packet against its step: where a clock is followed, two moments are faded into one."""
 
 
 def ulaw(samples: NDArray[np.int16]) -> NDArray[np.uint8]:
@@ -105,7 +107,7 @@ def check_tone(samples: NDArray[np.int16], tone: int, rate: int = RATE) -> ToneC
     )
 
 
-AT_A_TIME = 2 * len(LADDER)
+AT_A_TIME = len(LADDER)
 """Frames after which it is looked whether packets still begin where they did."""
 REACH = 24
 """Samples either side that are tried then."""
@@ -159,4 +161,4 @@ def _steps(size: NDArray[np.float64]) -> NDArray[np.intp]:
     """The step of the ladder of each frame; -1: none of them."""
     off = np.abs(size[:, None] - np.array(LADDER))
     step = np.argmin(off, axis=1)
-    return np.where(off[np.arange(len(step)), step] < 300, step, -1)
+    return np.where(off[np.arange(len(step)), step] < MAY_BE_OFF, step, -1)

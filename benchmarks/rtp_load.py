@@ -25,6 +25,7 @@ import numpy as np
 
 from benchmarks._load_mmsg import MOST, Datagrams, udp_pair
 from benchmarks._load_streams import Heard, Plan, Streams
+from benchmarks._load_tone import TONES
 from benchmarks.table import Row, options
 
 PORTS = 4
@@ -236,7 +237,9 @@ def against_echo(streams: int, seconds: float, echo: dict[str, object] | None = 
     ports = json.loads(other.stdout.readline())
     with RtpLoad() as load:
         plans = [
-            Plan(number, load.port(), "127.0.0.1", port, tone=number % 40, expects=number % 40)
+            Plan(
+                number, load.port(), "127.0.0.1", port, tone=number % len(TONES), expects=number % len(TONES)
+            )
             for number, port in enumerate(ports)
         ]
         load.add(plans)
@@ -267,7 +270,7 @@ def _by_hand(asked: dict[str, Any]) -> None:
     with RtpLoad() as load:
         for number, place in enumerate(asked["to"]):
             host, port = place.rsplit(":", 1)
-            load.add([Plan(number, load.port(), host, int(port), tone=number % 40)])
+            load.add([Plan(number, load.port(), host, int(port), tone=number % len(TONES))])
         time.sleep(asked.get("seconds", 10))
         for account in load.accounts():
             print(json.dumps(asdict(account)))

@@ -33,7 +33,7 @@ def test_ulaw_is_that_of_the_library() -> None:
 
 
 @pytest.mark.parametrize("head", [0, 1, 79, 80, 81, 159, 160, 1234])
-@pytest.mark.parametrize("tone", [0, 17, 39])
+@pytest.mark.parametrize("tone", [0, 7, 14])
 def test_a_whole_recording_is_whole_wherever_its_packets_begin(head: int, tone: int) -> None:
     found = check_tone(joined(said(tone, 250, start=3), head, tail=333), tone)
     assert found.whole and found.frames == 250, found
@@ -79,9 +79,9 @@ def test_two_parties_in_one_channel_are_seen() -> None:
 
 def test_a_clock_that_is_followed_is_no_loss_but_told() -> None:
     sound = joined(said(5, 400))
-    cut = np.delete(sound, [9 * 1600 + 40, 19 * 1600 + 40, 29 * 1600 + 40])
+    cut = np.delete(sound, range(1640, 40_000, 1600))
     found = check_tone(cut, 5)
-    assert found.whole and 2 <= found.slips <= 8, found
+    assert found.whole and 18 <= found.slips <= 30, found
     assert not check_tone(np.delete(sound, range(40_000, 40_040)), 5).whole
     assert check_tone(sound, 5).slips == 0
 
