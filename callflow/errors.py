@@ -302,7 +302,7 @@ class TransportFailed(SipError):
     """A SIP message could not be sent."""
 
     code = "CF-SIP-003"
-    fix = "Is the peer up, and reachable from this machine?"
+    fix = "See that the peer is up, and that this machine reaches it."
     retryable = True
 
 
@@ -310,7 +310,7 @@ class ListenError(SipError):
     """An address that cannot be listened on."""
 
     code = "CF-SIP-004"
-    fix = "Choose another address or port with --bind; who listens on this one?"
+    fix = "See who listens on it, or choose another address or port with --bind."
 
 
 class CallGone(CallflowError):
