@@ -128,6 +128,7 @@ class WorkerLoop:
                 self._jump()
                 self._work(self._clock.now() + _LEAST_S)
                 self._send()
+        self._poll.close()
 
     def answer(self, message: object, fds: Sequence[int] = ()) -> None:
         """Tell the engine; with descriptors (ours from now on) at once, after all that was said before."""
