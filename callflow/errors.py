@@ -278,6 +278,8 @@ class SipError(CallflowError):
 
     code = "CF-SIP-000"
     fix = "Read the message: it names the peer and what is wrong."
+    status: int = 500
+    """The SIP status that tells the peer."""
 
 
 class MalformedMessage(SipError):
@@ -285,8 +287,7 @@ class MalformedMessage(SipError):
 
     code = "CF-SIP-001"
     fix = "Mend the peer that sent it; docs/sip.md says what is answered."
-    status: int = 400
-    """The SIP status that tells the peer."""
+    status = 400
     answer: object = None
     """The SIP response to send (a ``Response`` of layer 2), None: silence."""
 
@@ -296,6 +297,7 @@ class BadDescription(SipError):
 
     code = "CF-SIP-002"
     fix = "Offer RTP/AVP or RTP/SAVP audio with PCMU, PCMA or G722."
+    status = 488
 
 
 class TransportFailed(SipError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from callflow.channels.sip.header_via import Via
 from callflow.channels.sip.limits_transport import StackLimits
@@ -36,7 +36,7 @@ from callflow.channels.sip.transport_stream import Connection
 from callflow.channels.sip.transports import Transports
 from callflow.channels.sip.uri import NameAddr, SipUri
 from callflow.clock import Clock
-from callflow.errors import MalformedMessage, TransportFailed
+from callflow.errors import MalformedMessage, SipError, TransportFailed
 from callflow.log import logger, one_line
 
 __all__ = ["ClientTransaction", "ClientUser", "ServerTransaction", "SipStack", "TransactionUser"]
@@ -116,8 +116,13 @@ class SipStack:
         """How many live."""
         return len(self._servers) + len(self._clients)
 
+    def when_gone(self, told: Callable[[Hop], None]) -> None:
+        """``told`` hears of each stream connection that has ended, but not by ``close``."""
+        self._transports.gone = told
+
     async def close(self) -> None:
         """Stop listening, close every connection, forget every transaction."""
+        self.when_gone(lambda hop: None)
         for transaction in (*self._servers.values(), *self._clients.values()):
             transaction.forget()
         self.timers.close()
@@ -195,7 +200,7 @@ class SipStack:
             self._merged[merge_key(request)] = transaction
         try:
             self.user.on_request(request, transaction)
-        except MalformedMessage as error:
+        except SipError as error:
             self._give_up(transaction, error.status)
         except Exception:
             logger.exception("a SIP request could not be handled")

@@ -18,7 +18,7 @@ class TransactionUser(Protocol):
     """Who answers requests."""
 
     def on_request(self, request: Request, transaction: ServerTransaction) -> None:
-        """A new request: any but ACK and CANCEL. What this raises is answered 500 (MalformedMessage: 400)."""
+        """A new request: any but ACK and CANCEL. What it raises is answered 500 (a SipError: its status)."""
 
     def on_ack(self, request: Request, source: Hop) -> None:
         """The ACK of a 2xx (every copy of it), or of nothing that is known."""

@@ -83,6 +83,35 @@ class _End(asyncio.DatagramProtocol):
         self._relay.arrived(self._side, data, addr)
 
 
+class Plain:
+    """A peer that speaks bytes over TCP."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self.writer = reader, writer
+
+    @classmethod
+    async def to(cls, hop: Hop) -> Plain:
+        return cls(*await asyncio.open_connection(hop.host, hop.port))
+
+    async def ask(self, data: bytes) -> bytes:
+        self.writer.write(data)
+        return await self.next()
+
+    async def next(self) -> bytes:
+        """What comes next; b"" when the peer has closed."""
+        try:
+            return await self._reader.read(65_536)
+        except ConnectionError:
+            return b""
+
+    async def close(self) -> None:
+        self.writer.close()
+        try:
+            await self.writer.wait_closed()
+        except ConnectionError:
+            return
+
+
 @dataclass
 class Stage:
     """``hop``: where the caller sends."""

@@ -197,6 +197,27 @@ def test_what_cannot_be_answered_is_not(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        *("From: <sip:a@h>;tag=1", "To: <sip:a@h>", "Call-ID: 1", "CSeq: 1 INVITE", "Max-Forwards: 9"),
+        *("Content-Type: a/b\r\nc: a/b", "Content-Length: 0"),
+        *("Date: Sat, 21 Nov 2026 02:00:00 GMT\r\nDate: Sat, 21 Nov 2026 02:00:00 GMT",),
+    ],
+)
+def test_what_stands_once_stands_once(line: str) -> None:
+    with pytest.raises(MalformedMessage, match="more than one"):
+        read_message(request("INVITE sip:b@h SIP/2.0", *line.split("\r\n")))
+
+
+@pytest.mark.parametrize("name", ["From", "To", "Call-ID", "CSeq"])
+def test_what_must_stand_stands(name: str) -> None:
+    data = request("INVITE sip:b@h SIP/2.0").replace(f"\r\n{name}:".encode(), b"\r\nX-Other:")
+    with pytest.raises(MalformedMessage, match=f"{name}: missing") as refused:
+        read_message(data)
+    assert isinstance(refused.value.answer, Response) and name not in refused.value.answer.headers
+
+
+@pytest.mark.parametrize(
     ("limits", "data"),
     [
         (StackLimits(header_bytes=300), request("INVITE sip:b@h SIP/2.0", "X: " + "x" * 300)),
