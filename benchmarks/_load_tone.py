@@ -19,6 +19,8 @@ TONES = tuple(range(200, 950, 50))
 """Hz. Orthogonal to each other over a packet; low, so that a sample more or less hardly shows in them."""
 LADDER = tuple(range(3000, 11000, 1000))
 """Peak amplitudes of successive packets."""
+OWN = 0.7
+"""So much of a frame's amplitude must be its tone's: sound in which a clock is followed changes its phase."""
 MAY_BE_OFF = 450
 """Amplitude of a packet against its step: where a clock is followed, two moments are faded into one."""
 
@@ -56,7 +58,7 @@ class ToneCheck:
     """What ``check_tone`` found in one channel. Seconds but for: ``frames`` of 20 ms from the first to the
     last one with the tone, of which ``wrong`` hold something else or nothing, and ``breaks`` times the ladder
     was not climbed by one step. ``slips``: samples that were left out or put in to follow a clock.
-    ``foreign``: the part of the energy between that is not the tone.
+    ``foreign``: the part of the energy between that is not the tone. ``gaps``: silent ones of ``wrong``.
     """
 
     seconds: float
@@ -67,6 +69,7 @@ class ToneCheck:
     breaks: int
     slips: int
     foreign: float
+    gaps: int = 0
 
     @property
     def whole(self) -> bool:
@@ -78,12 +81,14 @@ def check_tone(samples: NDArray[np.int16], tone: int, rate: int = RATE) -> ToneC
     """Look for the tone ``TONES[tone]`` and its ladder in one channel."""
     seconds = len(samples) / rate
     frame = rate // 50
-    size = _amplitude(samples, TONES[tone], rate, frame)
-    there = np.flatnonzero(size > LADDER[0] / 2)
+    if len(samples) < frame:
+        return ToneCheck(seconds, seconds, 0.0, 0, 0, 0, 0, 1.0)
+    size, own = _loudness(samples, frame), _amplitude(samples, TONES[tone], rate, frame)
+    there = np.flatnonzero(own > LADDER[0] / 2)
     if not len(there):
         return ToneCheck(seconds, seconds, 0.0, 0, 0, 0, 0, 1.0)
     starts, slips = _starts(size, _best_start(size, int(there[0]), frame), frame)
-    steps = _steps(size[starts])
+    steps = np.where(own[starts] > OWN * size[starts], _steps(size[starts]), -1)
     heard = np.flatnonzero(steps >= 0)
     if not len(heard):
         return ToneCheck(seconds, seconds, 0.0, 0, 0, 0, 0, 1.0)
@@ -94,7 +99,7 @@ def check_tone(samples: NDArray[np.int16], tone: int, rate: int = RATE) -> ToneC
     follows = (np.diff(inside) % len(LADDER) == 1) | ~known[1:] | ~known[:-1]
     part = samples[begins:ends].astype(np.float64)
     all_energy = float(np.mean(part**2)) or 1.0
-    own_energy = float(np.mean(size[starts] ** 2)) / 2
+    own_energy = float(np.mean(own[starts] ** 2)) / 2
     return ToneCheck(
         seconds=seconds,
         head_s=begins / rate,
@@ -104,6 +109,7 @@ def check_tone(samples: NDArray[np.int16], tone: int, rate: int = RATE) -> ToneC
         breaks=int(np.count_nonzero(~follows)),
         slips=slips,
         foreign=max(0.0, 1 - own_energy / all_energy),
+        gaps=int(np.count_nonzero(size[starts] < LADDER[0] / 2)),
     )
 
 
@@ -136,6 +142,13 @@ def _off(size: NDArray[np.float64]) -> NDArray[np.float64]:
     nearest = np.clip(np.rint(size / 1000), LADDER[0] // 1000, LADDER[-1] // 1000) * 1000
     off: NDArray[np.float64] = np.abs(size - nearest)
     return off
+
+
+def _loudness(samples: NDArray[np.int16], frame: int) -> NDArray[np.float64]:
+    """The amplitude of a tone that is as loud as the frame that begins at each sample."""
+    sums = np.concatenate(([0.0], np.cumsum(samples.astype(np.float64) ** 2)))
+    found: NDArray[np.float64] = np.sqrt((sums[frame:] - sums[:-frame]) * 2 / frame)
+    return found
 
 
 def _amplitude(samples: NDArray[np.int16], hertz: int, rate: int, frame: int) -> NDArray[np.float64]:

@@ -45,7 +45,7 @@ def test_a_lost_packet_is_seen() -> None:
     packets = said(5, 200)
     packets[100] = np.zeros(FRAME, np.int16)
     found = check_tone(joined(packets), 5)
-    assert (found.wrong, found.frames) == (1, 200) and not found.whole
+    assert (found.wrong, found.gaps, found.frames) == (1, 1, 200) and not found.whole
 
 
 def test_a_concealed_packet_is_seen() -> None:
