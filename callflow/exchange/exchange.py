@@ -122,6 +122,7 @@ class Exchange:
         await self._access.start()
         self._life.push_async_callback(self._access.close)
         stack = SipStack(self.clock)
+        stack.when_gone(self._access.registrar.forget_flow)
         self._life.push_async_callback(stack.close)
         media = self.engine.media
         assert isinstance(media, MediaFarm | InlineMedia)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from callflow.channels.sip.message import Request, Response, new_response
@@ -66,6 +66,7 @@ class Registrar:
         self.changed: Callable[[], None] = lambda: None
         self._clock = clock
         self._bindings: dict[Key, tuple[Binding, ...]] = {}
+        self._flows: dict[int, set[Key]] = {}  # whose phones are on a stream connection
 
     def register(self, request: Request, source: Hop, admitted: Admitted) -> Response:
         """Carry out a REGISTER of somebody who has been let in as a device; all of it or nothing."""
@@ -76,6 +77,8 @@ class Registrar:
             return new_response(request, after.status, after.reason, headers=after.headers)
         if after != before:
             self._keep(key, after)
+        if source.connection and any(binding.hop == source for binding in after):
+            self._flows.setdefault(source.connection, set()).add(key)
         return new_response(request, 200, headers=self._answer(request, after))
 
     def bindings(self, account_id: str, device_id: str) -> tuple[Binding, ...]:
@@ -84,13 +87,13 @@ class Registrar:
         return tuple(b for b in self._bindings.get((account_id, device_id), ()) if b.expires_at > now)
 
     def forget_flow(self, hop: Hop) -> None:
-        """A stream connection is gone: the phones on it cannot be reached until they register again."""
-        if not hop.connection:
-            return
-        for key, bindings in list(self._bindings.items()):
-            left = tuple(b for b in bindings if b.hop.connection != hop.connection)
-            if left != bindings:
-                self._keep(key, left)
+        """A stream connection is gone: its phones are called at their contacts; one that has asked to be
+        called on this very flow (``reg-id``, RFC 5626) cannot be reached until it registers again.
+        """
+        for key in self._flows.pop(hop.connection, ()):
+            bindings = self._bindings.get(key, ())
+            left = (b for b in bindings if b.hop.connection != hop.connection or not b.reg_id)
+            self._keep(key, tuple(_off(b) if b.hop.connection == hop.connection else b for b in left))
 
     @property
     def count(self) -> int:
@@ -211,6 +214,10 @@ class Registrar:
         if "path" in request.supported:
             rows += [("Path", path) for path in request.all("Path")[:MAX_PATHS]]
         return rows
+
+
+def _off(binding: Binding) -> Binding:
+    return replace(binding, hop=replace(binding.hop, connection=0))
 
 
 def _in_order(request: Request, binding: Binding) -> bool:

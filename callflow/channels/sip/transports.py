@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 from collections import Counter
+from collections.abc import Callable
 
 from callflow.channels.sip.limits_transport import StackLimits
 from callflow.channels.sip.transport import (
@@ -39,6 +40,7 @@ class Transports:
         self._connecting: set[asyncio.Task[None]] = set()
         self._sweep: asyncio.TimerHandle | None = None
         self._sources: dict[str, str] = {}
+        self.gone: Callable[[Hop], None] = lambda hop: None
         self.refused = 0
         """Connections that were not taken: over a bound."""
 
@@ -105,6 +107,7 @@ class Transports:
         known = self._connections.pop(connection.hop.connection, None)
         if known is None:
             return
+        self.gone(connection.hop)
         if self._by_peer.get(_peer(connection.hop)) is connection:
             del self._by_peer[_peer(connection.hop)]
         if connection.incoming:

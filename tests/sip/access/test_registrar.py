@@ -178,15 +178,22 @@ def test_extensions_that_are_not_there_are_refused() -> None:
     assert (answer.status, answer.get("Unsupported")) == (420, "gruu")
 
 
-def test_a_connection_that_is_gone_takes_its_phones_along() -> None:
+def test_phones_of_a_connection_that_is_gone_are_called_at_their_contacts() -> None:
     desk = Desk()
     here, there = Hop("tcp", "192.0.2.77", 4000, 1), Hop("tcp", "192.0.2.77", 4001, 2)
-    desk.send("<sip:a@b;transport=tcp>", source=here)
+    outbound = ';+sip.instance="<urn:uuid:1>";reg-id=1'
+    desk.send("<sip:a@b;transport=tcp>", f"<sip:o@b;transport=tcp>{outbound}", source=here)
     desk.send("<sip:c@b;transport=tcp>", source=there)
     desk.send("<sip:e@b>")
     desk.registrar.forget_flow(PHONE)
+    assert len(desk.contacts) == 4
     desk.registrar.forget_flow(here)
-    assert sorted(desk.contacts) == ["sip:c@b;transport=tcp", "sip:e@b"]
+    hops = {binding.contact: binding.hop for binding in desk.registrar.bindings(*KEY)}
+    assert hops == {
+        "sip:a@b;transport=tcp": Hop("tcp", "192.0.2.77", 4000),
+        "sip:c@b;transport=tcp": there,
+        "sip:e@b": PHONE,
+    }
 
 
 def test_who_wants_to_know_is_told_of_changes() -> None:
