@@ -31,11 +31,11 @@ def _pitch(past: _Floats, rate: int) -> int:
     window = min(round(rate / 50), len(past) - longest)
     recent = past[-window:]
     before = past[len(past) - window - longest : len(past) - shortest]
-    lags = np.lib.stride_tricks.sliding_window_view(before, window)
-    energy = np.sqrt(np.einsum("ij,ij->i", lags, lags)) + 1.0
-    likeness = (lags @ recent) / energy
+    summed = np.concatenate([[0.0], np.cumsum(before * before)])
+    energy = np.sqrt(np.maximum(summed[window:] - summed[:-window], 0.0)) + 1.0
+    likeness = np.correlate(before, recent, "valid") / energy
     # Of lags that are nearly as good the shortest: several periods sound more like an echo.
-    good = np.flatnonzero(likeness >= 0.98 * likeness.max())
+    good = np.flatnonzero(likeness >= 0.995 * likeness.max())
     best = int(good[-1])
     while best > 0 and likeness[best - 1] > likeness[best]:
         best -= 1
@@ -78,7 +78,10 @@ class Concealment:
         sound = self._period[at % len(self._period)]
         if self._step:
             sound = sound + self._step * np.maximum(0.0, 1 - (at + 1) / (_MEND_MS * self._rate / 1000))
-        return sound * np.clip((self._end - at) / (self._end - self._steady), 0.0, 1.0)
+        if self._made <= self._steady:
+            return sound
+        level = np.minimum(1.0, (self._end - at) / (self._end - self._steady))
+        return sound * np.maximum(level, 0.0, out=level)
 
     def join(self, sound: Samples) -> bool:
         """``sound`` comes after the hole: fade it in, in place; True when that is done."""

@@ -192,7 +192,7 @@ class Bank:
         c = self.columns
         if ssrc != c.ssrc[row]:
             if c.ssrc[row] >= 0 and not self._may_switch(row, now):
-                c.duplicates[row] += 1
+                c.received[row] += 1
                 return None
             self._begin(row, ssrc, sequence, now)
             self._map(row, time, now)

@@ -96,7 +96,9 @@ class Player:
         """A row with a hole in it, or just after one. What is made up is kept, as what was played."""
         bank, c = self._bank, self._bank.columns
         hole = sound == HOLE
-        edges = [0, *(np.flatnonzero(hole[1:] != hole[:-1]) + 1).tolist(), len(sound)]
+        edges = [0, len(sound)]
+        if not hole.all():
+            edges[1:1] = (np.flatnonzero(hole[1:] != hole[:-1]) + 1).tolist()
         state = self._holes.get(row)
         one = np.array([row])
         for begin, end in pairwise(edges):

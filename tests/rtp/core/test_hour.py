@@ -23,8 +23,7 @@ SHORT, LONG = 10 * RATE, MINUTE  # from chirp to chirp
 def _chirp() -> NDArray[np.float64]:
     """0.1 s from 400 Hz up to 2800 Hz: its place can be told to the sample."""
     time = np.arange(RATE // 10) / RATE
-    wave = 9000 * np.sin(2 * np.pi * (400 * time + 12000 * time**2)) * np.hanning(len(time))
-    return wave
+    return 9000 * np.sin(2 * np.pi * (400 * time + 12000 * time**2)) * np.hanning(len(time))
 
 
 @dataclass

@@ -24,15 +24,16 @@ def as_coded(sound: Samples, codec: str = "PCMU") -> Samples:
     return SAMPLES[codec][CODES[codec][sound.view(np.uint16)]]
 
 
-def started(codec: str = "PCMU", **line: int) -> Line:
-    made = Line(**line)
-    for row in range(made.rows):
-        made.receiver.add(row, source(codec, HOLD), 0)
+def started(rows: int = 1) -> Line:
+    made = Line(rows=rows)
+    for row in range(rows):
+        made.receiver.add(row, source(hold_ms=HOLD), 0)
     return made
 
 
 def play(line: Line, sent: Sent, seconds: float) -> Samples:
-    return line.run([(time, 0, raw) for time, raw in sent], seconds)[0]
+    played: Samples = line.run([(time, 0, raw) for time, raw in sent], seconds)[0]
+    return played
 
 
 def speech(seconds: float = 1.0) -> Samples:
@@ -242,7 +243,7 @@ def test_rows_come_and_go_and_do_not_hear_each_other() -> None:
         (time, row, raw) for row, sound in enumerate(sounds) if sound is not None
         for time, raw in Sender(ssrc=row).say(sound)
     ]  # fmt: skip
-    played = line.run(packets + [(0.1, 1, packets[0][2])], 0.6)
+    played = line.run([*packets, (0.1, 1, packets[0][2])], 0.6)
     assert not played[1].any()
     for row in (0, 2):
         sound = sounds[row]
