@@ -8,7 +8,19 @@ from collections.abc import Iterator
 
 from benchmarks.table import Row, machine, show
 
-ALL = ("hour", "flat", "pump", "delivery", "check", "sip_messages", "rtp_load", "sip_load", "rtp_receive", "rtp_pump")
+ALL = (
+    "hour",
+    "flat",
+    "pump",
+    "delivery",
+    "check",
+    "sip_messages",
+    "rtp_load",
+    "sip_load",
+    "soak",
+    "rtp_receive",
+    "rtp_pump",
+)
 
 
 def _rows(names: list[str]) -> Iterator[Row]:
