@@ -161,8 +161,6 @@ def _words(event: ev.Event) -> str:
             return "she answers: both hear each other"
         case ev.CallEnded():
             return f"Bob hangs up: {event.cause}"
-        case ev.RecordingChanged(change="started"):
-            return "the recording begins"
         case ev.RecordingChanged(change="ready"):
             return f"the recording is finished: {event.seconds:.0f} s, {event.format}"
         case ev.RecordingChanged(change="failed" | "discarded"):

@@ -78,7 +78,10 @@ def _tell(console: Console, shown: Shown) -> bool:
             ("listen", str(one.file)),
         ):
             console.print(f"  {name:<9} {value}", soft_wrap=True, markup=False)
-    console.print("\nNext: callflow serve, callflow call, callflow run, callflow check (each has --help)")
+    console.print(
+        "\nNext: callflow serve, callflow call, callflow run, callflow check (each has --help)",
+        soft_wrap=True,
+    )
     return True
 
 

@@ -6,9 +6,10 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from callflow.channels.sip.credentials import realm_of
 from callflow.channels.sip.transport import Hop
 from callflow.documents.accounts import Account
-from callflow.exchange.binding import bracketed, uri_of
+from callflow.exchange.binding import bracketed
 from callflow.exchange.exchange import Exchange
 from callflow.exchange.media import shortages
 from callflow.log import one_line
@@ -60,7 +61,14 @@ def try_this(accounts: Sequence[Account], hops: Sequence[Hop]) -> str:
     if not found or not hops:
         return ""
     _, account, number = min(found, key=lambda one: one[0])
-    return f"callflow call sip:{number}@{_reachable(hops[0])}{_login(account)}"
+    realm = realm_of(account)
+    hop = _reachable(hops[0])
+    if len(accounts) > 1:  # the name that is called says which account is meant
+        uri = f"'sip:{number}@{one_line(realm, 60)}:{hop.port};maddr={bracketed(hop.host)}'"
+    else:
+        uri = f"sip:{number}@{bracketed(hop.host)}:{hop.port}"
+    transport = "" if hop.transport == "udp" else f" --{hop.transport}"
+    return f"callflow call {uri}{transport}{_login(account)}"
 
 
 def _rank(flow: Mapping[str, Any], number: str) -> tuple[bool, bool, bool, int, str]:
@@ -83,10 +91,9 @@ def _login(account: Account) -> str:
     return ""
 
 
-def _reachable(hop: Hop) -> str:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(hop.host, hop.host)
-    suffix = uri_of(hop).partition(";")[2]
-    return f"{bracketed(host)}:{hop.port}" + (f"';{suffix}'" if suffix else "")
+def _reachable(hop: Hop) -> Hop:
+    """From this machine."""
+    return Hop(hop.transport, {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(hop.host, hop.host), hop.port)
 
 
 def _numbers(flow: Mapping[str, Any]) -> list[str]:
