@@ -25,7 +25,7 @@ class InDialog(Protocol):
 
     async def hold(self, held: bool) -> None: ...
 
-    async def refer(self, target: str) -> None: ...
+    async def refer(self, target: str) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ class Line:
         self._clips = clips
         self._digits: list[str] = []
         self._said = asyncio.Event()
+        self.complaint = ""
         self._report: asyncio.Future[RtpReport] = asyncio.get_running_loop().create_future()
         self._unsubscribe = self._media.subscribe(self._on_media, leg=channel.leg)
 
@@ -121,7 +122,9 @@ class Line:
 
         async def refer(target: str, at: float) -> None:
             await wait(at)
-            await _in_dialog(channel).refer(target)
+            status = await _in_dialog(channel).refer(target)
+            if status >= 300:
+                self.complaint = f"the transfer to {target} was refused: {status}"
 
         async def hang_up(at: float) -> None:
             await wait(at)
@@ -164,6 +167,7 @@ def with_media(result: CallResult, line: Line, report: RtpReport | None) -> Call
     return replace(
         result,
         rate=line.channel.rate,
+        message=result.message or line.complaint,
         digits=line.digits,
         heard=heard,
         said=said,

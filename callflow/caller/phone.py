@@ -117,6 +117,7 @@ class Caller:
             uri, hop = await self._find(plan.uri)
         except (MalformedMessage, TransportFailed) as error:
             return _nowhere(plan.uri, error)
+        plan = replace(plan, refer=_target_beside(uri, plan.refer))
         way = self._way(uri, hop, plan)
         party = Party(self._user, uri.user, from_realm=self.host, to_realm=uri.host)
         rate = 16000 if self._options.codecs[:1] == ("G722",) else 8000
@@ -342,3 +343,10 @@ def _nowhere(uri: str, error: CallflowError) -> CallResult:
     """A call that could not even be sent."""
     hint = error.hint or error.fix
     return CallResult(uri, "", False, "NO_ROUTE_DESTINATION", message=error.message, hint=hint)
+
+
+def _target_beside(uri: SipUri, refer: tuple[str, float] | None) -> tuple[str, float] | None:
+    """Whom to transfer to: a bare number is one of the host that is called."""
+    if refer is None or refer[0].startswith(("sip:", "sips:", "tel:")):
+        return refer
+    return str(SipUri(uri.scheme, refer[0], uri.host, uri.port)), refer[1]

@@ -137,6 +137,17 @@ class SipChannel:
             self._sound.listen(not held)
             self._talk.changes.change()
 
+    async def refer(self, target: str) -> int:
+        """Transfer the far end to ``target`` (a SIP URI) by REFER (RFC 3515): for callers, not for the engine.
+        Gives the status: 202, it will try; 0: the call is not up.
+        """
+        if self._state is not State.TALKING or self._talk is None:
+            return 0
+        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        headers = [("Refer-To", f"<{target}>"), ("Referred-By", f"<{self._talk.path.dialog.local.uri}>")]
+        self._talk.path.ask("REFER", lambda status, _: answer.set_result(status), headers=headers)
+        return await answer
+
     @property
     def state(self) -> State:
         """Where its signalling is."""
@@ -254,6 +265,13 @@ class SipChannel:
             self._state = apply(self._state, Happening.ACK)
         elif self._state is State.CLOSING:
             self._bye()
+
+    def unacknowledged(self) -> None:
+        """No ACK has come in time."""
+        if self._state is State.CLOSING:
+            self._bye()
+        else:
+            self._close("RECOVERY_ON_TIMER_EXPIRE")
 
     def accepted(self, fork: Fork, timer: SessionTimer | None, *, usable: bool) -> None:
         """The first 2xx to our INVITE."""
