@@ -233,12 +233,12 @@ class SipEndpoint:
         ground, body = self._ground, description_in(request)
         self._ground.respond(transaction, 100)
         place = None
+        call_id = self._table.fresh_id(request.call_id)
         try:
             offer = read_sdp(body) if body else None
             wide = prefers_wideband(offer, ground.settings.codecs)
             place = ground.ports.take()
             rate = _WIDE if wide else _NARROW
-            call_id = self._table.fresh_id(request.call_id)
             sound = LegSound(ground, call_id, rate, new_terms(ground, place), place)
             sound.reach(transaction.source)
             if body:
@@ -246,10 +246,12 @@ class SipEndpoint:
         except BadDescription as error:
             if place is not None:
                 ground.ports.give_back(place)
+            self._table.give_back(call_id)
             self._refuse(transaction, 488, [("Warning", f'305 callflow "{_quotable(error.message)}"')])
             return
         except NoMediaPort as error:
             logger.warning("a call from %s: %s", transaction.source, error.message)
+            self._table.give_back(call_id)
             self._refuse(transaction, 503, [("Retry-After", str(RETRY_AFTER_S))])
             return
         facts = Facts(call_id, rate, Direction.INBOUND, admitted.party, admitted.account_id)
@@ -257,7 +259,11 @@ class SipEndpoint:
         sound.add()
         channel.take(transaction, ground.tag(), late=not body, timer=timer)
         self._table.invite(transaction, channel)
-        self._on_call(channel, admitted)
+        try:
+            self._on_call(channel, admitted)
+        except Exception:
+            logger.exception("a SIP call could not be taken")
+            channel.drop("NORMAL_TEMPORARY_FAILURE")
 
     def _replace(
         self,

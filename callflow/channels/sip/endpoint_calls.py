@@ -124,6 +124,10 @@ class CallTable:
         self._taken.add(name)
         return name
 
+    def give_back(self, name: str) -> None:
+        """No call has come of it."""
+        self._taken.discard(name)
+
     async def empty(self) -> None:
         """Wait until no call is left."""
         await self._empty.wait()

@@ -27,6 +27,9 @@ class Answering(Protocol):
     def acknowledged(self) -> None:
         """The ACK of our 2xx is here."""
 
+    def unacknowledged(self) -> None:
+        """No ACK has come in time: hang up."""
+
     def drop(self, cause: str) -> None:
         """It cannot go on: end it."""
 
@@ -173,8 +176,9 @@ class Incoming:
             response,
             self._alarms,
             on_ack=self._acked,
-            on_lost=lambda: self._owner.drop("RECOVERY_ON_TIMER_EXPIRE"),
+            on_lost=self._owner.unacknowledged,
         )
+        self._sound.answered()
         self._sound.start()
         then()
 

@@ -22,7 +22,6 @@ from callflow.errors import BadDescription
 from callflow.media.messages import (
     AddLeg,
     RemoveLeg,
-    RtpBegan,
     RtpLost,
     RtpPlace,
     RtpSource,
@@ -30,6 +29,9 @@ from callflow.media.messages import (
     SetStream,
     SrtpKey,
 )
+
+GAP_S = 2.0
+"""Silences that are told so close after each other are one."""
 
 
 class LegSound:
@@ -54,7 +56,10 @@ class LegSound:
         self._agreed: Agreed | None = None
         self._told: RtpStream | None = None
         self._held: bool | None = None
-        self._added = self._closed = False
+        self._latest: Description | None = None
+        self._added = self._closed = self._live = False
+        self._silent_s = 0.0
+        self._lost_at = -GAP_S
         self._unsubscribe: Callable[[], None] = lambda: None
 
     # ---- its life ----------------------------------------------------------------------------
@@ -107,7 +112,7 @@ class LegSound:
             description = make_offer(self._terms, self._version + 1)
         else:
             description = offer_again(self._agreed, self._version + 1, listens=self._terms.listens)
-        self._offered = self._numbered(description)
+        self._offered = self._latest = self._numbered(description)
         return self._offered.to_bytes()
 
     def take(self, body: bytes) -> None:
@@ -122,6 +127,10 @@ class LegSound:
         """Our offer has its last answer, or is withdrawn."""
         self._offered = None
 
+    def reopen(self) -> None:
+        """Our last offer has another answer after all: another fork's."""
+        self._offered = self._latest
+
     def answer(self, body: bytes) -> bytes:
         """Our answer to their offer. Raises ``BadDescription``; then all is as it was."""
         agreed = answer_offer(read_sdp(body), self._terms, self._version + 1)
@@ -135,6 +144,12 @@ class LegSound:
     def listen(self, listens: bool) -> None:
         """Whether our next offers and answers want the far end's sound (False: we hold it)."""
         self._terms = replace(self._terms, listens=listens)
+
+    def answered(self) -> None:
+        """The call is answered: from now on it may die of silence (before, a phone need not send)."""
+        if not self._live:
+            self._live = True
+            self._watch_again()
 
     def start(self) -> None:
         """Let the media do what is agreed now."""
@@ -163,19 +178,31 @@ class LegSound:
     def _watch_hold(self) -> None:
         """A held call may be silent, but not for ever."""
         self._alarms.cancel("silence")
+        self._silent_s = 0.0
         longest = self._ground.settings.rtp_hold_timeout_s
         if self._held and longest and self._told is not None and not self._told.receives:
             self._alarms.set("silence", longest, self.on_dead)
 
     def _on_media(self, event: object) -> None:
-        if isinstance(event, RtpBegan):
-            self._alarms.cancel("silence")
-        elif isinstance(event, RtpLost) and not self._closed:
-            if not self._held:
-                self.on_dead()
-            elif self._ground.settings.rtp_hold_timeout_s:
-                rest = self._ground.settings.rtp_hold_timeout_s - event.silent_s
-                self._alarms.set("silence", max(0.0, rest), self.on_dead)
+        if not isinstance(event, RtpLost) or self._closed:
+            return
+        if self._live and not self._held:
+            self.on_dead()
+            return
+        # Told once a silence: one after the other without a gap is one long silence.
+        gapless = event.time - self._lost_at <= event.silent_s + GAP_S
+        self._silent_s = event.silent_s + (self._silent_s if gapless else 0.0)
+        self._lost_at = event.time
+        longest = self._ground.settings.rtp_hold_timeout_s
+        if self._live and longest and self._silent_s >= longest:
+            self.on_dead()
+        else:
+            self._watch_again()
+
+    def _watch_again(self) -> None:
+        """The same stream once more: the media counts the silence from now."""
+        if self._told is not None:
+            self._ground.media.send(SetStream(self.leg, self._told))
 
 
 def new_terms(ground: Ground, place: RtpPlace, *, codecs: Sequence[str] = (), srtp: str = "") -> Terms:

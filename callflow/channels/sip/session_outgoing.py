@@ -97,6 +97,7 @@ class Outgoing:
         self._transaction: ClientTransaction | None = None
         self._forks: dict[str, Fork] = {}
         self._winner: Fork | None = None
+        self._settled: Fork | None = None  # whose reliable response has had the answer
         self._early = self._reported = False
         self._cancel: HeaderList | None = None
         self._over = False
@@ -205,12 +206,16 @@ class Outgoing:
         if "100rel" in response.require and not self._in_order(fork, response):
             return
         body = description_in(response)
-        if body and not self._owner.cancelled and len(self._forks) == 1:
+        settled = self._settled is not None
+        if body and not settled and not self._owner.cancelled and len(self._forks) == 1:
             try:
                 self._sound.take(body)
             except BadDescription:
                 return
             self._sound.start()
+            if "100rel" in response.require:
+                self._sound.settle()  # offer and answer are through: others may follow (RFC 3262 5)
+                self._settled = fork
             if not self._early:
                 self._early = True
                 self._owner.tell(EarlyMedia())
@@ -270,12 +275,14 @@ class Outgoing:
         self._report(response.status)
         body = description_in(response)
         try:
-            if body or not self._sound.agreed:
+            if self._settled is not fork and (body or not self._sound.agreed):
+                self._sound.reopen()
                 self._sound.take(body)
         except BadDescription:
             self._owner.accepted(fork, None, usable=False)
             return
         self._sound.settle()
+        self._sound.answered()
         self._sound.start()
         self._owner.accepted(fork, settle(response), usable=True)
 
@@ -314,6 +321,8 @@ class Outgoing:
                 self._digest = DigestAnswers(None)  # what we know is not for everybody
             self._tried = _Tried(uri, None, (), tried.seen, tried.ahead)
             self._forks.clear()
+            self._settled = None
+            self._sound.reopen()
             self.send()
         else:
             self._refused(status, reasons)

@@ -45,6 +45,12 @@ class Path:
         """The far end's address has changed; ``flow``: it is behind a NAT, at that address."""
         self._flow = self._hop = flow
 
+    def flow_gone(self) -> bool:
+        """The flow cannot be used any more; True: there was one."""
+        had, self._flow = self._flow is not None, None
+        self._hop = None
+        return had
+
     def moved_target(self) -> None:
         """The remote target has changed."""
         self._hop = self._flow
@@ -144,7 +150,10 @@ class _Asked:
         self._finish(408, None)
 
     def on_failed(self, transaction: ClientTransaction, error: TransportFailed) -> None:
-        self._finish(503, None)
+        if not self._over and self._path.flow_gone():
+            self._path.when_found(self.send)  # its connection is gone: perhaps its Contact is there
+        else:
+            self._finish(503, None)
 
     def _accepted(self, response: Response) -> None:
         if self._over:

@@ -11,7 +11,7 @@ from callflow.channels.channel import Answered, Ended, Held
 from callflow.channels.sip.channel import SipChannel
 from callflow.channels.sip.sdp import read_sdp
 from callflow.clock import VirtualClock
-from callflow.media.messages import RtpBegan, RtpLost, RtpStream
+from callflow.media.messages import RtpLost, RtpStream
 from tests.sip.session.ground import (
     SETTINGS,
     Phone,
@@ -345,24 +345,48 @@ def test_a_brief_interval_of_a_re_invite_is_refused() -> None:
 # ---- silence ---------------------------------------------------------------------------------
 
 
+async def _silent(bob: Side, call: SipChannel, minutes: int) -> None:
+    """The media tells silence after silence, as long as it is asked to go on watching."""
+    for _ in range(minutes):
+        asked = len(bob.media.streams(call.leg))
+        await asyncio.sleep(60)
+        bob.media.emit(RtpLost(call.leg, bob.clock.now(), 60.0))
+        assert call.ended is not None or len(bob.media.streams(call.leg)) == asked + 1
+
+
 def test_a_held_call_may_be_silent_longer() -> None:
     async def main(clock: VirtualClock) -> None:
         async with side(clock) as bob, phone() as ann:
             talk, call = await _talking(bob, ann)
             talk.send("UPDATE", body=sdp(more="a=sendonly"))
             await ann.next(200)
-            begun = clock.now()
-            bob.media.emit(RtpLost(call.leg, begun, 60.0))
-            await asyncio.sleep(100)
-            bob.media.emit(RtpBegan(call.leg, clock.now(), "127.0.0.1", 4000))  # music again
-            await asyncio.sleep(1000)
+            await _silent(bob, call, 9)
+            await asyncio.sleep(300)  # music again, for a while
+            await _silent(bob, call, 9)
             assert call.ended is None
-            bob.media.emit(RtpLost(call.leg, clock.now(), 60.0))
-            begun = clock.now()
-            ann.reply(await ann.next("BYE", 1000), 200, bob.hop.port)
-            assert 539 < clock.now() - begun < 541
+            await _silent(bob, call, 1)
+            assert (await event(call, Held)).held
             assert (await event(call, Ended)).cause == "MEDIA_TIMEOUT"
+            ann.reply(await ann.next("BYE"), 200, bob.hop.port)
             await bob.quiet()
+
+    virtual(main)
+
+
+def test_a_phone_may_be_silent_until_it_is_answered() -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with side(clock) as bob, phone() as ann:
+            talk = invite(ann, bob)
+            call = await bob.next_call()
+            await call.progress()
+            await _silent(bob, call, 15)
+            assert call.ended is None
+            asked = len(bob.media.streams(call.leg))
+            await call.answer()
+            assert len(bob.media.streams(call.leg)) == asked + 1
+            await talk.answered()
+            await _silent(bob, call, 1)
+            assert (await event(call, Ended)).cause == "MEDIA_TIMEOUT"
 
     virtual(main)
 

@@ -227,6 +227,46 @@ def test_a_bye_of_ours_waits_for_the_ack() -> None:
     virtual(main)
 
 
+def test_a_bye_of_ours_waits_for_an_ack_no_longer_than_it_may_take() -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with side(clock) as bob, phone() as ann:
+            invite(ann, bob)
+            call = await bob.next_call()
+            await call.answer()
+            await call.hangup("NORMAL_CLEARING")
+            ann.reply(await ann.next("BYE"), 200, bob.hop.port)
+            assert 31 < clock.now() < 33
+            await bob.quiet()
+
+    virtual(main)
+
+
+def test_who_cannot_take_a_call_has_it_refused() -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with side(clock) as bob, phone() as ann:
+
+            def fail(call: object) -> None:
+                raise RuntimeError("not now")
+
+            bob.on_call = fail
+            invite(ann, bob)
+            await ann.next(503)
+            await bob.quiet()
+
+    virtual(main)
+
+
+def test_ids_of_calls_that_were_refused_are_free_again() -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with side(clock) as bob, phone() as ann:
+            invite(ann, bob, call_id="same", body=sdp(4, formats="18"))
+            await ann.next(488)
+            invite(ann, bob, call_id="same", tag="other")
+            assert (await bob.next_call()).call_id == "same"
+
+    virtual(main)
+
+
 def test_the_same_invite_again_is_one_call_and_the_same_answer() -> None:
     async def main(clock: VirtualClock) -> None:
         async with side(clock) as bob, phone() as ann:

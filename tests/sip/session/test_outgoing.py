@@ -67,7 +67,7 @@ def test_an_answer_without_sdp_is_the_one_of_the_183() -> None:
             await event(call, EarlyMedia)
             bob.reply(asked, 200, ann.hop.port)
             await event(call, Answered)
-            assert len(ann.media.streams(call.leg)) == 1
+            assert len(set(ann.media.streams(call.leg))) == 1
 
     virtual(main)
 
@@ -350,6 +350,44 @@ def test_routes_contact_and_tags_of_the_answer_are_followed() -> None:
             await call.hangup("NORMAL_CLEARING")
             proxy.reply(await proxy.next("BYE"), 200, ann.hop.port)
             await ann.quiet()
+
+    virtual(main)
+
+
+def test_what_is_agreed_reliably_may_be_changed_before_the_answer() -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with side(clock) as ann, phone() as bob:
+            call = await ann.dial(bob.port)
+            asked = await bob.next("INVITE")
+            to = ann.hop.port
+            reliable = [("Require", "100rel"), ("RSeq", "1")]
+            bob.reply(asked, 183, to, body=sdp(4000), headers=reliable)
+            bob.reply(await bob.next("PRACK"), 200, to)
+            await event(call, EarlyMedia)
+            talk = Talk(bob, to, asked.call_id, "ph", asked.from_.tag)
+            talk.send("UPDATE", body=sdp(4002))
+            await bob.next(200)
+            assert _stream(ann, call.leg).port == 4002
+            bob.reply(asked, 200, to, body=sdp(4000))  # to be passed over: it was answered before
+            await event(call, Answered)
+            assert _stream(ann, call.leg).port == 4002
+
+    virtual(main)
+
+
+def test_another_fork_answers_than_the_one_that_has_agreed_reliably() -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with side(clock) as ann, phone() as bob:
+            call = await ann.dial(bob.port)
+            asked = await bob.next("INVITE")
+            to = ann.hop.port
+            reliable = [("Require", "100rel"), ("RSeq", "1")]
+            bob.reply(asked, 183, to, tag="one", body=sdp(4000), headers=reliable)
+            bob.reply(await bob.next("PRACK"), 200, to)
+            bob.reply(asked, 200, to, tag="two", body=sdp(4002))
+            await event(call, EarlyMedia)
+            await event(call, Answered)
+            assert _stream(ann, call.leg).port == 4002
 
     virtual(main)
 
