@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from itertools import count
-from typing import cast
 
 from callflow.channels.sip.credentials import Credentials
 from callflow.channels.sip.digest import DigestServer, Proof
@@ -39,7 +38,7 @@ class Callee(asyncio.DatagramProtocol):
     async def start(self, host: str = "127.0.0.2") -> Callee:
         loop = asyncio.get_running_loop()
         transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(host, 0))
-        self._transport = cast("asyncio.DatagramTransport", transport)
+        self._transport = transport
         self.host, self.port = transport.get_extra_info("sockname")[:2]
         return self
 
