@@ -138,7 +138,7 @@ class SipChannel:
             self._talk.changes.change()
 
     async def refer(self, target: str) -> int:
-        """Transfer the far end to ``target`` (a SIP URI) by REFER (RFC 3515): for callers, not for the engine.
+        """Transfer the far end to ``target`` (a SIP URI) by REFER (RFC 3515): for callers, not the engine.
         Gives the status: 202, it will try; 0: the call is not up.
         """
         if self._state is not State.TALKING or self._talk is None:
