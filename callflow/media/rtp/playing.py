@@ -69,8 +69,11 @@ class Player:
         still = c.mute[rows[odd]] & (sound[odd].max(axis=1) == HOLE)
         if still.any():
             self._rest(rows, places, sound, odd[still])
-        for i in odd[~still].tolist():
+        mended = odd[~still]
+        for i in mended.tolist():
             self._mend(int(rows[i]), int(places[i]), sound[i])
+        if len(mended):  # what was made up is kept, as what was played
+            self._bank.ring.write(rows[mended], places[mended], sound[mended])
 
     def _rest(self, rows: _Rows, places: _Ints, sound: Samples, still: _Rows) -> None:
         """Rows that go on being silent: noise or nothing; a good time to come to the right place."""
@@ -93,14 +96,13 @@ class Player:
         return self._noise.pieces(rows, places, n, level)
 
     def _mend(self, row: int, place: int, sound: Samples) -> None:
-        """A row with a hole in it, or just after one. What is made up is kept, as what was played."""
+        """A row with a hole in it, or just after one."""
         bank, c = self._bank, self._bank.columns
         hole = sound == HOLE
         edges = [0, len(sound)]
         if not hole.all():
             edges[1:1] = (np.flatnonzero(hole[1:] != hole[:-1]) + 1).tolist()
         state = self._holes.get(row)
-        one = np.array([row])
         for begin, end in pairwise(edges):
             part = sound[begin:end]
             if not hole[begin]:
@@ -109,7 +111,7 @@ class Player:
                     state = None
                 continue
             if c.mute[row]:
-                part[:] = self._background(one, np.array([place + begin]), end - begin)[0]
+                part[:] = self._background(np.array([row]), np.array([place + begin]), end - begin)[0]
                 continue
             if state is None or state.joining:
                 known = c.silent_from[row] <= place + begin < c.silent_to[row]
@@ -125,7 +127,6 @@ class Player:
             self._holes.pop(row, None)
         else:
             self._holes[row] = state
-        bank.ring.write(one, np.array([place]), sound[None])
 
     def _past(self, row: int, place: int, played: Samples) -> Samples:
         """What was played before, ``HISTORY_MS`` of it."""
