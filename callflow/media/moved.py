@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from callflow.media.rtp.events import EventSender
     from callflow.media.rtp.io_reports import ReportsState
     from callflow.media.rtp.latch import Latch
+    from callflow.media.rtp.srtp import SrtpIn, SrtpOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class MovedRtp:
     latch: Latch | None
     connected: tuple[str, int] | None
     strangers: int
+    srtp_in: SrtpIn | None
+    srtp_out: SrtpOut | None
     ssrc: int
     sequence: int
     base: int

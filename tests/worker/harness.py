@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import struct
 import threading
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from callflow.clock import SystemClock
 from callflow.media.messages import RtpPlace, RtpStream
 from callflow.media.rtp.codecs import encode_g711
+from callflow.media.rtp.srtp import SUITES, SrtpIn, SrtpOut, make_key
 from callflow.media.taps import Samples
 from callflow.recording.closing import ClosingDesk
 from callflow.recording.farm import FarmOptions, MediaFarm
@@ -97,10 +99,13 @@ def tone(hertz: float, n: int, first: int = 0) -> Samples:
 
 
 class Phone:
-    """Sends a tone as PCMU in packets of 20 ms from a thread, and keeps what comes."""
+    """Sends a tone as PCMU in packets of 20 ms from a thread, and keeps what comes. ``secret``: by SRTP."""
 
-    def __init__(self, hertz: float) -> None:
+    def __init__(self, hertz: float, *, secret: bool = False) -> None:
         self.hertz = hertz
+        self._keys = [make_key(SUITES[0], os.urandom(30)) for _ in range(2)] if secret else [None, None]
+        self._out = SrtpOut(self._keys[0]) if self._keys[0] else None
+        self._in = SrtpIn(self._keys[1]) if self._keys[1] else None
         self.got: list[bytes] = []
         self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._sock.bind(("127.0.0.1", 0))
@@ -112,7 +117,9 @@ class Phone:
     @property
     def stream(self) -> RtpStream:
         """What was agreed with it."""
-        return RtpStream("PCMU", 0, ((0, "PCMU"),), "127.0.0.1", self._sock.getsockname()[1])
+        port = self._sock.getsockname()[1]
+        keys = self._keys
+        return RtpStream("PCMU", 0, ((0, "PCMU"),), "127.0.0.1", port, key_in=keys[0], key_out=keys[1])
 
     def call(self, place: RtpPlace) -> None:
         """Begin to send to ``place``."""
@@ -132,13 +139,20 @@ class Phone:
             while time.monotonic() >= begin + 0.02 * number:
                 sound = np.empty(160, np.uint8)
                 encode_g711("PCMU", tone(self.hertz, 160, 160 * number), sound)
-                head = struct.pack("!BBHII", 0x80, 0, number & 0xFFFF, 160 * number, 7)
-                self._sock.sendto(head + sound.tobytes(), ("127.0.0.1", self._place.port))
+                # The sequence number turns over soon: SRTP must have counted that.
+                head = struct.pack("!BBHII", 0x80, 0, number + 65526 & 0xFFFF, 160 * number, 7)
+                packet: bytes | None = head + sound.tobytes()
+                if self._out is not None and packet is not None:
+                    packet = self._out.rtp(packet)
+                self._sock.sendto(packet or b"", ("127.0.0.1", self._place.port))
                 number += 1
             try:
-                self.got.append(self._sock.recv(2048))
+                came: bytes | None = self._sock.recv(2048)
             except TimeoutError:
                 continue
+            if self._in is not None and came is not None:
+                came = self._in.rtp(came)
+            self.got.append(came or b"")
 
 
 def phases(channel: Samples, hertz: float, window: int = 160) -> tuple[Floats, Floats]:

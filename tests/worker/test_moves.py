@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import pickle
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from callflow.media.messages import (
     AddLeg,
@@ -23,6 +25,7 @@ from callflow.media.messages import (
     TapPoint,
     ToneClip,
 )
+from callflow.media.rtp.srtp import SUITES, SrtpIn, SrtpOut, make_key
 from callflow.media.taps import Samples
 from callflow.recording.messages import Mask, MoveTaps, StartRecording, Unmask
 from tests.recording.harness import spec, stereo
@@ -40,10 +43,10 @@ def unbroken(channel: Samples, hertz: float, level: float = 8000) -> None:
     assert (jumps < 0.06).all(), jumps.max()
 
 
-async def _rtp_legs(root: Path) -> None:
+async def _rtp_legs(root: Path, secret: bool) -> None:
     async with Bench(root) as bench:
         farm = bench.farm
-        phones = [Phone(HZ), Phone(600.0)]
+        phones = [Phone(HZ, secret=secret), Phone(600.0, secret=secret)]
         places = [farm.ports.take(), farm.ports.take()]
         assert {place.worker for place in places} == {0, 1}
         for name, phone, place in zip("ab", phones, places, strict=True):
@@ -90,8 +93,28 @@ def _spoke_on(phones: list[Phone]) -> None:
         assert sum(each != 160 for each in times) <= 1, times  # but for the move
 
 
-def test_two_rtp_legs_of_two_workers_are_bridged_without_a_gap(tmp_path: Path) -> None:
-    asyncio.run(_rtp_legs(tmp_path))
+@pytest.mark.parametrize("secret", [False, True])
+def test_two_rtp_legs_of_two_workers_are_bridged_without_a_gap(tmp_path: Path, secret: bool) -> None:
+    asyncio.run(_rtp_legs(tmp_path, secret))
+
+
+def test_srtp_goes_on_elsewhere_after_many_turns_of_the_sequence_number() -> None:
+    key = make_key(SUITES[1], bytes(range(30)))
+    ours, theirs = SrtpOut(key), SrtpIn(key)
+
+    def packet(number: int) -> bytes:
+        return b"\x80\0" + (number & 0xFFFF).to_bytes(2) + bytes(4) + b"ssrc" + bytes(160)
+
+    for number in range(60_000, 300_000, 20_000):
+        assert theirs.rtp(ours.rtp(packet(number)) or b"") == packet(number)
+    ours, theirs = pickle.loads(pickle.dumps((ours, theirs)))
+    sent = ours.rtp(packet(300_000)) or b""
+    assert theirs.rtp(sent) == packet(300_000)
+    assert SrtpIn(key).rtp(sent) is None  # who has not counted cannot read it
+    controls = [b"\x80\xc9\0\1ssrc"] * 3
+    first = [ours.rtcp(each) or b"" for each in controls]
+    again = pickle.loads(pickle.dumps(ours)).rtcp(controls[0])
+    assert theirs.rtcp(again) == controls[0] and again not in first
 
 
 async def _pretend_legs(root: Path) -> None:

@@ -146,6 +146,8 @@ class RtpIo:
             latch=link.latch,
             connected=link.connected,
             strangers=link.strangers,
+            srtp_in=link.srtp_in,
+            srtp_out=link.srtp_out,
             ssrc=state.ssrc,
             sequence=state.sequence,
             base=state.base,
@@ -162,7 +164,7 @@ class RtpIo:
         return moved, self._ports.give_away(link.pair)
 
     def take_in(self, row: int, moved: MovedRtp, sockets: tuple[int, int], now: int) -> None:
-        """Go on with a leg of another process, ``now``: as its receiver was. Raises MediaError (keys)."""
+        """Go on with a leg of another process; ``now``: the sample at which it left there."""
         self._news.time, self._tick = now / self._rate, now // self._tick_samples
         pair = self._ports.take_in(moved.source.place, sockets)
         link = RtpRow(row, moved.name, pair, moved.source, self._ports.net, self._news)

@@ -109,12 +109,16 @@ class RtpRow:
         """The only one whose packets the socket takes; None: everybody's."""
         return self._connected
 
+    @property
+    def srtp_in(self) -> SrtpIn | None:
+        """What comes is unprotected by it."""
+        return self._srtp_in
+
     def resume(self, moved: MovedRtp) -> None:
-        """Go on as a leg that came from another process, with its sockets. Raises MediaError (keys)."""
+        """Go on as a leg that came from another process, with its sockets."""
         stream = moved.stream
         self.stream, self.latch, self.strangers = stream, moved.latch, moved.strangers
-        self._srtp_in = None if stream is None or stream.key_in is None else self._keyed_in(stream)
-        self.srtp_out = None if stream is None or stream.key_out is None else self._keyed_out(stream)
+        self._srtp_in, self.srtp_out = moved.srtp_in, moved.srtp_out
         self._connected, self._careful = moved.connected, True
         if moved.connected is not None:
             self.settled_at = self._news.time
