@@ -119,8 +119,10 @@ class Transports:
         """The connection to ``hop``: the numbered one while it lives, one to the same address, or a new one;
         ``quick``: only a try, with less patience.
         """
-        known = self._connections.get(hop.connection) or self._by_peer.get(_peer(hop))
-        if known is not None and not known.gone and known.hop.transport == hop.transport:
+        known = self._connections.get(hop.connection)
+        if known is None or _peer(known.hop) != _peer(hop):  # a number of before a restart leads nowhere
+            known = self._by_peer.get(_peer(hop))
+        if known is not None and not known.gone:
             return known
         self._last += 1
         made = Connection(

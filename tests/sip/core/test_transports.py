@@ -194,6 +194,11 @@ def test_connections_are_reused_by_address_and_by_number() -> None:
                 assert await caller.done == "200"
             assert sources[0] == sources[1] and sources[0].connection
             assert hops[0].hop == hops[1].hop
+            stale = Caller()  # the number of somebody else's connection: the address decides
+            on.answerer.send_request(
+                a_request("INFO", call="s"), Hop("tcp", LOOPBACK, on.hop.port, sources[0].connection), stale
+            )
+            assert await stale.done == "200" and on.at_caller.requests == []
             back = Caller()  # the caller does not listen on TCP: only its own connection leads to it
             on.answerer.send_request(a_request("NOTIFY", call="b"), sources[0], back)
             assert await back.done == "200"
