@@ -93,6 +93,10 @@ NOTICES: dict[str, Code] = {
     "CF-RUN-DRAIN": Code(INFO, "ending, calls still run", "The process was told to stop: no new call is "
                          "taken, those that run get sip.drain_s (--drain) seconds to end.",
                          "Nothing; a second signal makes it wait no longer."),
+    "CF-RUN-DRAIN-OVER": Code(WARNING, "calls hung up at the end", "Calls still ran when their time to end was "
+                              "over, or a second signal came: they were hung up, their recordings "
+                              "finished.",
+                              "Give more time: --drain, sip.drain_s."),
     # ---- pretend calls
     "CF-RUN-QUIET": Code(INFO, "pretend call ends, all quiet", "Nobody had anything left to say or do.",
                          "Say when the call ends: --hangup-after, or end_when_quiet_s in the scenario."),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from callflow.cli import _serve_options as opt
 from callflow.cli._output import fail, terminal
 from callflow.errors import CallflowError
 
@@ -19,49 +19,19 @@ REFUSED = 1
 
 
 def main(
-    accounts: Annotated[
-        Path,
-        typer.Option(metavar="DIR", help="A folder with a folder for each account, or one account's."),
-    ],
-    system_config: Annotated[Path | None, typer.Option(metavar="DIR", help="Your system_config.")] = None,
-    state: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Recordings and outbox ($CALLFLOW_STATE, else ./callflow-state)."),
-    ] = None,
-    bind: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="[TRANSPORT:]HOST:PORT",
-            help="Listen there; may be repeated. Without udp:, tcp: or tls: it is UDP and TCP.  "
-            "[default: 127.0.0.1:5060]",
-        ),
-    ] = None,
-    tls_cert: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Certificate chain for tls:, as PEM.")
-    ] = None,
-    tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Its key, if it is elsewhere.")] = None,
-    media_address: Annotated[
-        str | None,
-        typer.Option(
-            metavar="HOST", help="Announced for sound; without it, the address at which a peer reaches us."
-        ),
-    ] = None,
-    media_ports: Annotated[
-        str, typer.Option(metavar="LOW-HIGH", help="UDP ports for sound, two for each party.")
-    ] = "16384-32768",
-    workers: Annotated[
-        int, typer.Option(min=0, max=64, help="Media processes; 0: sound is made in this one.")
-    ] = 1,
-    drain: Annotated[
-        float | None,
-        typer.Option(metavar="S", min=0, help="At SIGTERM calls get so long to end.  [default: sip.drain_s]"),
-    ] = None,
-    var: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="A placeholder's value; may be repeated."),
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Each step of every call, too.")] = False,
+    accounts: opt.Accounts,
+    system_config: opt.ConfigFolder = None,
+    state: opt.StateDir = None,
+    bind: opt.Binds = None,
+    tls_cert: opt.TlsCert = None,
+    tls_key: opt.TlsKey = None,
+    media_address: opt.MediaAddress = None,
+    media_ports: opt.MediaPorts = "16384-32768",
+    workers: opt.Workers = 1,
+    drain: opt.Drain = None,
+    var: opt.Variables = None,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
 ) -> None:
     """Take SIP calls for the accounts in DIR until SIGTERM; then let running calls end. SIGHUP, or a changed
     file, reads all documents anew.

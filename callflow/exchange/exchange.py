@@ -280,7 +280,7 @@ class Exchange:
         count = len(self.engine.live)
         if count:
             said = "the call that is left is" if count == 1 else f"the {count} calls that are left are"
-            self._notice("warning", "CF-RUN-DRAIN", f"{said} hung up")
+            self._notice("warning", "CF-RUN-DRAIN-OVER", f"{said} hung up")
         await self.engine.live.close()
         return not count
 
