@@ -93,8 +93,8 @@ NOTICES: dict[str, Code] = {
     "CF-RUN-DRAIN": Code(INFO, "ending, calls still run", "The process was told to stop: no new call is "
                          "taken, those that run get sip.drain_s (--drain) seconds to end.",
                          "Nothing; a second signal makes it wait no longer."),
-    "CF-RUN-DRAIN-OVER": Code(WARNING, "calls hung up at the end", "Calls still ran when their time to end was "
-                              "over, or a second signal came: they were hung up, their recordings "
+    "CF-RUN-DRAIN-OVER": Code(WARNING, "calls hung up at the end", "Calls still ran when their time to end "
+                              "was over, or a second signal came: they were hung up, their recordings "
                               "finished.",
                               "Give more time: --drain, sip.drain_s."),
     # ---- pretend calls
