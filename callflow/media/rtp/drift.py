@@ -1,7 +1,9 @@
 """Layer 1: how far ahead of their time a row's packets come, and what is to be done about it.
 
-The packet that had the least delay is the measure: jitter only ever adds to it. The largest lead of the last
-seconds should be the hold of the row (its ``jitter_ms``); where it grows, the peer's clock is fast.
+The packet that had the least delay is the measure: jitter only ever adds to it. Of each second the largest
+lead is kept, and of the last seconds one of the larger: so that a moment in which our own clock stood still,
+and all packets seemed to be early, does not count. It should be the row's hold (``jitter_ms``); where it
+grows, the peer's clock is fast.
 """
 
 from __future__ import annotations
@@ -11,8 +13,9 @@ from numpy.typing import NDArray
 
 NONE = -(1 << 40)
 """A lead that was never seen."""
-WINDOW_S = 4
-"""Length of a window; the last one and the current one are looked at."""
+WINDOWS = 6
+"""Windows of ``WINDOW_S`` that are looked at; the last one is not full yet."""
+WINDOW_S = 1
 PLAN_S = 0.1
 _BEGIN_MS, _GOAL_MS = 6.0, 1.0
 # Error from which on so many samples are slipped in PLAN_S.
@@ -24,36 +27,38 @@ class Leads:
 
     def __init__(self, rows: int, rate: int) -> None:
         self._rate = rate
-        self._now: NDArray[np.int64] = np.full(rows, NONE)
-        self._before: NDArray[np.int64] = np.full(rows, NONE)
+        self._leads: NDArray[np.int64] = np.full((WINDOWS, rows), NONE)
+        self._now = 0  # the window that is being filled
         self._moving: NDArray[np.bool_] = np.zeros(rows, np.bool_)
         self._turn = 0
         self._next = 0
 
     def grow(self, rows: int) -> None:
         """More rows."""
-        more = rows - len(self._now)
-        self._now = np.concatenate([self._now, np.full(more, NONE)])
-        self._before = np.concatenate([self._before, np.full(more, NONE)])
+        more = rows - len(self._moving)
+        self._leads = np.concatenate([self._leads, np.full((WINDOWS, more), NONE)], axis=1)
         self._moving = np.concatenate([self._moving, np.zeros(more, np.bool_)])
 
     def seen(self, rows: NDArray[np.intp], leads: NDArray[np.int64]) -> None:
         """Packets came so many samples before their time."""
-        np.maximum.at(self._now, rows, leads)
+        np.maximum.at(self._leads[self._now], rows, leads)
 
     def reset(self, row: int) -> None:
         """A new mapping of time."""
-        self._now[row] = self._before[row] = NONE
+        self._leads[:, row] = NONE
         self._moving[row] = False
 
     def slipped(self, rows: NDArray[np.intp], by: NDArray[np.int64]) -> None:
         """The rows have gone ``by`` samples further than the clock (each row once)."""
-        self._now[rows] -= by
-        self._before[rows] -= by
+        self._leads[:, rows] -= by
 
     def errors(self, rows: NDArray[np.intp], hold: NDArray[np.int64]) -> NDArray[np.int64]:
         """How many samples too much the rows wait (negative: too few); 0 where nothing is known."""
-        lead = np.maximum(self._now[rows], self._before[rows])
+        seconds = np.sort(self._leads[:, rows], axis=0)
+        known = (seconds > NONE // 2).sum(axis=0)
+        # The largest while little is known; later the second and then the third.
+        which = WINDOWS - 1 - np.clip(known - 2, 0, 2)
+        lead = seconds[which, np.arange(len(rows))]
         return np.where(lead > NONE // 2, lead - hold[rows], 0)
 
     def plan(self, now: int, hold: NDArray[np.int64]) -> NDArray[np.int64] | None:
@@ -63,8 +68,8 @@ class Leads:
         self._next = now + round(PLAN_S * self._rate)
         if now >= self._turn:
             self._turn = now + WINDOW_S * self._rate
-            self._before, self._now = self._now, self._before
-            self._now[:] = NONE
+            self._now = (self._now + 1) % WINDOWS
+            self._leads[self._now] = NONE
         rows = np.arange(len(hold))
         error = self.errors(rows, hold)
         size = np.abs(error) * (1000 / self._rate)

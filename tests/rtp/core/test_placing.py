@@ -218,6 +218,16 @@ def test_the_first_packet_may_be_the_late_one() -> None:
     assert (played[FIRST + 800 : FIRST + 8000] == coded[800:]).all()
 
 
+def test_a_clock_of_ours_that_stood_still_is_no_drift() -> None:
+    """A worker that was kept from running: for a while all packets are there before their time."""
+    sound = speech(6.0)
+    early = [(time - (0.3 if 4.0 < time < 4.3 else 0), raw) for time, raw in Sender().say(sound)]
+    line = started()
+    played = play(line, early, 6.3)
+    assert (played[FIRST : FIRST + 48000] == as_coded(sound)).all()
+    assert line.receiver.stats(0).slipped == 0
+
+
 def test_hold_and_agreements() -> None:
     line = Line()
     line.receiver.add(0, RtpSource(PLACE, None, HOLD), 0)
