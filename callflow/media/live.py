@@ -82,7 +82,7 @@ class LivePump(Pump):
         self._taps.refresh(tick)
         for plane in self._live_planes():
             if plane.legs:
-                self._run(plane, tick, until, end - tick, events)
+                self._run(plane, tick, (end - 1) / TICKS_PER_S, end - tick, events)
         self._tick = tick + 1
         self._taps.serve(self._tick, events)
         for plane in self._live_planes():

@@ -58,6 +58,10 @@ class Bank:
         self.leads = Leads(_FIRST_ROWS, rate)
         self.ahead = AHEAD_MS * self.ms
         self._order: _Rows = np.zeros(_FIRST_ROWS, np.intp)
+        self.behind = 0
+        """Samples by which the plane's clock is behind at present (late ticks are being made up for): what comes
+        now has come so much later than ``now``. Else a stall would look like a network that became faster.
+        """
 
     def add(self, row: int, hold: int) -> None:
         """A new row; ``hold`` in samples."""
@@ -115,8 +119,8 @@ class Bank:
         np.maximum.at(c.end, rows, places + size)
         c.ref_time[rows] = time
         c.ref_place[rows] = places
-        self.leads.seen(rows, places - now - c.shift[rows])
-        transit = now - places
+        self.leads.seen(rows, places - now - self.behind - c.shift[rows])
+        transit = now + self.behind - places
         c.jitter[rows] += (np.abs(transit - c.transit[rows]) - c.jitter[rows]) / 16
         c.transit[rows] = transit
         c.late_count[rows] = 0
@@ -178,7 +182,7 @@ class Bank:
             place = self._map(row, time, now)
         elif lead + size <= 0:
             if not self._slower(row, lead, now):
-                self.leads.seen(np.array([row]), np.array([lead]))
+                self.leads.seen(np.array([row]), np.array([lead - self.behind]))
                 self._late(row, extended)
                 return None
             place = self._map(row, time, now)
@@ -243,7 +247,7 @@ class Bank:
         """RTP time ``time`` is to be played a hold from now, or right after what is still waiting."""
         c = self.columns
         read = now + int(c.shift[row])
-        place = read + int(c.hold[row])
+        place = read + self.behind + int(c.hold[row])
         if c.playing[row]:
             end = int(c.end[row])
             if abs(end - place) <= _JOIN_MS * self.ms or place < end <= read + self.ahead // 2:
@@ -255,7 +259,7 @@ class Bank:
             c.playing[row] = True
             c.end[row] = place
         c.ref_time[row], c.ref_place[row] = time, place
-        c.transit[row] = now - place
+        c.transit[row] = now + self.behind - place
         c.late_count[row] = 0
         self.leads.reset(row)
         c.want[row] = 0

@@ -168,6 +168,9 @@ class RtpReceiver:
         """
         rows = arrivals.rows
         if len(rows):
+            behind = max(0, round(arrivals.time * self._rate) - now)
+            for bank in self._banks:
+                bank.behind = behind * bank.rate // self._rate
             head = read_headers(arrivals.data, arrivals.sizes)
             kinds = self._kinds[rows, head.payload_type]
             good = head.ok & (kinds > 0) & (head.end > head.start)

@@ -272,3 +272,37 @@ def test_rtcp_on_the_port_of_rtp() -> None:
         stage.do(RemoveLeg("a"))
         assert stage.of(RtpReport)[0].received == 501
         assert Packet.read(data[0]).kind == 0
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_a_stall_of_the_pump_loses_nothing(early: bool) -> None:
+    """Ticks come 0.3 s late (and the leg may begin in the middle of that); then they are made up for."""
+    with Stage() as stage:
+        phone = stage.phone(5000)
+        port = stage.leg("a", 5000)
+        tap = stereo("a")
+        stage.pump.attach(tap)
+        begin = 0 if early else 100
+        talk(stage, (phone, port, 440), ticks=begin)
+        for number in range(begin, begin + 30):
+            if number % 2 == 0:
+                phone.say(tone(160, number * 80), port)
+        late = stage.pump.now + 0.3
+        while late - stage.pump.now > 0.005:
+            stage.events += stage.pump.advance(late)[1]
+        for number in range(begin + 30, begin + 400):
+            if number % 2 == 0:
+                phone.say(tone(160, number * 80), port)
+            stage.tick()
+        stage.pump.catch_up(tap)
+        plane = stage.pump.plane(8000)
+        stats = plane.io.stats(0)  # type: ignore[attr-defined]
+        assert (stats.concealed, stats.late, stats.lost) == (0, 0, 0)
+        assert tap.samples == (begin + 400) * 80
+        assert early or stats.slipped == 0
+        phone.listen()
+        steps = np.diff([packet.timestamp for packet in phone.got]) % (1 << 32)
+        assert set(steps) <= {160, 320, 480, 640, 800, 960, 1120}  # what would have come too late was not sent
+        assert [p.sequence for p in phone.got] == [
+            (phone.got[0].sequence + number) & 0xFFFF for number in range(len(phone.got))
+        ]
