@@ -33,6 +33,8 @@ from callflow.log import logger, one_line
 from callflow.media.port import MediaPort, RtpPorts
 
 RETRY_AFTER_S = 10
+WARN_EVERY_S = 10.0
+"""No port left is told so often, not for every call."""
 CLOSE_S = 5.0
 """How long ``close`` waits for the answers to its BYEs and CANCELs."""
 
@@ -70,6 +72,7 @@ class SipEndpoint:
         self._on_call = on_call
         self._draining = draining
         self._table = CallTable(clock)
+        self._warned_at = -WARN_EVERY_S
         self._rows: Mapping[str, Callable[[Request, ServerTransaction], None]] = {
             "INVITE": self._on_invite,
             "OPTIONS": self._on_options,
@@ -114,7 +117,7 @@ class SipEndpoint:
         try:
             place = self._ground.ports.take(near)
         except NoMediaPort as error:
-            logger.warning("a call to %s: %s", one_line(way.request_uri), error.message)
+            self._warn(f"a call to {one_line(way.request_uri)}: {error.message}")
             return NoChannel(call_id, rate, party, Ended("SWITCH_CONGESTION", 503))
         call_id = self._table.fresh_id(call_id)
         terms = new_terms(self._ground, place, codecs=way.codecs, srtp=way.srtp)
@@ -250,7 +253,7 @@ class SipEndpoint:
             self._refuse(transaction, 488, [("Warning", f'305 callflow "{_quotable(error.message)}"')])
             return
         except NoMediaPort as error:
-            logger.warning("a call from %s: %s", transaction.source, error.message)
+            self._warn(f"a call from {transaction.source}: {error.message}")
             self._table.give_back(call_id)
             self._refuse(transaction, 503, [("Retry-After", str(RETRY_AFTER_S))])
             return
@@ -294,6 +297,12 @@ class SipEndpoint:
         if isinstance(verdict, Challenged | Refused):
             transaction.respond(verdict.response)
         return None
+
+    def _warn(self, text: str) -> None:
+        now = self._ground.clock.now()
+        if now - self._warned_at >= WARN_EVERY_S:
+            self._warned_at = now
+            logger.warning("%s", text)
 
     def _full(self, account_id: str) -> bool:
         settings = self._ground.settings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -219,5 +220,24 @@ def test_closing_an_endpoint_hangs_up_all_of_its_calls() -> None:
             await event(first, Ended)
             assert (await event(second, Ended)).code == 503
             await ann.quiet()
+
+    virtual(main)
+
+
+def test_a_call_over_tcp_whose_connection_breaks_is_found_at_its_contact() -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with side(clock, seed=1, transport="tcp") as ann, side(clock, seed=2, transport="tcp") as bob:
+            out = await ann.dial(bob.hop.port, hop=replace(bob.hop))
+            come = await bob.next_call()
+            await come.answer()
+            await event(out, Answered)
+            await until(lambda: come.state == "talking")
+            for connection in tuple(bob.stack._transports._connections.values()):
+                connection.close()
+            await asyncio.sleep(1)
+            await come.hangup("NORMAL_CLEARING")
+            await event(out, Ended)
+            await ann.quiet()
+            await bob.quiet()
 
     virtual(main)
