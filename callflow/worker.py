@@ -69,7 +69,7 @@ def _run(pipe: FramedSocket, first: list[Frame]) -> None:
     host = RecordingHost(pump, writer, on_closed=closed.append)
     gate = ClipGate(clips)
     ticks: list[float] | None = [] if setup.tick_log else None
-    loop = WorkerLoop(pipe, pump, host, gate, pool, clock, closed, ticks)
+    loop = WorkerLoop(pipe, pump, host, gate, pool, clock, closed, setup.alive_s, ticks)
     mover = LegMover(pump, host, writer, loop, pool)
     _be_quick()
     try:

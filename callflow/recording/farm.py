@@ -37,6 +37,7 @@ from callflow.recording.messages import (
     StopRecording,
 )
 from callflow.recording.worker_protocol import (
+    Alive,
     AllEnded,
     EndAll,
     GroupAdopted,
@@ -53,6 +54,8 @@ START_WAIT_S = 30.0
 MOST_DEATHS = 5
 """A worker that dies so often in ``DEATHS_IN_S`` seconds is not started again until those are over."""
 DEATHS_IN_S = 10.0
+LOOKS = 10
+"""A worker that is well says so about as often in ``FarmOptions.patience_s``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,7 @@ class FarmOptions:
     bind: str = ""
     ports: tuple[int, int] | None = None
     tick_log: str = ""
+    patience_s: float = 15.0
 
 
 class MediaFarm:
@@ -116,6 +120,20 @@ class MediaFarm:
             self._ready.append(asyncio.Event())
             self._ended.append(asyncio.Event())
             self._links.append(self._spawn(number))
+        self._looking = self._loop.call_later(self._look_s, self._look)
+
+    @property
+    def _look_s(self) -> float:
+        return self._options.patience_s / LOOKS
+
+    def _look(self) -> None:
+        """Who hangs? Counted in looks, not in seconds: while the engine itself stands still nobody does."""
+        self._looking = self._loop.call_later(self._look_s, self._look)
+        for link, ready in zip(self._links, self._ready, strict=True):
+            link.unheard += ready.is_set()
+            if link.unheard == LOOKS:
+                logger.error("media worker %d (process %d) hangs: killed", link.number, link.pid)
+                link.kill()
 
     async def ready(self) -> None:
         """Wait until every worker takes commands and has bound ports. Raises WorkerGone if one does not
@@ -146,6 +164,7 @@ class MediaFarm:
     async def close(self) -> None:
         """End the workers; legs that are still there fall silent."""
         self._closing = True
+        self._looking.cancel()
         for link in self._links:
             link.hang_up()
         await asyncio.gather(*(link.reap() for link in self._links))
@@ -166,6 +185,7 @@ class MediaFarm:
                 host=options.host,
                 bind=options.bind,
                 ports=self._parts[number] if self._parts else None,
+                alive_s=self._look_s,
                 tick_log=os.path.join(options.tick_log, f"ticks-{number}.npy") if options.tick_log else "",
             )
         )
@@ -242,6 +262,8 @@ class MediaFarm:
                 self._ready[link.number].set()
             case AllEnded():
                 self._ended[link.number].set()
+            case Alive():
+                pass
             case GroupPacked():
                 if message.message:
                     logger.error("legs %s cannot move: %s", ", ".join(message.legs), message.message)
@@ -289,9 +311,10 @@ class MediaFarm:
     async def _bury(self, link: WorkerLink) -> None:
         """Take stock once it is really gone, and start another in its place."""
         number = link.number
-        await link.reap()  # the system has freed the locks of its spools
         self._ready[number].clear()
+        await link.reap()  # the system has freed the locks of its spools
         self._mourn(number)
+        self._ended[number].set()
         now = self._clock.now()
         deaths = [*(time for time in self._deaths[number] if now - time < DEATHS_IN_S), now]
         self._deaths[number] = deaths

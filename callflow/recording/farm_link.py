@@ -43,6 +43,8 @@ class WorkerLink:
         self._on_end = on_end
         self._outbox: list[object] = []
         self._writing = False
+        self.unheard = 0
+        """How often ``farm`` has looked since anything came."""
         self._closed = False
         self._ending = False
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -136,6 +138,7 @@ class WorkerLink:
         self._watch()
 
     def _read(self) -> None:
+        self.unheard = 0
         try:
             frames = self._pipe.pull()
         except WorkerGone as error:

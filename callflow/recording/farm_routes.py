@@ -15,10 +15,14 @@ from typing import NamedTuple
 from callflow.media.messages import AddLeg, Bridge, RemoveLeg, RtpPlace, RtpSource, Unbridge
 from callflow.recording.messages import (
     LegNotice,
+    Mask,
     MoveTaps,
-    RecordingCommand,
+    Pause,
     RecordingSpec,
+    Resume,
     StartRecording,
+    StopRecording,
+    Unmask,
 )
 from callflow.recording.worker_protocol import AdoptGroup, GroupPacked, PackGroup
 
@@ -170,8 +174,9 @@ class Routes:
                 return recording.worker
             case LegNotice(leg):
                 return self._worker(leg)
-        if isinstance(command, RecordingCommand):
-            known = self._recordings.get(command.id)
+        _, id = _about(command)
+        if id:
+            known = self._recordings.get(id)
             return NOBODY if known is None else known.worker
         return self._worker(getattr(command, "leg", ""))
 
@@ -380,8 +385,8 @@ def _about(command: object) -> tuple[tuple[str, ...], str]:
             return tuple({point.leg for point in taps if point.leg}), id
         case LegNotice(leg):
             return (leg,), ""
-    if isinstance(command, RecordingCommand):
-        return (), command.id
+        case StopRecording(id) | Mask(id) | Unmask(id) | Pause(id) | Resume(id):
+            return (), id
     return (getattr(command, "leg", ""),), ""
 
 

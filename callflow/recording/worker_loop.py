@@ -21,7 +21,15 @@ from callflow.media.pump import TICK_S
 from callflow.recording.host import RecordingHost
 from callflow.recording.messages import RecordingCommand, SpoolClosed
 from callflow.recording.worker_clips import ClipGate
-from callflow.recording.worker_protocol import AllEnded, EndAll, Frame, FramedSocket, PortReturned, PortsBound
+from callflow.recording.worker_protocol import (
+    Alive,
+    AllEnded,
+    EndAll,
+    Frame,
+    FramedSocket,
+    PortReturned,
+    PortsBound,
+)
 
 T = TypeVar("T")
 
@@ -82,6 +90,7 @@ class WorkerLoop:
         pool: Pool | None,
         clock: Clock,
         closed: deque[SpoolClosed],
+        alive_s: float,
         tick_times: list[float] | None = None,
     ) -> None:
         self._pipe = pipe
@@ -91,6 +100,8 @@ class WorkerLoop:
         self._pool = pool
         self._clock = clock
         self._closed = closed
+        self._alive_s = alive_s
+        self._alive_at = 0.0
         self._tick_times = tick_times
         self._mover: Mover | None = None
         self._inbox: deque[tuple[object, list[int]]] = deque()
@@ -114,6 +125,9 @@ class WorkerLoop:
         self._send()
         while not self._pipe.ended:
             now = self._clock.now()
+            if now >= self._alive_at:
+                self._alive_at = now + self._alive_s
+                self._pipe.push((Alive(),))
             left = self._pump.now + TICK_S - now
             if left <= 0:
                 self._tick(now)
@@ -204,7 +218,7 @@ class WorkerLoop:
         """Have some more ports ready for the engine."""
         if self._pool is None:
             return
-        ports = []
+        ports: list[int] = []
         try:
             while len(ports) < most and self._announced + len(ports) < PORTS_AHEAD:
                 ports.append(self._pool.take().port)

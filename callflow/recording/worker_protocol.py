@@ -39,7 +39,8 @@ class WorkerSetup:
     """The first message. ``origin``: the machine's monotonic seconds at engine time 0. ``state``: the state
     folder. ``host``: the address of RTP that is announced, ``bind``: the one to bind (empty: the same),
     ``ports``: first and last UDP port that it may use (None: no RTP). ``tick_log``: a file that gets the
-    durations of all ticks at the end (benchmarks; empty: none).
+    durations of all ticks at the end (benchmarks; empty: none). ``alive_s``: how often it is to say that it
+    lives.
     """
 
     number: int
@@ -48,6 +49,7 @@ class WorkerSetup:
     host: str
     bind: str
     ports: tuple[int, int] | None
+    alive_s: float
     tick_log: str = ""
 
 
@@ -99,6 +101,11 @@ class PortsBound:
     """These RTP ports are open, and nobody's yet."""
 
     ports: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """It runs; said now and then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ class Bench:
     root: Path
     workers: int = 2
     ports: tuple[int, int] | None = PORTS
+    patience_s: float = 15.0
     events: list[object] = field(default_factory=list)
     finished: dict[str, Finished] = field(default_factory=dict)
 
@@ -52,7 +53,7 @@ class Bench:
             self.clock,
             lambda finished: self.finished.__setitem__(finished.id, finished),
         )
-        options = FarmOptions(workers=self.workers, ports=self.ports)
+        options = FarmOptions(workers=self.workers, ports=self.ports, patience_s=self.patience_s)
         self.farm = MediaFarm(options, self.folder, self.clock, on_closed=self.desk.on_closed)
         self.farm.subscribe(self.desk.on_event)
         self.farm.subscribe(self.events.append)

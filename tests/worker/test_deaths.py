@@ -126,6 +126,22 @@ def test_a_process_that_dies_while_legs_move_costs_no_recording(tmp_path: Path) 
     asyncio.run(_dies_while_moving(tmp_path))
 
 
+async def _hangs(root: Path) -> None:
+    async with Bench(root, workers=1, ports=None, patience_s=1.5) as bench:
+        bench.farm.send(AddLeg("a", 8000, PretendSource()))
+        bench.farm.send(StartRecording(spec("r", "a"), answered=True, bridged=False))
+        await bench.until(lambda: "started" in bench.changes("r"))
+        (hanging,) = bench.farm.pids
+        os.kill(hanging, signal.SIGSTOP)
+        await bench.until(lambda: bool(bench.of(RtpLost)) and "r" in bench.finished)
+        assert not _runs(hanging)
+        await bench.until(lambda: bench.farm.pids != (hanging,))
+
+
+def test_a_process_that_hangs_is_replaced(tmp_path: Path) -> None:
+    asyncio.run(_hangs(tmp_path))
+
+
 _PARENT = """
 import asyncio, sys
 from pathlib import Path

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from callflow.errors import NoMediaPort
 from callflow.media.messages import (
     AddLeg,
     Bridge,
@@ -115,6 +116,34 @@ def test_srtp_goes_on_elsewhere_after_many_turns_of_the_sequence_number() -> Non
     first = [ours.rtcp(each) or b"" for each in controls]
     again = pickle.loads(pickle.dumps(ours)).rtcp(controls[0])
     assert theirs.rtcp(again) == controls[0] and again not in first
+
+
+async def _few_ports(root: Path) -> None:
+    async with Bench(root, ports=(42000, 42007)) as bench:
+        ports = bench.farm.ports
+        assert ports.free == 4
+        for name in "ab":
+            bench.farm.send(AddLeg(name, 8000, RtpSource(ports.take())))
+        bench.farm.send(Bridge("a", "b"))
+        await bench.until(lambda: bench.farm._routes.worker_of("a") == bench.farm._routes.worker_of("b"))
+        for name in "ab":
+            bench.farm.send(RemoveLeg(name))
+        await bench.until(lambda: ports.free == 4)
+        taken = [ports.take() for _ in range(4)]
+        assert sorted((place.port, place.worker) for place in taken) == [
+            (42000, 0),
+            (42002, 0),
+            (42004, 1),
+            (42006, 1),
+        ]
+        with pytest.raises(NoMediaPort):
+            ports.take()
+        ports.give_back(taken[2])
+        assert ports.take(near="nobody") == taken[2]
+
+
+def test_the_port_of_a_leg_that_moved_goes_home(tmp_path: Path) -> None:
+    asyncio.run(_few_ports(tmp_path))
 
 
 async def _pretend_legs(root: Path) -> None:

@@ -81,7 +81,7 @@ def _steps(place: SrtpPlace) -> Iterator[bytes]:
 
 
 class SrtpIn:
-    """Unprotects what comes from a peer. ``counts`` tells what was refused. Can be pickled, with its place."""
+    """Unprotects what comes from a peer. ``counts``: what was refused. Can be pickled, with its place."""
 
     def __init__(self, key: SrtpKey) -> None:
         """Raises MediaError for a suite or key that we cannot use."""
