@@ -131,5 +131,5 @@ def test_channels_stay_aligned_whatever_the_clocks_and_the_network_do(
 def test_the_receiver_follows_each_clock() -> None:
     receiver, _ = Call(1, 10, 60, ppm=(2000.0, -2000.0)).play()
     drift = 2000e-6 * MINUTE
-    assert receiver.stats(0).slipped == pytest.approx(drift, abs=160)
-    assert receiver.stats(1).slipped == pytest.approx(-drift, abs=160)
+    assert receiver.stats(0).slipped == pytest.approx(drift, abs=260)
+    assert receiver.stats(1).slipped == pytest.approx(-drift, abs=260)
