@@ -18,8 +18,12 @@ _HALF = 1 << 31
 
 @dataclass(slots=True)
 class EventTracker:
-    """Tells each digit of one RTP stream once, whatever packets of it are lost, repeated or out of order."""
+    """Tells each digit of one RTP stream once, whatever packets of it are lost, repeated or out of order.
 
+    ``of``: the stream's SSRC; another stream wants another tracker.
+    """
+
+    of: int = -1
     _timestamp: int = -1
     _code: int = -1
     _duration: int = 0
