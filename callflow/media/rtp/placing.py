@@ -59,8 +59,8 @@ class Bank:
         self.ahead = AHEAD_MS * self.ms
         self._order: _Rows = np.zeros(_FIRST_ROWS, np.intp)
         self.behind = 0
-        """Samples by which the plane's clock is behind at present (late ticks are being made up for): what comes
-        now has come so much later than ``now``. Else a stall would look like a network that became faster.
+        """Samples by which the plane's clock is behind at present (late ticks are being made up for): what
+        comes now has come so much later than ``now``. Else a stall would look like a network that became faster.
         """
 
     def add(self, row: int, hold: int) -> None:
