@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -256,3 +257,39 @@ def _to(uri: str):  # type: ignore[no-untyped-def]
     from callflow.caller import CallPlan
 
     return CallPlan(uri, hangup_after_s=0.3, keep_s=0)
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that it has started."""
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_a_media_process_that_dies_costs_its_calls_and_no_recording(tmp_path: Path) -> None:
+    account(tmp_path / "accounts" / "one", {"100": RECORD}, devices=("desk",))
+
+    async def use(server: Server) -> None:
+        async with phone("desk") as desk:
+            call = asyncio.ensure_future(desk.call(plan(server, "100", None, TONE)))
+            await server.until("call.begin")
+            await asyncio.sleep(1.2)
+            (worker,) = children_of(server.process.pid)
+            os.kill(worker, signal.SIGKILL)
+            result = await call
+            assert (result.answered, result.ended_by) == (True, "party")
+            await server.until("recording.ready")
+            for _ in range(40):  # until a new process has taken its place
+                again = await desk.call(plan(server, "100", 0.4, TONE))
+                if again.answered:
+                    break
+                assert again.status == 503
+                await asyncio.sleep(0.2)
+            assert again.answered
+            await server.until("recording.ready", 2)
+        server.signal(signal.SIGTERM)
+        assert await server.ended() == 0
+
+    server = served(tmp_path, use)
+    lengths = sorted(soundfile.info(file).duration for file in recorded(tmp_path / "state"))
+    assert len(lengths) == 2
+    assert lengths[1] >= 0.2, "at most a second is lost"
+    assert len(server.having("call.end ")) == 2
