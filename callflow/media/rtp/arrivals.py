@@ -16,8 +16,8 @@ class Arrivals:
     """RTP packets in the order of their coming. Sources are checked and SRTP is unprotected by now.
 
     ``data``: uint8 ``[K, SLOT]``, bytes of each packet; ``sizes``: ``[K]``; ``rows``: ``[K]``, the leg's row
-    of its plane; ``time``: engine seconds when
-    they came, to the tick: after the tick that is made, while late ticks are being made up for. Who gets it only reads it, and keeps no view of it.
+    of its plane; ``time``: engine seconds when they came; it is ahead of the plane's clock while late ticks
+    are being made up for. Who gets it only reads it, and keeps no view of it.
     """
 
     data: NDArray[np.uint8]

@@ -60,7 +60,7 @@ class Bank:
         self._order: _Rows = np.zeros(_FIRST_ROWS, np.intp)
         self.behind = 0
         """Samples by which the plane's clock is behind at present (late ticks are being made up for): what
-        comes now has come so much later than ``now``. Else a stall would look like a network that became faster.
+        comes now has come so much later than ``now``. Else a stall would look like a faster network.
         """
 
     def add(self, row: int, hold: int) -> None:
