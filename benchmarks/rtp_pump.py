@@ -35,10 +35,12 @@ def run(legs: int, *, bridged: bool, seconds: float = SECONDS, profile: bool = F
         child.stdin.write("go\n")
         child.stdin.flush()
         child.stdout.readline()
-        heard = load.accounts()
+        heard, costs = load.accounts(), load.costs()
         found: dict[str, Any] = json.loads(child.stdout.readline())
         child.wait()
     found["lost_back"] = sum(each.lost for each in heard)
+    found["load_late_turns"] = costs["late_turns"]
+    found["load"] = costs
     found["jumps"] = sum(each.jumps for each in heard)
     minutes = found["recordings"] * found["lasted_s"] / 60
     found["cpu_of_core"] = found["cpu_s"] / found["wall_s"]

@@ -28,8 +28,14 @@ from callflow.media.taps import Samples
 
 ROUNDS = 8
 """Packets of one socket a tick, at most: 16 times what a leg with packets of 20 ms sends."""
-SLOTS = 1024
-"""Packets that are handed over at once; when they are full the next batch begins."""
+BEHIND_ROUNDS = 2
+"""The same while late ticks are made up for: four times what comes, and the rest waits in the sockets."""
+FAR_BEHIND_TICKS = 30
+"""From so many late ticks on sockets are read every second tick: no faster than sound is played, since what
+comes too long before its time finds no room.
+"""
+SLOTS = 4096
+"""Packets that are read before they are handed over; when they are full the next batch begins."""
 SETTLE_PACKETS = 256
 """Packets that are looked at, at most, when a socket that was connected is emptied."""
 CONTROL_PACKETS = 64
@@ -37,6 +43,8 @@ CONTROL_PACKETS = 64
 RELATCH_S = 2.0
 """After so long without a packet another source may be the peer."""
 _EPOLLIN = 1
+Bytes = NDArray[np.uint8]
+Numbers = NDArray[np.intp]
 _LOOKS = 100  # each leg is looked after once in so many ticks
 _CONTROL_TICKS = 10
 
@@ -77,6 +85,7 @@ class RtpIo:
         self._views = [memoryview(slot) for slot in self._data]
         self._sizes: list[int] = []
         self._froms: list[int] = []
+        self._ends: list[int] = []  # of each round's packets among them
         self._digits: list[DigitAt] = []
 
     # ---- commands --------------------------------------------------------------------------------
@@ -195,11 +204,13 @@ class RtpIo:
         """
         self._news.time = time
         self._tick = now // self._tick_samples
-        left = ROUNDS
+        left = self._rounds_now(round(time * 100) - self._tick)
         while left and (ready := self._poller.poll(0, SLOTS - len(self._sizes))):
             left -= 1
             self._drain(ready)
-            self._flush(now)  # one packet of each leg at a time: that is the quick way through the receiver
+            self._ends.append(len(self._sizes))
+            if len(self._sizes) == SLOTS:
+                self._flush(now)
         if self._news.settling:
             self._settle(now)
         self._flush(now)
@@ -249,14 +260,18 @@ class RtpIo:
                 continue
 
     def _flush(self, now: int) -> None:
-        """Hand the batch over."""
-        n = len(self._sizes)
-        if not n:
-            return
+        """Hand over what was read, one packet of each leg at a time: the quick way through the receiver."""
+        ends, begin = [*self._ends, len(self._sizes)], 0
         sizes, rows = np.array(self._sizes, np.intp), np.array(self._froms, np.intp)
-        data = self._data[:n]
         self._sizes.clear()
         self._froms.clear()
+        self._ends.clear()
+        for end in ends:
+            if begin < end:
+                self._hand_over(self._data[begin:end], sizes[begin:end], rows[begin:end], now)
+            begin = max(begin, end)
+
+    def _hand_over(self, data: Bytes, sizes: Numbers, rows: Numbers, now: int) -> None:
         control = (data[:, 1] >= 192) & (data[:, 1] <= 223)  # RFC 5761 4: RTCP on the RTP port
         if control.any():
             for number in np.flatnonzero(control).tolist():
@@ -265,6 +280,12 @@ class RtpIo:
                     leg.reports.take(data[number, : sizes[number]].tobytes(), self._news.time)
             data, sizes, rows = data[~control], sizes[~control], rows[~control]
         self._digits += self._receiver.take(Arrivals(data, sizes, rows, self._news.time), now)
+
+    def _rounds_now(self, behind: int) -> int:
+        """How often sockets are read in this tick, which is so many ticks late."""
+        if behind < BEHIND_ROUNDS:
+            return ROUNDS
+        return BEHIND_ROUNDS if behind < FAR_BEHIND_TICKS else self._tick % 2
 
     def _settle(self, now: int) -> None:
         """Empty sockets that were connected in an earlier tick: from then on the kernel checks sources."""
