@@ -28,6 +28,7 @@ from callflow.recording.recorder import RUNNING, Recorder
 from callflow.recording.tap import RecordingTap
 from callflow.recording.worker_protocol import (
     FDS_PER_FRAME,
+    FRAME_LIMIT,
     AdoptGroup,
     GroupAdopted,
     GroupPacked,
@@ -37,6 +38,7 @@ from callflow.recording.worker_protocol import (
 from callflow.recording.writer import SpoolHandle, SpoolWriter
 
 _FDS_OF_LEG = 2
+STATE_LIMIT = FRAME_LIMIT - (1 << 20)
 
 
 class MovingPump(Protocol):
@@ -174,9 +176,15 @@ class LegMover:
                 self._loop.answer(event)
         taps = [tap for tap in packing.taps if tap.spool in packing.given]
         moved = tuple(_MovedRecording(tap.recorder, tap.spool.file.samples, tap.spool.time) for tap in taps)
-        state = pickle.dumps(_State(packing.legs, moved, tuple(packing.commands)), pickle.HIGHEST_PROTOCOL)
+        whole = _State(packing.legs, moved, tuple(packing.commands))
+        state = pickle.dumps(whole, pickle.HIGHEST_PROTOCOL)
         ids = tuple(tap.recorder.spec.id for tap in taps)
         fds = [*packing.sockets, *(fd for tap in taps for fd in packing.given[tap.spool])]
+        if len(state) > STATE_LIMIT or len(fds) > FDS_PER_FRAME:  # an hour of music, say: they stay
+            self._adopt(AdoptGroup(packing.move, b""), whole, fds)
+            problem = f"{len(state)} bytes and {len(fds)} descriptors at once are too much"
+            self._loop.answer(GroupPacked(packing.move, packing.names, (), b"", problem))
+            return
         self._loop.answer(GroupPacked(packing.move, packing.names, ids, state), fds)
 
     # ---- taking --------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from callflow.state.database import Database
 from callflow.state.folder import StateFolder
 
 Floats = NDArray[np.float64]
-PORTS = (41000, 41399)
+PORTS = (15100, 15499)
 WAIT_S = 20.0
 
 

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from time import monotonic
 
@@ -34,14 +34,16 @@ from callflow.media.messages import (
     StopPlay,
     Unbridge,
 )
+from callflow.recording import worker_move
 from callflow.recording.host import RecordingHost
-from callflow.recording.messages import SpoolClosed
+from callflow.recording.messages import SpoolClosed, StartRecording
 from callflow.recording.worker_clips import ClipGate, ReadyClips
 from callflow.recording.worker_loop import WorkerLoop
 from callflow.recording.worker_move import LegMover
-from callflow.recording.worker_protocol import Alive, FramedSocket
+from callflow.recording.worker_protocol import Alive, FramedSocket, GroupAdopted, GroupPacked, PackGroup
 from callflow.recording.writer import SpoolWriter
 from callflow.state.folder import StateFolder
+from tests.recording.harness import spec
 from tests.worker.harness import Bench
 
 SLOW = (FileClip("/slow.wav"),)
@@ -221,3 +223,46 @@ async def _slow_engine(root: Path) -> None:
 
 def test_an_engine_that_stands_still_gets_all_events_in_order(tmp_path: Path) -> None:
     asyncio.run(_slow_engine(tmp_path))
+
+
+class HearingLoop:
+    """Stands for the loop: keeps what is answered."""
+
+    def __init__(self) -> None:
+        self.said: list[object] = []
+
+    def answer(self, message: object, fds: Sequence[int] = ()) -> None:
+        self.said.append(message)
+
+    def came(self, leg: str, rate: int) -> None:
+        self.said.append(leg)
+
+    def went(self, leg: str) -> list[LegCommand]:
+        return [Hold(leg, True)]
+
+    def carry_out(self, command: LegCommand) -> None:
+        self.said.append(command)
+
+
+def test_what_is_too_much_for_the_pipe_stays_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_move, "STATE_LIMIT", 10)
+    writer = SpoolWriter(StateFolder.open(tmp_path), patient=True)
+    pump, loop = LivePump(ClipLoader()), HearingLoop()
+    host = RecordingHost(pump, writer, on_closed=loop.said.append)
+    mover = LegMover(pump, host, writer, loop, None)
+    pump.command(AddLeg("a", 8000, PretendSource()))
+    host.command(StartRecording(spec("r", "a"), answered=True, bridged=False))
+    for tick in range(1, 31):
+        pump.advance(tick / 100)
+    mover.handle(PackGroup(1, ("a",)), [])
+    refused = loop.said.pop()
+    assert isinstance(refused, GroupPacked) and not refused.state and "too much" in refused.message
+    assert loop.said == ["a", Hold("a", True), GroupAdopted(1, ("a",))]
+    for tick in range(31, 51):
+        pump.advance(tick / 100)
+    (event,) = host.end_all("over")
+    assert (event.change, event.samples) == ("finishing", 4000)
+    assert isinstance(loop.said[-1], SpoolClosed)
+    writer.close()

@@ -119,7 +119,7 @@ def test_srtp_goes_on_elsewhere_after_many_turns_of_the_sequence_number() -> Non
 
 
 async def _few_ports(root: Path) -> None:
-    async with Bench(root, ports=(42000, 42007)) as bench:
+    async with Bench(root, ports=(15000, 15007)) as bench:
         ports = bench.farm.ports
         assert ports.free == 4
         for name in "ab":
@@ -131,10 +131,10 @@ async def _few_ports(root: Path) -> None:
         await bench.until(lambda: ports.free == 4)
         taken = [ports.take() for _ in range(4)]
         assert sorted((place.port, place.worker) for place in taken) == [
-            (42000, 0),
-            (42002, 0),
-            (42004, 1),
-            (42006, 1),
+            (15000, 0),
+            (15002, 0),
+            (15004, 1),
+            (15006, 1),
         ]
         with pytest.raises(NoMediaPort):
             ports.take()
