@@ -16,6 +16,7 @@ from callflow.documents.problems import Problem
 from callflow.documents.settings import Settings, for_account, load_settings, user_folder
 from callflow.documents.shipped import system_config_dir
 from callflow.errors import CallflowError, InvalidDocument, MissingDocument, SettingsError
+from callflow.log import mask_text
 
 Around = Callable[[Settings], Surroundings]
 """What documents are judged in, for settings: layers above know what delivery refuses and media ships."""
@@ -82,6 +83,13 @@ def account_folders(folder: Path) -> list[Path]:
 
 def read_catalog(accounts: Path, system_config: Path | None, around: Around) -> Catalog | Refusal:
     """Read and check everything. Blocks: call it in a thread."""
+    try:
+        return _read(accounts, system_config, around)
+    except OSError as error:  # a folder that may not be listed, or goes at this moment
+        return Refusal((), MissingDocument(f"{error.filename} cannot be read: {error.strerror}"))
+
+
+def _read(accounts: Path, system_config: Path | None, around: Around) -> Catalog | Refusal:
     try:
         folders = account_folders(accounts)
         settings = load_settings(system_config)
@@ -175,7 +183,7 @@ def differences(old: Catalog, new: Catalog) -> list[str]:
         if before is not None:
             said += [f"account {id}: {what}" for what in _account_differences(before.account, tenant.account)]
     said += [
-        f"setting {name} is now {now!r}"
+        f"setting {name} is now {(mask_text(now) if isinstance(now, str) else now)!r}"
         for name, now in _flat(new.settings).items()
         if _flat(old.settings).get(name) != now
     ]

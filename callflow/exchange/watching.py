@@ -8,6 +8,7 @@ from pathlib import Path
 
 from callflow.clock import Clock, monotonic
 from callflow.documents.catalog import Prints, fingerprint
+from callflow.log import logger
 
 SHARE = 20
 """Looking takes at most one part in so many of the time."""
@@ -57,5 +58,8 @@ class Watcher:
             wait_s = max(self._poll_s, SHARE * (monotonic() - began))
             if now != self._known and now == last:
                 self._known = now
-                await self._changed()
+                try:
+                    await self._changed()
+                except Exception:  # a fault of ours: the next change is still seen
+                    logger.exception("changed files could not be taken over")
             last = now

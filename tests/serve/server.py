@@ -108,7 +108,7 @@ def phone(device: str = "", password: str = PASSWORD) -> Caller:
     return Caller(options, SystemClock())
 
 
-def plan(server: Server, number: str, talk_s: float | None, audio: str = "", realm: str = "") -> CallPlan:
+def plan(server: Server, number: str, talk_s: float | None, audio: str = "") -> CallPlan:
     """A call to ``number`` on ``server``."""
     return CallPlan(
         f"sip:{number}@{server.at}",

@@ -100,6 +100,25 @@ def test_what_is_different_is_said_in_words(tmp_path: Path) -> None:
     ]
 
 
+def test_secrets_in_settings_are_not_told(tmp_path: Path) -> None:
+    account(tmp_path / "accounts" / "one", {})
+    write(tmp_path / "config" / "media.json", {"record_min_sec": 1})
+    before = catalog(tmp_path / "accounts", tmp_path / "config")
+    host = {"third_party_bigcouch_host": "http://couch:s3cret@192.0.2.1:5984", "record_min_sec": 1}
+    write(tmp_path / "config" / "media.json", host)
+    (said,) = differences(before, catalog(tmp_path / "accounts", tmp_path / "config"))
+    assert said == "setting media.third_party_bigcouch_host is now 'http://***@192.0.2.1:5984'"
+
+
+def test_a_folder_that_cannot_be_listed_is_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(self: Path) -> None:
+        raise FileNotFoundError(2, "No such file or directory", str(self))
+
+    account(tmp_path / "one", {})
+    monkeypatch.setattr(Path, "iterdir", gone)
+    assert refused(tmp_path) == [f"CF-DOC-003  error: {tmp_path} cannot be read: No such file or directory"]
+
+
 def test_a_changed_added_or_removed_file_changes_the_fingerprint(tmp_path: Path) -> None:
     account(tmp_path / "one", {"100": RECORD})
     seen = [fingerprint([tmp_path])]

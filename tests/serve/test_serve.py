@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from callflow.caller import CallResult
+from callflow.caller import CallPlan, CallResult
 from callflow.delivery.receiver import Receiver
 from tests.app.harness import loudness
 from tests.serve.accounts import RECORD, account, record_to, write
@@ -205,7 +205,7 @@ def test_two_accounts_never_see_each_other(tmp_path: Path) -> None:
             port = server.at.rpartition(":")[2]
             for realm, number, status in (("one", "100", 0), ("two", "200", 480), ("one", "200", 404)):
                 uri = f"sip:{number}@{realm}.example.com:{port};maddr=127.0.0.1"
-                result = await desk.call(_to(uri))
+                result = await desk.call(CallPlan(uri, hangup_after_s=0.3, keep_s=0))
                 assert (realm, number, result.status if not result.answered else 0) == (realm, number, status)
 
     server = served(tmp_path, use)
@@ -251,12 +251,6 @@ def test_killed_in_a_call_and_started_again_it_recovers_and_delivers(tmp_path: P
 def _registered(state: Path) -> bool:
     file = state / "registrations.json"
     return file.is_file() and "desk" in file.read_text() and bool(json.loads(file.read_text()))
-
-
-def _to(uri: str):  # type: ignore[no-untyped-def]
-    from callflow.caller import CallPlan
-
-    return CallPlan(uri, hangup_after_s=0.3, keep_s=0)
 
 
 def children_of(pid: int) -> list[int]:
