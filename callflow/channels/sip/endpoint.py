@@ -182,7 +182,7 @@ class SipEndpoint:
             row(request, transaction)
         elif request.method in _NOT_ALLOWED:
             self._refuse(transaction, 405, [("Allow", ALLOW)])
-        elif request.method in ALLOW:
+        elif request.method in ALLOW.split(", "):
             self._refuse(transaction, 481)  # BYE, INFO, PRACK ... live in dialogs only
         else:
             self._refuse(transaction, 501, [("Allow", ALLOW)])

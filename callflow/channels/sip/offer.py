@@ -155,7 +155,8 @@ def make_offer(terms: Terms, version: int = 1) -> Description:
     numbers = [KNOWN[codec] for codec in terms.codecs]
     maps = [(number, _STATIC[number]) for number in numbers]
     maps.append((_EVENT, RtpMap("TELEPHONE-EVENT", _CLOCK)))
-    crypto = () if terms.srtp == "off" else terms.keys
+    # Optional: one suite will do, and the INVITE should fit into a datagram (RFC 3261 18.1.1).
+    crypto = {"off": (), "optional": terms.keys[:1]}.get(terms.srtp, terms.keys)
     line = Media(
         "audio",
         terms.port,

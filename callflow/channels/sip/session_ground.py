@@ -22,7 +22,7 @@ T1 = 0.5
 """Seconds: the estimate of a round trip (RFC 3261 17.1.1.1)."""
 T2 = 4.0
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY, REGISTER"
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY"
 SUPPORTED = "100rel, timer, replaces, norefersub"
 SDP = "application/sdp"
 CAPABILITIES = (("Allow", ALLOW), ("Supported", SUPPORTED))

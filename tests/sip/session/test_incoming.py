@@ -354,7 +354,7 @@ def test_out_of_dialog_requests_have_their_answers() -> None:
                 [
                     *(("OPTIONS", 200), ("MESSAGE", 405), ("SUBSCRIBE", 489), ("PUBLISH", 405)),
                     *(("REFER", 403), ("INFO", 481), ("BYE", 481), ("UPDATE", 481), ("NOTIFY", 481)),
-                    *(("PRACK", 481), ("DANCE", 501)),
+                    *(("PRACK", 481), ("DANCE", 501), ("IN", 501)),
                 ]
             ):
                 talk = Talk(ann, bob.hop.port, f"o{number}")

@@ -326,9 +326,11 @@ def test_srtp_that_we_offer(srtp: str) -> None:
     terms = replace(TERMS, srtp=srtp, keys=KEYS)
     ours = make_offer(terms)
     assert ours.media[0].protocol == ("RTP/SAVP" if srtp == "required" else "RTP/AVP")
-    theirs = offer(CRYPTO, m=f"m=audio 4000 {ours.media[0].protocol} 0")
+    last = ours.media[0].crypto[-1]
+    line = f"a=crypto:{last.tag} {last.suite} inline:{KEY}"
+    theirs = offer(line, m=f"m=audio 4000 {ours.media[0].protocol} 0")
     stream = take_answer(ours, theirs, terms).stream
-    assert (stream.key_in, stream.key_out) == (SrtpKey(KEYS[1].suite, THEIRS), KEYS[1])
+    assert (stream.key_in, stream.key_out) == (SrtpKey(last.suite, THEIRS), KEYS[last.tag - 1])
     plain = offer(m=f"m=audio 4000 {ours.media[0].protocol} 0")
     if srtp == "required":
         with pytest.raises(BadDescription, match="a=crypto"):

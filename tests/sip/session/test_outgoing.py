@@ -16,6 +16,7 @@ from callflow.channels.sip.message import Request
 from callflow.channels.sip.sdp import read_sdp
 from callflow.channels.sip.session_outgoing import MOST_FORKS, MOST_TARGETS
 from callflow.clock import VirtualClock
+from callflow.documents.settings import load_settings
 from callflow.media.messages import RtpStream
 from tests.sip.session.ground import SETTINGS, Phone, Side, Talk, event, phone, sdp, side, until, virtual
 
@@ -193,6 +194,22 @@ def test_a_challenge_is_answered_once_and_a_stale_nonce_again(status: int) -> No
             assert 'username="ann"' in bye.get(header)
             bob.reply(bye, 200, to)
             await ann.quiet()
+
+    virtual(main)
+
+
+def test_an_invite_fits_into_a_datagram_with_all_that_is_on_by_default() -> None:
+    """Longer than 1300 bytes it would be tried by TCP first (RFC 3261 18.1.1)."""
+
+    async def main(clock: VirtualClock) -> None:
+        async with side(clock, settings=load_settings().sip) as ann, phone() as bob:
+            await ann.dial(bob.port, credentials=Credentials("a-long-user-name", "secret"))
+            name = 'Digest realm="company.example", algorithm=SHA-256, qop="auth", nonce='
+            challenge = ("WWW-Authenticate", f'{name}"{"n" * 48}"')
+            bob.reply(await bob.next("INVITE"), 401, ann.hop.port, headers=[challenge])
+            asked = await bob.next("INVITE")
+            assert len(asked.get("Authorization")) > 200
+            assert len(asked.to_bytes()) < 1260
 
     virtual(main)
 
