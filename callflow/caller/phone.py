@@ -28,7 +28,13 @@ from callflow.channels.sip.transport import Hop
 from callflow.channels.sip.uri import NameAddr, SipUri
 from callflow.clock import Clock
 from callflow.documents.settings import SipSettings, load_settings
-from callflow.errors import CallflowError, MalformedMessage, TransportFailed
+from callflow.errors import (
+    AudioFileError,
+    CallflowError,
+    MalformedMessage,
+    ScenarioError,
+    TransportFailed,
+)
 from callflow.ids import Ids
 from callflow.media.clips import ClipLoader
 from callflow.media.live import LivePump
@@ -110,7 +116,7 @@ class Caller:
 
     async def call(self, plan: CallPlan) -> CallResult:
         """Make a call and wait for its end. Never raises for what the other end or the network does; raises
-        AudioFileError, ToneError and ScenarioError for a sound that cannot be played.
+        AudioFileError and ToneError for a sound that cannot be played.
         """
         clips = self._clips(plan)
         try:
@@ -137,6 +143,7 @@ class Caller:
         """``count`` calls, ``rate`` new ones a second; ``told`` of each when it is over. In the order of
         their beginnings.
         """
+        self._clips(plan)
         began = self._clock.now()
 
         async def one(number: int) -> CallResult | None:
@@ -312,7 +319,10 @@ class Caller:
 
     def _clips(self, plan: CallPlan) -> tuple[Clip, ...]:
         """What is said; read before the call, so that a file that is missing is told at once."""
-        clips = tuple(clip_of(text, Path()) for text in plan.audio)
+        try:
+            clips = tuple(clip_of(text, Path()) for text in plan.audio)
+        except ScenarioError as error:
+            raise AudioFileError(error.message, hint="give a sound file, or tone_stream://...") from None
         rate = 16000 if self._options.codecs[:1] == ("G722",) else 8000
         for clip in clips:
             self._loader.load(clip, rate)

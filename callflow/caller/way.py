@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 
 from callflow.channels.sip.stack import SipStack
@@ -14,6 +15,8 @@ _HOW = "write it as sip:USER@HOST or sip:USER@HOST:PORT"
 _KEEP_ALIVE = b"\r\n\r\n"
 """What a SIP server takes and does not answer on UDP (RFC 5626 3.5.1 has it for streams)."""
 _PROBE_S = 0.1
+_SCHEME = re.compile(r"(?:sips?|tel):|[A-Za-z][A-Za-z0-9+.-]*:(?!\d+$)", re.IGNORECASE)
+"""``sip:...``; but ``localhost:5060`` is a host and its port."""
 
 
 def read_target(text: str, transport: str) -> SipUri:
@@ -21,9 +24,7 @@ def read_target(text: str, transport: str) -> SipUri:
     MalformedMessage.
     """
     try:
-        uri = SipUri.parse(
-            text if text.partition(":")[0].lower() in ("sip", "sips", "tel") else f"sip:{text}"
-        )
+        uri = SipUri.parse(text if _SCHEME.match(text) else f"sip:{text}")
     except MalformedMessage as error:
         raise MalformedMessage(f"{text!r} is not a SIP URI: {error.message}", hint=_HOW) from None
     if not uri.is_sip:
