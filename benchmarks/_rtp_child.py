@@ -1,4 +1,4 @@
-"""The child of ``rtp_pump``: a live pump with RTP legs, bridged in pairs and recorded, as a media process has them.
+"""A live pump with RTP legs, bridged and recorded, as a media process has them: child of ``rtp_pump``.
 
 Speaks JSON lines: prints the legs' ports, reads a line (the sound comes now), runs, prints what it took.
 """
@@ -124,7 +124,7 @@ def main(asked: dict[str, object], state: Path) -> dict[str, object]:
     gc.freeze()
     gc.disable()
     sys.setswitchinterval(0.0005)
-    media.run(0.5)
+    media.run(2.0)  # what beginning has cost is made up for
     media.ticks.clear()
     media.late.clear()
     media.cpu.clear()

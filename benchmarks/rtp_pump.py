@@ -1,7 +1,7 @@
-"""What RTP legs cost in one media process: received, bridged, recorded in stereo and sent, without signalling.
+"""What RTP legs cost in a media process: received, bridged, recorded in stereo, sent; without signalling.
 
-The load comes from ``rtp_load``, a process of its own; CPU time is the media process's alone, all its threads,
-by the operating system. A tick's time is wall time: on a machine that does something else it says little.
+The load comes from ``rtp_load``, a process of its own; CPU time is the media process's alone, all its
+threads, by the operating system. A tick's time is wall time: on a busy machine it says little.
 """
 
 from __future__ import annotations

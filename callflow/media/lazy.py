@@ -26,7 +26,7 @@ stays below a second. Half of what a row remembers (``liveplane.HISTORY_TICKS``)
 
 
 class LazyWire:
-    """An attached tap: ``done``: it has all sound before that tick; ``due``: the tick at which it is served."""
+    """An attached tap: ``done``: it has all sound before that tick; ``due``: when it is served next."""
 
     __slots__ = ("channels", "done", "due", "plane", "points", "row", "tap", "wanted")
 
@@ -50,7 +50,7 @@ class LazyWire:
         self.channels = [(n, row, sides[n]) for n, row in enumerate(rows) if row >= 0]
 
     def block(self, end: int) -> Samples:
-        """Its channels from ``done`` up to tick ``end``: a view ``[channels, n]`` of memory ``[n, channels]``."""
+        """Its channels from ``done`` up to tick ``end``: ``[channels, n]``, a view of ``[n, channels]``."""
         plane, tick = self.plane, self.plane.tick
         frames = plane.scratch(len(self.points))[: (end - self.done) * tick]
         parts = frames.reshape(end - self.done, tick, len(self.points))

@@ -1,4 +1,4 @@
-"""Layer 1: the pump in live time: ticks of 10 ms by the clock, with RTP legs, and taps that are served lazily.
+"""Layer 1: the pump in live time: ticks of 10 ms by the clock, with RTP legs and taps that are served lazily.
 
 How a media process or ``InlineMedia`` uses it::
 
@@ -41,9 +41,9 @@ class LivePump(Pump):
     """A ``Pump`` that does one tick at a time and carries RTP legs.
 
     Taps get their sound a few times a second, each at a time of its own, and at once where a sample counts:
-    before a leg comes, goes or presses a digit, and wherever a tap's ``horizon`` says so (its ``block`` has not
-    happened then: only its length means something). Who changes a tap (its points, whether it wants audio)
-    calls ``catch_up(tap)`` before. ``ports`` None: no RTP legs. ``random``: for runs that repeat.
+    before a leg comes, goes or presses a digit, and wherever a tap's ``horizon`` says so (its ``block`` has
+    not happened then: only its length means something). Who changes a tap (its points, whether it wants
+    audio) calls ``catch_up(tap)`` before. ``ports`` None: no RTP legs. ``random``: for runs that repeat.
     """
 
     def __init__(self, load: ClipLoader, ports: PortPool | None = None, random: Random | None = None) -> None:

@@ -62,7 +62,7 @@ class _Leg:
 
 
 class RtpIo:
-    """RTP legs of the plane of ``rate``. One thread. ``random``: sequence numbers, SSRCs, times of reports."""
+    """RTP legs of the plane of ``rate``. One thread. ``random``: for sequence numbers, SSRCs, reports."""
 
     def __init__(self, rate: int, ports: PortPool, random: Random) -> None:
         self._tick_samples = rate // 100

@@ -1,4 +1,4 @@
-"""Layer 1: RTCP of one leg: what is said about every five seconds, what comes, and the goodbye (RFC 3550 6)."""
+"""Layer 1: RTCP of one leg (RFC 3550 6): what is said every five seconds or so, what comes, the goodbye."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ReportsState:
 
 
 class Reports:
-    """RTCP of the leg of ``row``. ``loss_there``: fraction the peer says it has lost; ``round_trip_ms`` -1: unknown."""
+    """RTCP of ``row``. ``loss_there``: fraction the peer says it has lost; ``round_trip_ms`` -1: unknown."""
 
     __slots__ = ("_cname", "_maker", "_random", "_row", "_state", "due", "loss_there", "round_trip_ms")
 

@@ -31,9 +31,9 @@ class PortPair:
 
 
 class PortPool:
-    """``RtpPorts`` over the even ports ``low`` to ``high``, bound on ``bind`` (default ``host``) and announced
-    as ``host``. One thread. A port that is freed is the last to be used again, so that packets that are
-    still on their way to it do not meet the next call.
+    """``RtpPorts`` over the even ports ``low`` to ``high``, bound on ``bind`` (default ``host``) and
+    announced as ``host``. One thread. A port that is freed is the last to be used again, so that packets that
+    are still on their way to it do not meet the next call.
     """
 
     def __init__(

@@ -133,8 +133,8 @@ class RtpRow:
             self._choose()
 
     def settle(self) -> bool:
-        """The socket has been connected and its queue is empty now: all that comes from here on is the peer's.
-        False: it is not to be trusted so far.
+        """The socket has been connected and its queue is empty now: all that comes from now on is the
+        peer's. False: it is not to be trusted so far.
         """
         if self._connected is None or self.latch is None or self.latch.source != self._connected:
             return False

@@ -24,7 +24,7 @@ _FIRST_SLOTS = 8
 _EVENT_BYTES = HEADER + 4
 
 Heard = Callable[[int, NDArray[np.intp], Samples], None]
-"""``heard(tick, rows, out)``: what plane rows heard in a past tick, into ``out`` ``[K, samples of a tick]``."""
+"""``heard(tick, rows, out)``: what rows heard in a past tick, into ``out`` ``[K, samples of a tick]``."""
 
 
 @dataclass(slots=True, eq=False)
@@ -221,7 +221,7 @@ class RtpSender:
 
 
 class _EventTime:
-    """A row's way of sending while digits are sent: telephone-events in place of its sound (RFC 4733 2.6.1)."""
+    """How a row sends while digits are sent: telephone-events in place of its sound (RFC 4733 2.6.1)."""
 
     __slots__ = ("_state",)
 

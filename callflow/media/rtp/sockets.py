@@ -1,4 +1,4 @@
-"""Layer 1: the datagram sockets of RTP, and what of them the rest needs, so that tests have them in memory."""
+"""Layer 1: the datagram sockets of RTP, and what of them the rest needs: tests have them in memory."""
 
 from __future__ import annotations
 

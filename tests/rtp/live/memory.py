@@ -1,4 +1,4 @@
-"""A network in memory, with a clock of its own: packets are lost, late and out of order exactly as a test says."""
+"""A network in memory with a clock of its own: packets are lost, late and out of order as a test says."""
 
 from __future__ import annotations
 
@@ -47,6 +47,9 @@ class MemorySocket:
     def connect(self, address: Address, /) -> None:
         self.peer = address
 
+    def detach(self) -> int:
+        return self._fd
+
     def close(self) -> None:
         self._net.sockets.pop(self.name, None)
 
@@ -88,6 +91,9 @@ class MemoryNet:
         self._fds += 1
         sock = self.sockets[host, port] = MemorySocket(self, self._fds, (host, port))
         return sock
+
+    def adopt(self, fd: int) -> MemorySocket:
+        return next(sock for sock in self.sockets.values() if sock.fileno() == fd)
 
     def port_of(self, sock: Datagrams) -> int:
         assert isinstance(sock, MemorySocket)

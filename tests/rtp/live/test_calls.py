@@ -1,4 +1,4 @@
-"""RTP legs in the pump: sound in and out, bridges, digits, reports, silence; in virtual time, on a net in memory."""
+"""RTP legs in the pump: sound in and out, bridges, digits, reports, silence; on a net in memory."""
 
 from __future__ import annotations
 
@@ -238,7 +238,7 @@ def test_what_cannot_be_is_refused_and_leaves_nothing_behind() -> None:
             stage.do(AddLeg("a", 8000, RtpSource(RtpPlace(HOST, 40100))))  # never taken
         for rate, changes in ((44100, {}), (8000, {"host": "phone.example"}), (8000, {"port": 70000})):
             place = stage.ports.take()
-            stream = replace(agreed(5000), **changes)  # type: ignore[arg-type]
+            stream = replace(agreed(5000), **changes)
             with pytest.raises(MediaError):
                 stage.do(AddLeg("a", rate, RtpSource(place, stream)))
             stage.ports.give_back(place)
@@ -302,7 +302,7 @@ def test_a_stall_of_the_pump_loses_nothing(early: bool) -> None:
         assert early or stats.slipped == 0
         phone.listen()
         steps = np.diff([packet.timestamp for packet in phone.got]) % (1 << 32)
-        assert set(steps) <= {160, 320, 480, 640, 800, 960, 1120}  # what would have come too late was not sent
+        assert set(steps) <= set(range(160, 1121, 160))  # what would have come too late was not sent
         assert [p.sequence for p in phone.got] == [
             (phone.got[0].sequence + number) & 0xFFFF for number in range(len(phone.got))
         ]

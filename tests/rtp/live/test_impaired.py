@@ -1,6 +1,4 @@
-"""A whole recorded, bridged RTP call with loss, jitter, disorder and drift: pump, recorder, spool and file, in
-virtual time.
-"""
+"""A recorded, bridged RTP call with loss, jitter, disorder and drift: pump, recorder, file; virtual time."""
 
 from __future__ import annotations
 
@@ -41,6 +39,9 @@ class NetBench(Bench):
         self.ports = PortPool(HOST, 40000, 40100, net=self.net, ahead=2)
         self.pump = LivePump(ClipLoader(), self.ports, Random(2))
         self.host = type(self.host)(self.pump, self.writer, on_closed=self.closed.put)
+
+    def __enter__(self) -> NetBench:
+        return self
 
     def net_leg(self, name: str, port: int) -> int:
         place = self.ports.take()

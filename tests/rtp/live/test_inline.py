@@ -1,4 +1,4 @@
-"""Inline media with RTP legs, in real time on an asyncio loop: as ``callflow call`` has it. Ports of the pool."""
+"""Inline media with RTP legs, in real time on an asyncio loop, as ``callflow call`` has it; the ports."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from callflow.media.messages import RemoveLeg, RtpBegan, RtpReport, SetStream
 from callflow.media.rtp.latch import Latch, Trust
+from callflow.media.taps import Samples
 from tests.media.listening import KeepingTap, stereo
 from tests.media.listening import level as exact_level
 from tests.rtp.live.stage import HOST, PLAIN, Phone, Stage, on_machine, tone
@@ -15,7 +16,7 @@ from tests.rtp.live.stage import HOST, PLAIN, Phone, Stage, on_machine, tone
 LOW = 41000
 
 
-def level(sound: np.ndarray, hertz: float) -> float:
+def level(sound: Samples, hertz: float) -> float:
     """The amplitude of a frequency in most pieces of 50 ms (where a clock is corrected, its phase moves)."""
     return float(
         np.median([exact_level(sound[at : at + 400], hertz) for at in range(0, len(sound) - 399, 400)])
@@ -38,10 +39,11 @@ def listen(stage: Stage, leg: str) -> KeepingTap:
     return tap
 
 
-def read_side(stage: Stage, tap: KeepingTap) -> np.ndarray:
+def read_side(stage: Stage, tap: KeepingTap) -> Samples:
     """What the leg said up to now."""
     stage.pump.catch_up(tap)
-    return tap.sound[0]
+    sound: Samples = tap.sound[0]
+    return sound
 
 
 def test_a_stranger_is_heard_neither_before_nor_during_nor_after_latching() -> None:
