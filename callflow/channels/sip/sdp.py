@@ -193,7 +193,7 @@ class _Reader:
             self._media[-1] = replace(self._media[-1], host=host)
 
     def _read_media(self, value: str) -> None:
-        kind, *rest = value.split()
+        kind, *rest = value.split() or [""]
         port = rest[0].partition("/")[0] if rest else ""
         if len(rest) < 3 or not _NUMBER.fullmatch(port) or int(port) > 65535:
             raise BadDescription(

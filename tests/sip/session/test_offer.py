@@ -87,6 +87,7 @@ def test_what_is_written_is_read_the_same() -> None:
         ("v=0\r\nc=IN IP9 1.2.3.4\r\n", "no address"),
         ("v=0\r\nc=IN IP4 a b\r\n", "no address"),
         ("v=0\r\nm=audio\r\n", "no media line"),
+        ("v=0\r\nm=", "no media line"),
         ("v=0\r\nm=audio x RTP/AVP 0\r\n", "no media line"),
         ("v=0\r\nm=audio 70000 RTP/AVP 0\r\n", "no media line"),
         ("v=0\r\nm=audio 1 RTP/AVP é\r\n", "words"),
@@ -112,6 +113,7 @@ LINES = st.sampled_from(
         "m=audio 4 RTP/SAVP 0",
         "a=rtpmap:101 telephone-event/8000",
         f"a=crypto:1 {KEYS[0].suite} inline:{KEY}",
+        *("m=", "c=", "o=", "a=", "a=rtpmap:", "a=crypto:", "m=audio", "c=IN IP4"),
         *("a=ptime:3", "a=rtpmap:0 G722/8000/1", "m=video 0 RTP/AVP 31", "m=audio 9 udp 1", "a=rtcp:999999"),
     ]
 )
