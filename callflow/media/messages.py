@@ -345,7 +345,9 @@ class RtpBegan:
 
 @dataclass(frozen=True, slots=True)
 class RtpLost:
-    """Nothing has come on an RTP leg for ``silent_s`` seconds (its ``timeout_s``); told once a silence."""
+    """Nothing has come on an RTP leg for ``silent_s`` seconds (its ``timeout_s``); told once a silence.
+    Infinite: the leg is gone with its media process, and will not come back.
+    """
 
     leg: str
     time: float

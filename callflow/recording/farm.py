@@ -17,6 +17,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
 
 from callflow.clock import SystemClock
 from callflow.errors import MediaError, WorkerGone
@@ -208,7 +209,7 @@ class MediaFarm:
             place = command.source.place
             if not self.ports.claim(place):  # its worker has died since the port was taken
                 logger.error("leg %s: RTP port %d is not there any more", command.leg, place.port)
-                self._loop.call_soon(self._tell, RtpLost(command.leg, self._clock.now(), 0.0))
+                self._loop.call_soon(self._tell, RtpLost(command.leg, self._clock.now(), inf))
                 return
             self._places[command.leg] = place
         elif isinstance(command, StartRecording):
@@ -340,5 +341,5 @@ class MediaFarm:
                 self._closed(SpoolClosed(recording, str(folder), now))
         for leg in lost.legs:
             self._port_free(leg, worker)
-            self._tell(RtpLost(leg, now, 0.0))
+            self._tell(RtpLost(leg, now, inf))
         self._carry_out(orders)

@@ -11,6 +11,7 @@ import gc
 import select
 from collections import deque
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Any, Protocol, TypeVar
 
 from callflow.clock import Clock
@@ -303,7 +304,7 @@ class WorkerLoop:
         except MediaError as error:
             logger.error("media refused %s: %s", type(command).__name__, error)
             if isinstance(command, AddLeg) and isinstance(command.source, RtpSource):
-                self._outbox.append(RtpLost(command.leg, self._pump.now, 0.0))
+                self._outbox.append(RtpLost(command.leg, self._pump.now, inf))
         if isinstance(command, RemoveLeg):
             self._legs.discard(command.leg)
 

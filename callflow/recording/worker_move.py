@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import inf
 from typing import Protocol
 
 from callflow.errors import CallflowError
@@ -205,7 +206,7 @@ class LegMover:
             problem = str(error) or type(error).__name__
             logger.exception("legs that came from another process")
             for leg in legs.legs:
-                self._loop.answer(RtpLost(leg.name, self._pump.now, 0.0))
+                self._loop.answer(RtpLost(leg.name, self._pump.now, inf))
         for leg in legs.legs:
             self._loop.came(leg.name, leg.rate)
         descriptors = iter(fds[split:])

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,8 @@ async def _one_dies(root: Path) -> None:
         place = next(place for place in (farm.ports.take(), farm.ports.take()) if place.worker == dead)
         os.kill(before[dead], signal.SIGKILL)
         await bench.until(lambda: bool(bench.of(RtpLost)))
-        assert [event.leg for event in bench.of(RtpLost) if isinstance(event, RtpLost)] == ["a"]
+        lost = [each for each in bench.of(RtpLost) if isinstance(each, RtpLost)]
+        assert [(each.leg, each.silent_s) for each in lost] == [("a", inf)]
         assert bench.changes("ra")[-1] == "finishing"
         sound = await bench.sound("ra")
         found = bench.finished["ra"]

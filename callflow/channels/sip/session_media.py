@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import isinf
 
 from callflow.channels.sip.offer import (
     SUITES,
@@ -186,7 +187,7 @@ class LegSound:
     def _on_media(self, event: object) -> None:
         if not isinstance(event, RtpLost) or self._closed:
             return
-        if self._live and not self._held:
+        if (self._live and not self._held) or isinf(event.silent_s):  # its media process has died
             self.on_dead()
             return
         # Told once a silence: one after the other without a gap is one long silence.
