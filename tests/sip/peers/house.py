@@ -1,0 +1,183 @@
+"""A real server that sipp calls, the receiver of its recordings, and what must be in these."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from callflow.delivery.receiver import Receiver
+from tests.serve.accounts import write
+from tests.serve.server import Server
+from tests.sip.peers.sipp import HERTZ, LOUD, Sipp, free_ports
+
+FRAME = 160
+"""Samples of 20 ms, in which sound is measured."""
+WAIT = {"module": "wait_for_hangup", "data": {}, "children": {}}
+MEDIA_PORTS = 400
+PASSWORD = "a-good-secret"
+
+
+def record(then: Mapping[str, Any], **data: Any) -> dict[str, Any]:
+    """Record to the house's receiver, then go on."""
+    kept = {"action": "start", "format": "wav", "url": "{URL}", **data}
+    return {"module": "record_call", "data": kept, "children": {"_": dict(then)}}
+
+
+def answer(then: Mapping[str, Any]) -> dict[str, Any]:
+    return {"module": "answer", "data": {}, "children": {"_": dict(then)}}
+
+
+def node(name: str, children: Mapping[str, Any] | None = None, **data: Any) -> dict[str, Any]:
+    return {"module": name, "data": data, "children": dict(children or {})}
+
+
+RECORDED = answer(record(WAIT))
+"""Answers and records until somebody hangs up."""
+
+
+@dataclass
+class House:
+    """A server with one account, whose recordings come to ``receiver``."""
+
+    folder: Path
+    server: Server
+    receiver: Receiver
+    runs: list[Sipp] = field(default_factory=list)
+
+    @property
+    def at(self) -> str:
+        """Where it takes calls, HOST:PORT."""
+        return self.server.at
+
+    def sipp(self, name: str, host: str = "127.0.0.1") -> Sipp:
+        """A sipp of that name, ended with the house."""
+        self.runs.append(Sipp(self.folder, name, host))
+        return self.runs[-1]
+
+    async def delivered(self, call_id: str, within_s: float = 10) -> Path:
+        """The delivered recording of a call."""
+        wanted = f"call_recording_{call_id}.wav"
+        async with asyncio.timeout(within_s):
+            while True:
+                for one in self.receiver.received:
+                    if one.file is not None and one.target.rpartition("/")[2] == wanted:
+                        assert one.digest_ok
+                        return one.file
+                await asyncio.sleep(0.02)
+
+    async def all_over(self, within_s: float = 10) -> None:
+        """No call is left."""
+        async with asyncio.timeout(within_s):
+            while len(self.server.having(" call.begin ")) != len(self.server.having(" call.end ")):
+                await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def house(
+    folder: Path,
+    flows: Mapping[str, Mapping[str, Any]],
+    *words: str,
+    devices: tuple[str, ...] = (),
+    documents: Mapping[str, Mapping[str, Any]] | None = None,
+    sip: Mapping[str, Any] | None = None,
+) -> AsyncIterator[House]:
+    """``flows`` by number; ``documents`` by path in the account; ``sip``: settings. At the end the server is
+    asked to end, must do so at once, and must have had no fault.
+    """
+    receiver = Receiver(folder / "received")
+    url = await receiver.start()
+    account = folder / "accounts" / "acme"
+    write(account / "account.json", {"realm": "acme.example.com"})
+    for number, flow in flows.items():
+        write(account / "callflows" / f"n{number}.json", {"numbers": [number], "flow": _with_url(flow, url)})
+    for device in devices:
+        write(account / "devices" / f"{device}.json", {"sip": {"username": device, "password": PASSWORD}})
+    for path, document in (documents or {}).items():
+        write(account / f"{path}.json", document)
+    config = folder / "system_config"
+    write(config / "delivery.json", {"allow_networks": ["127.0.0.0/8"]})
+    # A machine that is busy with other tests is no network: nothing is to be late.
+    write(config / "sip.json", {"jitter_ms": 200, **(sip or {})})
+    low = free_ports(MEDIA_PORTS)
+    words = ("--system-config", str(config), "--media-ports", f"{low}-{low + MEDIA_PORTS - 1}", *words)
+    server = await Server.start(folder / "accounts", folder / "state", *words)
+    here = House(folder, server, receiver)
+    try:
+        yield here
+        await here.all_over()
+        server.signal(signal.SIGTERM)
+        assert await server.ended() == 0
+        assert server.lines[-1] == "ended"
+        for word in ("Traceback", "CF-INT", " ERROR "):
+            assert not server.having(word), server.having(word)
+    except BaseException:
+        print("\n".join(server.lines))
+        raise
+    finally:
+        await asyncio.gather(*(run.stop() for run in here.runs))
+        await server.close()
+        await receiver.close()
+
+
+def _with_url(flow: Mapping[str, Any], url: str) -> dict[str, Any]:
+    text = {key: _with_url(value, url) if isinstance(value, dict) else value for key, value in flow.items()}
+    return {key: url if value == "{URL}" else value for key, value in text.items()}
+
+
+def trunk(*ports: int, name: str = "trunk", rules: list[str] | None = None, **gateway: Any) -> dict[str, Any]:
+    """A carrier on this machine, with a gateway at each port; calls from 127.0.0.1 are its."""
+    gateways = [{"server": "127.0.0.1", "port": port, **gateway} for port in ports]
+    return {"name": name, "rules": rules or ["^5550"], "gateways": gateways}
+
+
+# ---- what is heard
+
+
+def heard(file: Path, channel: int) -> tuple[np.ndarray, float]:  # type: ignore[type-arg]
+    """A channel as numbers, and its seconds. The file is stereo at 8000 Hz."""
+    samples, rate = soundfile.read(file, dtype="int16", always_2d=True)
+    assert rate == 8000
+    assert samples.shape[1] == 2
+    return samples[:, channel].astype(np.float64), len(samples) / rate
+
+
+def levels(samples: np.ndarray, hertz: float) -> np.ndarray:  # type: ignore[type-arg]
+    """The amplitude of one frequency in each 20 ms."""
+    frames = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME)
+    turns = np.exp(-2j * np.pi * hertz * np.arange(FRAME) / 8000)
+    found: np.ndarray = 2 * np.abs(frames @ turns) / FRAME  # type: ignore[type-arg]
+    return found
+
+
+def assert_spoken(
+    file: Path, channel: int, who: str, *, least_s: float, late_s: float = 0.4, early_s: float = 0.2
+) -> None:
+    """``who`` is heard on that channel, as loud as it was sent, without a gap, for at least ``least_s``: from
+    ``late_s`` after the begin at the latest to ``early_s`` before the end.
+    """
+    samples, seconds = heard(file, channel)
+    found = levels(samples, HERTZ[who])
+    good = np.abs(found / LOUD - 1) < 0.12
+    sounding = np.flatnonzero(found > LOUD / 2)
+    assert sounding.size, f"{file.name}: nothing of {who} on channel {channel} in {seconds} s"
+    first, last = sounding[0], sounding[-1]
+    around = f"{file.name}[{channel}] of {seconds:.2f} s, {who} from {first / 50:.2f} to {last / 50:.2f}"
+    assert first / 50 <= late_s, around
+    assert seconds - last / 50 <= early_s, around
+    assert (last - first) / 50 >= least_s, around
+    holes = np.flatnonzero(~good[first + 1 : last]) + first + 1
+    assert holes.size == 0, f"{around}: not so at {[round(h / 50, 2) for h in holes]}"
+
+
+def assert_silent(file: Path, channel: int, *, from_s: float = 0.0) -> None:
+    """Nothing is on that channel."""
+    samples, _ = heard(file, channel)
+    assert np.abs(samples[round(from_s * 8000) :]).max(initial=0) < 100
