@@ -83,6 +83,7 @@ class SipSettings:
     registration_min_s: int
     registration_max_s: int
     max_contacts: int
+    digest: str  # MD5 | SHA-256 | both
     nonce_s: int
     failed_auth_per_minute: int
     ban_s: int

@@ -16,6 +16,7 @@ from itertools import islice
 from callflow.channels.channel import Party
 from callflow.channels.sip.credentials import Login, Logins, realm_of, username_of
 from callflow.channels.sip.digest import DigestServer, Proof
+from callflow.channels.sip.digest_words import HASHES
 from callflow.channels.sip.message import Request, Response, new_response
 from callflow.channels.sip.throttle import Throttle
 from callflow.channels.sip.transport import Hop
@@ -106,6 +107,7 @@ class Admission:
         self._trunks = trunks
         self._logins = Logins(accounts)
         self._digest.lifetime_s = settings.nonce_s
+        self._digest.algorithms = tuple(HASHES) if settings.digest == "both" else (settings.digest,)
         self._throttle.limit, self._throttle.ban_s = settings.failed_auth_per_minute, settings.ban_s
         for clash in self._logins.clashes:
             logger.warning("logins: %s; the first one counts", one_line(clash, 300))

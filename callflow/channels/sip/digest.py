@@ -13,6 +13,7 @@ import hmac
 import secrets
 import struct
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -30,7 +31,7 @@ class Proof(StrEnum):
     """What an Authorization header is worth."""
 
     GOOD = "good"
-    STALE = "stale"  # the password is right; the nonce is not ours, too old or used: ask again
+    STALE = "stale"  # the password is right; the nonce is not ours, too old or used, or it is another algorithm
     WRONG = "wrong"  # wrong password, unknown user, or nothing that can be judged
 
 
@@ -51,21 +52,26 @@ class Judgement:
 
 
 class DigestServer:
-    """Makes challenges and judges the answers. ``lifetime_s``: how long a challenge can be answered."""
+    """Makes challenges and judges the answers. ``lifetime_s``: how long a challenge can be answered.
+    ``algorithms``: of ``HASHES``, those that are offered and taken, in the order of the headers.
+    """
 
-    def __init__(self, *, lifetime_s: float, secret: bytes | None = None) -> None:
+    def __init__(
+        self, *, lifetime_s: float, algorithms: Sequence[str] = tuple(HASHES), secret: bytes | None = None
+    ) -> None:
         self.lifetime_s = lifetime_s
+        self.algorithms = algorithms
         self._secret = secret or secrets.token_bytes(32)
         self._nobody = secrets.token_hex(16)  # the password of users who do not exist
         self._counts: OrderedDict[str, int] = OrderedDict()
         self._stale_before = -1  # nonces from before it are not remembered
 
     def challenges(self, realm: str, now: float, *, host: str, stale: bool = False) -> tuple[str, ...]:
-        """Values for ``WWW-Authenticate`` headers: SHA-256 first, then MD5 (RFC 8760 2.4)."""
+        """Values for ``WWW-Authenticate`` headers, one for each algorithm (RFC 8760 2.4)."""
         nonce = self._nonce(realm, host, now)
         again = ", stale=true" if stale else ""
         rest = f'Digest realm={quoted(realm)}, nonce="{nonce}", qop="auth"{again}'
-        return tuple(f"{rest}, algorithm={name}" for name in HASHES)
+        return tuple(f"{rest}, algorithm={name}" for name in self.algorithms)
 
     def claim(self, authorization: str) -> Claim | None:
         """User name and realm of an Authorization header; None: it is none that can be judged."""
@@ -96,7 +102,8 @@ class DigestServer:
         fresh = (
             made_at is not None and now - made_at / 1e6 <= self.lifetime_s and made_at > self._stale_before
         )
-        if not fresh or not self._counts_up(nonce, said):
+        asked = said.get("algorithm", "MD5").upper().removesuffix("-SESS") in self.algorithms
+        if not (asked and fresh and self._counts_up(nonce, said)):
             return Judgement(Proof.STALE, at_home=made_at is not None)
         return Judgement(Proof.GOOD, at_home=True)
 

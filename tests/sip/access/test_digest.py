@@ -126,6 +126,15 @@ def test_sha_256_is_offered_first_and_taken() -> None:
     assert pair.proof() is Proof.GOOD
 
 
+def test_an_algorithm_that_is_not_offered_proves_nothing() -> None:
+    pair = Pair()
+    pair.challenge()
+    pair.server.algorithms = ("MD5",)
+    assert pair.proof() is Proof.STALE, "the password is right: it is asked once more"
+    assert pair.challenge(stale=True) and "algorithm=MD5" in pair.header()
+    assert pair.proof() is Proof.GOOD
+
+
 def test_the_nonce_count_goes_up_and_a_replay_is_stale() -> None:
     pair = Pair()
     pair.challenge()
