@@ -17,6 +17,8 @@ ALL = (
     "sip_messages",
     "rtp_load",
     "sip_load",
+    "sip_cost",
+    "sip_many",
     "soak",
     "rtp_receive",
     "rtp_pump",

@@ -1,8 +1,8 @@
 """Signalling of real calls over loopback against a running ``callflow serve``: how quickly, and whether all.
 
 The phones, the load generator and the receiver are other processes of the same machine; they are not in the
-figures. ``python -m benchmarks.sip_load '{"count": 50, "rate": 10, "seconds": 5, "kind": "7"}'`` runs one load
-(1: recorded alone, 7: recorded with a bridge, 2: not recorded) and prints all about it.
+figures. ``python -m benchmarks.sip_load '{"count": 50, "rate": 10, "seconds": 5, "kind": "7"}'`` runs one
+load (1: recorded alone, 7: recorded with a bridge, 2: not recorded) and prints all about it.
 """
 
 from __future__ import annotations
