@@ -21,7 +21,7 @@ _MODULES = "/usr/lib/baresip/modules"
 
 @dataclass(frozen=True)
 class Phone:
-    """What a phone is. ``account``: baresip's account line. ``says``: a WAV file (8 kHz, mono) it plays."""
+    """What a phone is. ``account``: baresip's account line. ``says``: a WAV file (mono, of the rate of its codec) it plays."""
 
     account: str
     says: Path
@@ -98,7 +98,7 @@ def baresip(folder: Path, phone: Phone, more: Sequence[str] = ()) -> Iterator[Ba
     folder.mkdir(parents=True, exist_ok=True)
     control = free_port()
     (folder / "config").write_text("\n".join(_config(folder, phone, control, more)) + "\n")
-    (folder / "accounts").write_text(phone.account + "\n")
+    (folder / "accounts").write_text("")
     (folder / "contacts").write_text("")
     with (folder / "baresip.log").open("wb") as log:
         process = subprocess.Popen(
@@ -113,7 +113,10 @@ def baresip(folder: Path, phone: Phone, more: Sequence[str] = ()) -> Iterator[Ba
             pytest.fail(f"baresip did not start:\n{(folder / 'baresip.log').read_text(errors='replace')}")
         with socket.create_connection(("127.0.0.1", control)) as sock:
             sock.settimeout(0.1)
-            yield Baresip(folder, phone, sock)
+            softphone = Baresip(folder, phone, sock)
+            # Only now: it tells of its registration only to who is there already.
+            softphone.command("uanew", phone.account)
+            yield softphone
     finally:
         process.terminate()
         try:
@@ -133,7 +136,7 @@ def _config(folder: Path, phone: Phone, control: int, more: Sequence[str]) -> It
     yield f"snd_path {folder}"
     yield f"audio_source aufile,{phone.says}"
     yield f"audio_alert aufile,{folder / 'alert.wav'}"
-    yield from ("ausrc_srate 8000", "auplay_srate 8000", "ausrc_channels 1", "auplay_channels 1")
+    yield from ("ausrc_channels 1", "auplay_channels 1")
     yield "rtp_ports 30000-30999"
     yield f"module_path {_MODULES}"
     yield from (f"module {name}.so" for name in ("g711", "g722", "aufile", "aubridge", "sndfile", "srtp"))
