@@ -31,9 +31,9 @@ MAY_MISS_S = 0.25
 time of the BYE's way."""
 
 
-SLIPPING = 24
-"""From so many samples on a clock was followed so quickly that packets cannot be told one by one: then only
-gaps are."""
+SLIPPED = "clock followed"
+"""Not a fault, but told: the jitter buffer left out or put in samples; then packets cannot be told one by one,
+and only gaps are faults."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,8 @@ class Load:
 @dataclass(slots=True)
 class Outcome:
     """Times in seconds. ``setup``: INVITE to 200 of each answered call; ``delivery``: BYE to the last byte at
-    the receiver; ``wrong``: recordings that are not whole, and why; ``usages``: before, at the height, after.
+    the receiver; ``wrong``: recordings that are not whole, and why; ``slipped``: in which a
+    clock was followed; ``usages``: before, at the height, after.
     """
 
     failed: dict[str, int] = field(default_factory=dict)
@@ -68,6 +69,7 @@ class Outcome:
     minutes: float = 0.0
     missing: int = 0
     checked: int = 0
+    slipped: int = 0
     wrong: dict[str, int] = field(default_factory=dict)
     examples: list[str] = field(default_factory=list)
     usages: list[dict[str, float]] = field(default_factory=list)
@@ -188,8 +190,12 @@ class Run:
             file = received / f"call_recording_{leg.call_id}.{self.load.format}"
             if not leg.failed and file.is_file():
                 self.outcome.checked += 1
-                for fault in faults(file, leg, self.load):
+                found = faults(file, leg, self.load)
+                self.outcome.slipped += SLIPPED in found
+                for fault in found:
                     kind = fault.split(":")[0]
+                    if kind == SLIPPED:
+                        continue
                     self.outcome.wrong[kind] = self.outcome.wrong.get(kind, 0) + 1
                     if len(self.outcome.examples) < 5:
                         self.outcome.examples.append(f"{leg.number}: {fault}")
@@ -209,8 +215,10 @@ def faults(file: Path, leg: Leg, load: Load) -> list[str]:
         heard = check_tone(samples[:, min(channel, samples.shape[1] - 1)], tone_of(leg.number, caller), rate)
         if not heard.frames or heard.frames * 0.02 < lasted - 2 * MAY_MISS_S:
             found.append(f"{name} not there: {heard}")
-        elif load.format == "wav" and (heard.gaps or (not heard.whole and heard.slips < SLIPPING)):
+        elif load.format == "wav" and (heard.gaps or (not heard.whole and not heard.slips)):
             found.append(f"{name} not whole: {heard}")
+        elif load.format == "wav" and heard.slips:
+            found.append(SLIPPED)
     return found
 
 
