@@ -32,8 +32,8 @@ time of the BYE's way."""
 
 
 SLIPPED = "clock followed"
-"""Not a fault, but told: the jitter buffer left out or put in samples; then packets cannot be told one by one,
-and only gaps are faults."""
+"""Not a fault, but told: the jitter buffer left out or put in samples. Packets cannot be told one by one then:
+only gaps are faults."""
 
 
 @dataclass(frozen=True, slots=True)

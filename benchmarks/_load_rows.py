@@ -32,6 +32,8 @@ def whole(found: dict[str, Any], what: str = "  recordings whole") -> Row:
     if parts:
         # Without its packets sent in time nobody could have recorded them.
         parts.append(f"generator late by {found['rtp'].get('worst_ms', 0):.0f} ms at most")
+    if found["slipped"]:
+        what += f" ({found['slipped']} of them with samples slipped by the jitter buffer)"
     figure = (
         f"{found['checked']} of {found['checked'] + found['missing'] + sum(found['failed'].values())} came"
     )
