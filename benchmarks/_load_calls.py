@@ -32,7 +32,7 @@ time of the BYE's way."""
 
 
 SLIPPED = "clock followed"
-"""Not a fault, but told: the jitter buffer left out or put in samples. Packets cannot be told one by one then:
+"""Not a fault, but told: the jitter buffer left out or put in samples. Packets cannot be told apart then:
 only gaps are faults."""
 
 
