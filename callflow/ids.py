@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import random
-import secrets
 
 
 class Ids:
-    """Makes call ids, leg ids and document ids; with ``seed`` always the same ones."""
+    """Makes call ids, leg ids and document ids; with ``seed`` always the same ones. Without, nobody can guess
+    them from those that he has seen: tags of SIP calls are secrets.
+    """
 
     def __init__(self, seed: int | None = None) -> None:
-        self._random = random.Random(secrets.randbits(128) if seed is None else seed)
+        self._random = random.SystemRandom() if seed is None else random.Random(seed)
 
     def hex32(self) -> str:
         """32 hex digits: the form of Kazoo's document ids."""

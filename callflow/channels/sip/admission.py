@@ -17,7 +17,7 @@ from callflow.channels.channel import Party
 from callflow.channels.sip.credentials import Login, Logins, realm_of, username_of
 from callflow.channels.sip.digest import DigestServer, Proof
 from callflow.channels.sip.digest_words import HASHES
-from callflow.channels.sip.message import Request, Response, new_response
+from callflow.channels.sip.message import Request, Response, new_response, stateless_tag
 from callflow.channels.sip.throttle import Throttle
 from callflow.channels.sip.transport import Hop
 from callflow.channels.sip.trunks import Trunk, Trunks
@@ -173,7 +173,7 @@ class Admission:
         self._count(challenged=1)
         values = self._digest.challenges(self._realm_for(request), now, host=source.host, stale=stale)
         headers = [("WWW-Authenticate", value) for value in values]
-        return Challenged(new_response(request, 401, headers=headers))
+        return Challenged(new_response(request, 401, to_tag=stateless_tag(request.headers), headers=headers))
 
     def _realm_for(self, request: Request) -> str:
         """The realm to ask for: the one that is called, if it is ours; the only account's; else whatever was

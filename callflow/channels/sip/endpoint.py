@@ -12,7 +12,7 @@ from callflow.channels.sip.dialer import NoChannel, SipDialer
 from callflow.channels.sip.dialog import usable_target
 from callflow.channels.sip.endpoint_calls import CallTable
 from callflow.channels.sip.locate import Locator, Way
-from callflow.channels.sip.message import Request, Response, new_request
+from callflow.channels.sip.message import Request, Response, new_request, new_response, stateless_tag
 from callflow.channels.sip.offer import prefers_wideband
 from callflow.channels.sip.registrar import Registrar
 from callflow.channels.sip.replaces import read_replaces
@@ -77,8 +77,8 @@ class SipEndpoint:
             "INVITE": self._on_invite,
             "OPTIONS": self._on_options,
             "REGISTER": self._on_register,
-            "REFER": lambda request, transaction: self._refuse(transaction, 403),
-            "SUBSCRIBE": lambda request, transaction: self._refuse(transaction, 489),
+            "REFER": lambda request, transaction: self._dismiss(transaction, 403),
+            "SUBSCRIBE": lambda request, transaction: self._dismiss(transaction, 489),
         }
         stack.user = self
 
@@ -173,7 +173,7 @@ class SipEndpoint:
         if tag:
             channel = self._table.find(request.call_id, tag)
             if channel is None:
-                self._ground.respond(transaction, 481)
+                self._dismiss(transaction, 481)
             else:
                 channel.on_request(request, transaction)
             return
@@ -181,11 +181,11 @@ class SipEndpoint:
         if row is not None:
             row(request, transaction)
         elif request.method in _NOT_ALLOWED:
-            self._refuse(transaction, 405, [("Allow", ALLOW)])
+            self._dismiss(transaction, 405, [("Allow", ALLOW)])
         elif request.method in ALLOW.split(", "):
-            self._refuse(transaction, 481)  # BYE, INFO, PRACK ... live in dialogs only
+            self._dismiss(transaction, 481)  # BYE, INFO, PRACK ... live in dialogs only
         else:
-            self._refuse(transaction, 501, [("Allow", ALLOW)])
+            self._dismiss(transaction, 501, [("Allow", ALLOW)])
 
     def on_ack(self, request: Request, source: Hop) -> None:
         channel = self._table.find(request.call_id, request.to.tag)
@@ -204,7 +204,7 @@ class SipEndpoint:
 
     def _on_invite(self, request: Request, transaction: ServerTransaction) -> None:
         if self._draining():
-            self._refuse(transaction, 503, [("Retry-After", str(RETRY_AFTER_S))])
+            self._dismiss(transaction, 503, [("Retry-After", str(RETRY_AFTER_S))])
             return
         admitted = self._admit(request, transaction)
         if admitted is None:
@@ -295,7 +295,9 @@ class SipEndpoint:
         if isinstance(verdict, Admitted):
             return verdict
         if isinstance(verdict, Challenged | Refused):
-            transaction.respond(verdict.response)
+            transaction.respond_once(verdict.response)
+        else:
+            transaction.drop()
         return None
 
     def _warn(self, text: str) -> None:
@@ -316,11 +318,11 @@ class SipEndpoint:
     def _on_options(self, request: Request, transaction: ServerTransaction) -> None:
         """What we can do; while we drain, that we take no calls (RFC 3261 11.2)."""
         if self._admission.ignored(transaction.source):
-            return
-        if self._draining():
-            self._refuse(transaction, 503, [("Retry-After", str(RETRY_AFTER_S))])
+            transaction.drop()
+        elif self._draining():
+            self._dismiss(transaction, 503, [("Retry-After", str(RETRY_AFTER_S))])
         else:
-            self._refuse(transaction, 200, [*CAPABILITIES, ("Accept", SDP)])
+            self._dismiss(transaction, 200, [*CAPABILITIES, ("Accept", SDP)])
 
     def _on_register(self, request: Request, transaction: ServerTransaction) -> None:
         admitted = self._admit(request, transaction)
@@ -330,6 +332,12 @@ class SipEndpoint:
 
     def _refuse(self, transaction: ServerTransaction, status: int, headers: HeaderList | None = None) -> None:
         self._ground.respond(transaction, status, headers=headers)
+
+    def _dismiss(self, transaction: ServerTransaction, status: int, headers: HeaderList | None = None) -> None:
+        """Answer somebody who has not proved anything: once, and without keeping anything for him."""
+        request, more = transaction.request, [*self._ground.server(), *(headers or [])]
+        tag = stateless_tag(request.headers)
+        transaction.respond_once(new_response(request, status, to_tag=tag, headers=more))
 
 
 class _Ping:

@@ -66,6 +66,8 @@ class Event(Enum):
     """Our user cancels."""
     ERROR = auto()
     """The transport could not send."""
+    DROP = auto()
+    """Our user forgets a request that has no final response."""
 
 
 class Do(Enum):
@@ -204,8 +206,10 @@ INVITE_SERVER: Table = {
     (_T, Event.FAILURE): (_DONE, (Stop(Timer.TRYING), Do.SEND, Start(Timer.G), Start(Timer.H))),
     (_T, Event.ACK): (_T, _NOTHING),
     (_T, Event.ERROR): (_T, _NOTHING),
+    (_T, Event.DROP): (_END, (Stop(Timer.TRYING),)),
     (_P, Event.REQUEST): (_P, (Do.SEND,)),
     (_P, Event.PROVISIONAL): (_P, (Do.SEND,)),
+    (_P, Event.DROP): (_END, _NOTHING),
     (_P, Event.SUCCESS): (_OK, (Do.SEND, Start(Timer.L))),
     (_P, Event.FAILURE): (_DONE, (Do.SEND, Start(Timer.G), Start(Timer.H))),
     (_P, Event.ACK): (_P, _NOTHING),
@@ -236,7 +240,9 @@ SERVER: Table = {
     (_T, Event.SUCCESS): _ENDED,
     (_T, Event.FAILURE): _ENDED,
     (_T, Event.ERROR): (_T, _NOTHING),
+    (_T, Event.DROP): (_END, (Stop(Timer.GIVE_UP),)),
     (_P, Timer.GIVE_UP): (_END, _NOTHING),
+    (_P, Event.DROP): (_END, (Stop(Timer.GIVE_UP),)),
     (_P, Event.REQUEST): (_P, (Do.SEND,)),
     (_P, Event.PROVISIONAL): (_P, (Do.SEND,)),
     (_P, Event.SUCCESS): _ENDED,

@@ -94,6 +94,20 @@ class ServerTransaction(Running):
             self.answered = True
             self._owner.settled(self)
 
+    def respond_once(self, response: Response) -> None:
+        """Send a final response and forget the request: a copy of it is a new one (RFC 3261 8.2.7). For
+        strangers: nothing is kept for them, and who is forged as their address gets one answer, not eleven
+        (RFC 3261 26.3.2.4). After another final response nothing happens.
+        """
+        if not self.answered:
+            self._owner.reply(response.to_bytes(), self._reply, self.answer)
+            self.drop()
+
+    def drop(self) -> None:
+        """Forget the request without an answer; after a final one nothing happens."""
+        if not self.answered:
+            self.happens(Event.DROP)
+
     def again(self) -> None:
         """The request came once more."""
         self.happens(Event.REQUEST)
