@@ -333,7 +333,9 @@ class SipEndpoint:
     def _refuse(self, transaction: ServerTransaction, status: int, headers: HeaderList | None = None) -> None:
         self._ground.respond(transaction, status, headers=headers)
 
-    def _dismiss(self, transaction: ServerTransaction, status: int, headers: HeaderList | None = None) -> None:
+    def _dismiss(
+        self, transaction: ServerTransaction, status: int, headers: HeaderList | None = None
+    ) -> None:
         """Answer somebody who has not proved anything: once, and without keeping anything for him."""
         request, more = transaction.request, [*self._ground.server(), *(headers or [])]
         tag = stateless_tag(request.headers)
