@@ -12,6 +12,8 @@ from callflow.documents.accounts import Account
 from callflow.documents.patterns import compile_pattern
 
 DEFAULT_WEIGHT = 50
+PROGRESS_TIMEOUT_S = 8.0
+"""So long a gateway may say nothing (or only 100) when its document does not say how long."""
 EMERGENCY = frozenset({"112", "911", "933", "999"})
 """Numbers for which resources with ``emergency`` come first."""
 
@@ -40,7 +42,7 @@ class Gateway:
     caller_id_type: str = "external"
     headers: tuple[tuple[str, str], ...] = ()
     inbound_ips: tuple[str, ...] = ()
-    progress_timeout_s: float = 0.0
+    progress_timeout_s: float = PROGRESS_TIMEOUT_S
     srtp: str = ""
 
     @property
@@ -145,7 +147,7 @@ def _gateway(
         if isinstance(headers, Mapping)
         else (),
         inbound_ips=tuple(_strings(row.get("inbound_ips")) + _strings(resource.get("inbound_ips"))),
-        progress_timeout_s=float(wait) if isinstance(wait, int | float) and wait > 0 else 0.0,
+        progress_timeout_s=float(wait) if isinstance(wait, int | float) and wait > 0 else PROGRESS_TIMEOUT_S,
         srtp=_text(row, "srtp"),
     )
 

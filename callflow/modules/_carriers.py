@@ -17,8 +17,10 @@ from callflow.modules._children import has_child, wildcard_is_empty
 DEFAULT_TIMEOUT_S = 60.0
 """How long a number rings when the node says nothing."""
 
-REACHED = frozenset({"USER_BUSY", "NO_ANSWER", "NO_USER_RESPONSE", "CALL_REJECTED"})
-"""The callee was reached and does not want: no other carrier will change that."""
+REACHED = frozenset({"USER_BUSY", "NO_ANSWER", "CALL_REJECTED"})
+"""The callee was reached and does not want: no other carrier will change that. (Not NO_USER_RESPONSE: that is
+a gateway that says nothing, too.)
+"""
 
 NO_WAY_OUT = BridgeResult(answered=False, cause="NO_ROUTE_DESTINATION", code=404)
 

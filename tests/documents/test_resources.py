@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from callflow.documents.check import check_paths
 from callflow.documents.check_data import Surroundings
 from callflow.documents.resources import carriers_for, gateways_of, number_by_rules
 from callflow.documents.settings import load_settings
+
+SCHEMAS = Path(__file__).parents[2] / "schemas"
 
 
 def _account(**resources: dict[str, Any]) -> Account:
@@ -125,3 +128,13 @@ def test_check_knows_carriers_and_groups(tmp_path: Path) -> None:
     } <= places
     assert not [place for place in places if place[1].endswith("endpoints/1/id")]
     assert "horse" not in str(found)
+
+
+def test_defaults_are_those_of_the_schema() -> None:
+    rows = json.loads((SCHEMAS / "resource.json").read_text())["properties"]["gateways"]["items"][
+        "properties"
+    ]
+    (gateway,) = gateways_of(_account(one={"name": "One", "gateways": [{"server": "192.0.2.1"}]}))
+    assert gateway.progress_timeout_s == rows["progress_timeout"]["default"]
+    assert gateway.caller_id_type == rows["caller_id_type"]["default"]
+    assert gateway.transport == rows["transport"]["default"]

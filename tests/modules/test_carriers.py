@@ -124,3 +124,11 @@ def test_transfer_leads_strangers_to_no_catch_all(demo: Stage, device: str, modu
     demo.has("callflow", "no_match", {"numbers": ["no_match"], "flow": node("answer")})
     calls = Scenario(caller=STAYS, device_id=device, callee=rejects("UNALLOCATED_NUMBER", 404))
     assert demo.run(node("transfer", {"target": "900123"}), calls).modules == modules
+
+
+def test_a_gateway_that_says_nothing_leaves_the_call_to_the_next(demo: Stage) -> None:
+    _carriers(demo)
+    endpoints = {"5550123": rejects("NO_USER_RESPONSE", 408), "004155550123": answers(1.0, leaves=2.0)}
+    ran = demo.run(node("resources", {"to_did": OUT}), Scenario(caller=STAYS, endpoints=endpoints))
+    assert _dialled(ran) == ["5550123", "004155550123"]
+    assert len(ran.of(CallBridged)) == 1

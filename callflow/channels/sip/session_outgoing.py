@@ -150,10 +150,20 @@ class Outgoing:
         self._transaction = self._ground.stack.send_request(request, hop, self)
         if self._cancel is not None:
             self._transaction.cancel(self._cancel)
+        elif self._way.progress_timeout_s:
+            self._alarms.set("progress", self._way.progress_timeout_s, self._no_progress)
+
+    def _no_progress(self) -> None:
+        """Nothing but 100 has come: as if nothing had. A 2xx that still comes is hung up."""
+        if self._transaction is not None:
+            self._transaction.cancel([])
+        self._report(0)
+        self._next_or_refused(408, [])
 
     def cancel(self, headers: HeaderList) -> None:
         """The engine hangs up before the answer. ``owner.lose`` is told when it is through."""
         self._cancel = headers
+        self._alarms.cancel("progress")
         if self._transaction is None:
             self._refused(487, [])
             return
@@ -166,12 +176,14 @@ class Outgoing:
     def on_response(self, response: Response, transaction: ClientTransaction) -> None:
         if response.is_success:
             self._accept(response, transaction)
-        elif transaction is not self._transaction or self._over:
+        elif transaction is not self._transaction or self._over or response.status == 100:
             pass
-        elif response.status < 200:
-            self._provisional(response, transaction)
         else:
-            self._final(response)
+            self._alarms.cancel("progress")
+            if response.status < 200:
+                self._provisional(response, transaction)
+            else:
+                self._final(response)
 
     def on_timeout(self, transaction: ClientTransaction) -> None:
         if transaction is self._transaction:
@@ -198,7 +210,7 @@ class Outgoing:
                 fork.path.close()
 
     def _provisional(self, response: Response, transaction: ClientTransaction) -> None:
-        if response.status == 100 or not response.to.tag:
+        if not response.to.tag:
             return
         fork = self._fork(response, transaction)
         if fork is None:

@@ -53,9 +53,17 @@ _INVITED = """<recv request="INVITE" rrs="true"><action>
   <Reference variables="them,us,target"/>"""
 
 
-def expand(text: str) -> str:
-    """The XML that sipp reads."""
-    return re.sub(r"\{\{(.*?)\}\}", lambda found: _message(found[1]), text, flags=re.DOTALL)
+def expand(text: str, keys: Mapping[str, str]) -> str:
+    """The XML that sipp reads. ``keys``: what ``[NAME]`` stands for, besides sipp's own words."""
+    text = _filled(text, {name: value for name, value in keys.items() if "{{" in value})
+    text = re.sub(r"\{\{(.*?)\}\}", lambda found: _message(_filled(found[1], keys)), text, flags=re.DOTALL)
+    return _filled(text, keys)
+
+
+def _filled(text: str, keys: Mapping[str, str]) -> str:
+    for name, value in keys.items():
+        text = text.replace(f"[{name}]", value)
+    return text
 
 
 def _message(text: str) -> str:
@@ -64,6 +72,7 @@ def _message(text: str) -> str:
     if kind == "invited":
         return _INVITED
     body = more.pop()[1:] if more and more[-1].startswith("@") else ""
+    more = [line for line in more if line]
     lines = [*_head(kind, rest, more), *more]
     if body:
         lines.append("Content-Type: application/sdp")
@@ -109,11 +118,11 @@ def _unless(name: str, more: list[str]) -> list[str]:
 class Sipp:
     """One run. ``host``: who it is (an address of loopback); ``name``: begins all its Call-IDs."""
 
-    def __init__(self, folder: Path, name: str, host: str = "127.0.0.1") -> None:
+    def __init__(self, folder: Path, name: str, host: str = "127.0.0.1", port: int = 0) -> None:
         self.folder = folder / f"sipp-{name}"
         self.name = name
         self.host = host
-        self.port = free_ports(1, host)
+        self.port = port or free_ports(1, host)
         self.media = free_ports(MEDIA_PORTS, host)
         self._process: asyncio.subprocess.Process | None = None
         self._output: asyncio.Future[tuple[bytes, bytes]] | None = None
@@ -127,19 +136,26 @@ class Sipp:
         number: str = "",
         calls: int = 1,
         keys: Mapping[str, str] | None = None,
-        seconds: int = 30,
+        seconds: int = 20,
     ) -> Sipp:
         """``scenario``: a file's name, or ``sn:uac`` one of sipp's own. ``at``: whom it calls; without it it
         waits for calls, and is listening when this returns. ``keys``: what ``[NAME]`` stands for.
         """
-        given = {"me": "100", "here": str(self.media), "there": str(self.media + 20), **(keys or {})}
+        given = {
+            "me": "100",
+            "more": "",
+            "also": "SIP/2.0",
+            "status": "",
+            "here": str(self.media + 30),
+            "there": str(self.media + 34),
+            **(keys or {}),
+        }
         await tone(self.folder)
         self._process = await asyncio.create_subprocess_exec(
-            require("sipp"), *(self._scenario(scenario)), *words, *("-m", str(calls)),
+            require("sipp"), *(self._scenario(scenario, given)), *words, *("-m", str(calls)),
             *("-i", self.host, "-mi", self.host, "-p", str(self.port), "-mp", str(self.media)),
             *("-cid_str", f"{self.name}-%u", "-nostdin", "-trace_err", "-error_file", "errors.log"),
             *("-timeout", str(seconds), "-timeout_error", "-bind_local"),
-            *(word for name, value in given.items() for word in ("-key", name, value)),
             *(("-s", number) if number else ()), *((at,) if at else ()),
             cwd=self.folder, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT, env={"TERM": "dumb", "PATH": "/usr/bin:/bin"},
@@ -170,11 +186,11 @@ class Sipp:
                 self._process.kill()
             await self._output
 
-    def _scenario(self, name: str) -> tuple[str, str]:
+    def _scenario(self, name: str, keys: Mapping[str, str]) -> tuple[str, str]:
         if name.startswith("sn:"):
             return "-sn", name[3:]
         path = self.folder / f"{name}.xml"
-        path.write_text(expand((SCENARIOS / f"{name}.xml").read_text()))
+        path.write_text(expand((SCENARIOS / f"{name}.xml").read_text(), keys))
         return "-sf", path.name
 
     async def _listens(self, tcp: bool) -> None:
@@ -201,7 +217,7 @@ def free_ports(wanted: int, host: str = "127.0.0.1") -> int:
     raise AssertionError("no free ports")
 
 
-HERTZ = {"caller": 440, "callee": 1000}
+HERTZ = {"caller": 400, "callee": 600}
 LOUD = 8000.0
 """The amplitude of the tones that sipp sends."""
 

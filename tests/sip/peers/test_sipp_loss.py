@@ -1,0 +1,47 @@
+"""sipp's own caller and ours while messages are lost: every call is recorded, every recording delivered."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from tests.sip.peers.house import RECORDED, assert_spoken, house
+
+pytestmark = pytest.mark.peer
+
+CALLS = 6
+
+
+def test_lost_messages(tmp_path: Path) -> None:
+    """``-lost``: sipp drops so many of the messages that it sends and that it gets."""
+
+    async def main() -> None:
+        async with house(tmp_path, {"100": RECORDED}) as here:
+            runs = {lost: here.sipp(f"lost{lost}") for lost in (0, 5, 15)}
+            own = here.sipp("own")
+            tcp = here.sipp("owntcp")
+            rest = ("-d", "800", "-r", "10")
+            await asyncio.gather(
+                *(
+                    run.run("uac_media", *rest, "-lost", str(lost), at=here.at, number="100", calls=CALLS)
+                    for lost, run in runs.items()
+                ),
+                own.run("sn:uac", *rest, "-lost", "10", at=here.at, number="100", calls=CALLS),
+                tcp.run("sn:uac", *rest, "-t", "t1", at=here.at, number="100", calls=CALLS),
+            )
+            for run in runs.values():
+                for number in range(1, CALLS + 1):
+                    # A lost ACK is no matter: sound comes before it. A lost BYE lengthens the call, with sound.
+                    file = await here.delivered(f"{run.name}-{number}")
+                    assert_spoken(file, 0, "caller", least_s=0.4, late_s=5, early_s=5)
+            for run in (own, tcp):
+                for number in range(1, CALLS + 1):
+                    file = await here.delivered(f"{run.name}-{number}")
+                    assert soundfile.info(file).duration >= 0.7
+            await here.all_over()
+            assert len(here.receiver.received) == 5 * CALLS, "one delivery for each call"
+
+    asyncio.run(main())
