@@ -37,6 +37,7 @@ class Summary:
     match: float | None
     delay_s: float
     mismatched: int
+    expects: bool
 
     @property
     def good(self) -> bool:
@@ -66,6 +67,7 @@ def summarize(ran: Ran, *, expects: bool) -> Summary:
         match=float(np.median([match.value for match in found])) if found else None,
         delay_s=float(np.median([match.delay_s for match in found])) if found else 0.0,
         mismatched=len(up) - heard_it if expects else 0,
+        expects=expects,
     )
 
 
@@ -76,7 +78,6 @@ def show(summary: Summary, ran: Ran) -> None:
         setup = f"p50 {setup}, p99 {summary.setup_p99_s * 1000:.0f} ms"
     expected = summary.received + summary.lost
     share = f" ({100 * summary.lost / expected:.1f} %)" if summary.lost and expected else ""
-    match = "-" if summary.match is None else f"{summary.match:.3f}, {summary.delay_s * 1000:.0f} ms later"
     pairs = [
         ("answered", f"{summary.answered} of {summary.wanted}"),
         ("failed", str(sum(count for _, _, count in summary.failed))),
@@ -87,7 +88,7 @@ def show(summary: Summary, ran: Ran) -> None:
             ("talked", length(summary.talked_s)),
             ("ended by", _ends(ran)),
             ("packets", f"sent {summary.sent}, received {summary.received}, lost {summary.lost}{share}"),
-            ("correlation", match),
+            ("correlation", _match(summary)),
             ("not heard", f"{summary.mismatched} calls" if summary.mismatched else ""),
             ("digits heard", " ".join(result.digits for result in ran.results if result.digits)),
             ("recorded to", ", ".join(str(file) for file in ran.files)),
@@ -99,6 +100,14 @@ def show(summary: Summary, ran: Ran) -> None:
         stderr.print(
             f"{often}{one_line(why)}" + (f" ({one_line(hint)})" if hint else ""), markup=False, soft_wrap=True
         )
+
+
+def _match(summary: Summary) -> str:
+    if summary.match is None:
+        return "-"
+    if summary.match < GOOD_MATCH:  # the delay at which two different sounds fit best means nothing
+        return f"{summary.match:.3f} (another sound than was {'expected' if summary.expects else 'said'})"
+    return f"{summary.match:.3f}, {summary.delay_s * 1000:.0f} ms later"
 
 
 def _ends(ran: Ran) -> str:

@@ -15,7 +15,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 PORT = 8765
-"""The port that the page names; a run takes a free one, so that two runs never meet."""
+SIP_PORT = 5060
+"""The ports that the page names; a run takes free ones, so that two runs never meet."""
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -45,11 +46,44 @@ MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ")
 NAMES = ((CALL_ID, "CALL_ID"), (RECORDING_ID, "RECORDING_ID"), (DELIVERY_ID, "DELIVERY_ID"), (MOMENT, "TIME"))
 
 
-def plain(output: str, port: int) -> str:
-    """Output without what differs from run to run. ``port`` stands for the page's own."""
+@dataclass(frozen=True)
+class Ports:
+    """Free ports in the place of those that the page names, the same for the whole page: later blocks name
+    them again.
+    """
+
+    receiver: int
+    sip: int
+
+    @classmethod
+    def free(cls) -> Ports:
+        """Ports that nobody listens on now."""
+        return cls(free_port(), free_port())
+
+    def put_in(self, command: str) -> str:
+        """A command of the page as it is run."""
+        return command.replace(str(PORT), str(self.receiver)).replace(str(SIP_PORT), str(self.sip))
+
+
+# A real call's figures: the machine's, not the program's.
+_FIGURES = (
+    (re.compile(r"^(setup +)\d+ ms", re.MULTILINE), r"\1MS ms"),
+    (re.compile(r"^(talked +)0:05\.\d", re.MULTILINE), r"\g<1>0:05.0"),
+    (re.compile(r"sent \d+, received \d+, lost \d+.*"), "sent N, received N, lost 0"),
+    (re.compile(r"^(correlation +)0\.\d+", re.MULTILINE), r"\g<1>0.NNN"),
+    (re.compile(r"0:05\.[01](  RECORDING_ID\.wav +)\d+\.\d kB"), r"0:05.0\g<1>160.0 kB"),
+)
+
+
+def plain(output: str, ports: Ports) -> str:
+    """Output without what differs from run to run."""
+    port = ports.receiver
+    output = output.replace(f"127.0.0.1:{ports.sip}", f"127.0.0.1:{SIP_PORT}")
     output = output.replace(f"{ROOT}/", "").replace(f"127.0.0.1:{port}", f"127.0.0.1:{PORT}")
     output = "".join(_named(line) for line in output.splitlines(keepends=True))
-    output = re.sub(rf"127\.0\.0\.1:(?!{PORT})\d+", "127.0.0.1:PORT", output)
+    output = re.sub(rf"127\.0\.0\.1:(?!{PORT}|{SIP_PORT})\d+", "127.0.0.1:PORT", output)
+    for pattern, instead in _FIGURES:
+        output = pattern.sub(instead, output)
     output = re.sub(r"/\d{6}/RECORDING_ID", "/MONTH/RECORDING_ID", output)
     output = re.sub(r"next try in [4-6] s", "next try in 5 s", output)  # the schedule has jitter
     return re.sub(r"\bin \d+\.\d\d s\b", "in SECONDS s", output)
@@ -68,7 +102,7 @@ def _named(line: str) -> str:
     return line.rstrip() + "\n" if line.endswith("\n") else line
 
 
-def run_block(block: list[Shown], folder: Path, port: int) -> list[Shown]:
+def run_block(block: list[Shown], folder: Path, ports: Ports) -> list[Shown]:
     """Run a block's commands in ``folder``, as typed; what came out, in the form of the page."""
     # Without the variables of a test run or a terminal: the page shows what a pipe sees.
     env = {key: value for key, value in os.environ.items() if not key.startswith("CALLFLOW_")}
@@ -78,12 +112,13 @@ def run_block(block: list[Shown], folder: Path, port: int) -> list[Shown]:
     try:
         for step in block:
             command = "callflow demo" if step.command == "make demo" else step.command
-            command = command.replace(str(PORT), str(port))
+            command = ports.put_in(command)
             if command.endswith("&"):
                 words = shlex.split(command.removesuffix("&").partition(">")[0])
-                with (folder / "receiver.log").open("w") as log:
+                log_name = words[1] + ".log"
+                with (folder / log_name).open("w") as log:
                     background.append(subprocess.Popen(words, cwd=folder, env=env, text=True, stdout=log))
-                _wait_for_listener(folder)
+                _wait_for_listener(folder / log_name)
                 ran.append(Shown(step.command, ""))
                 continue
             done = subprocess.run(
@@ -96,8 +131,10 @@ def run_block(block: list[Shown], folder: Path, port: int) -> list[Shown]:
                 check=False,
                 timeout=120,
             )
-            ran.append(Shown(step.command, plain(done.stdout + done.stderr, port)))
+            ran.append(Shown(step.command, plain(done.stdout + done.stderr, ports)))
         for process in background:
+            if "serve" in process.args:  # it would go on for ever
+                process.terminate()
             process.wait(30)
     finally:
         for process in background:
@@ -106,14 +143,14 @@ def run_block(block: list[Shown], folder: Path, port: int) -> list[Shown]:
     return ran
 
 
-def _wait_for_listener(folder: Path) -> None:
-    """``receive`` says when it listens; its output goes to a file of the block."""
-    wait = "for i in $(seq 100); do grep -q Listening *.log 2>/dev/null && exit 0; sleep 0.1; done; exit 1"
-    subprocess.run(wait, shell=True, cwd=folder, check=True)
+def _wait_for_listener(log: Path) -> None:
+    """``receive`` and ``serve`` say when they listen."""
+    wait = f"for i in $(seq 200); do grep -qi listening {log.name} && exit 0; sleep 0.1; done; exit 1"
+    subprocess.run(wait, shell=True, cwd=log.parent, check=True)
 
 
 def free_port() -> int:
-    """One that nobody listens on now; the same for the whole page, whose later blocks name it again."""
+    """One that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -131,8 +168,8 @@ def render() -> str:
     page = README.read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as name:
         prepare(Path(name))
-        port = free_port()
-        ran = [run_block(block, Path(name), port) for block in shown(page)]
+        ports = Ports.free()
+        ran = [run_block(block, Path(name), ports) for block in shown(page)]
     texts = iter("".join(f"$ {step.command}\n{step.output}" for step in block) for block in ran)
     return BLOCK.sub(lambda _: f"```console\n{next(texts)}```", page)
 

@@ -7,16 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.house.readme import CODE, README, ROOT, free_port, prepare, run_block, shown
+from tests.house.readme import CODE, README, ROOT, Ports, prepare, run_block, shown
 
 
 def test_every_console_block_prints_what_the_page_shows(tmp_path: Path) -> None:
     prepare(tmp_path)
     blocks = shown(README.read_text(encoding="utf-8"))
     assert len(blocks) >= 6
-    port = free_port()
+    ports = Ports.free()
     for block in blocks:
-        for was, now in zip(block, run_block(block, tmp_path, port), strict=True):
+        for was, now in zip(block, run_block(block, tmp_path, ports), strict=True):
             assert now.output == was.output, f"$ {was.command} (python -m tests.house.readme writes it anew)"
 
 
