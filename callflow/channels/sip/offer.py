@@ -18,7 +18,11 @@ SUITES = ("AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32")
 KNOWN = {"PCMU": 0, "PCMA": 8, "G722": 9}
 """Codecs and their static payload types (RFC 3551 6); the clock of all in SDP is 8000, also G.722's."""
 
+MOST_PAYLOAD = 128
+"""Payload types are below: a packet has seven bits for them (RFC 3550 5.1)."""
+
 _CLOCK = 8000
+_FASTEST_CLOCK = 48_000
 _NOISE = 13
 _EVENT = 101
 _EVENTS = "0-16"
@@ -239,7 +243,8 @@ def _map(media: Media, payload: int) -> RtpMap:
 
 
 def _numbers(media: Media) -> list[int]:
-    return [int(one) for one in media.formats if one.isascii() and one.isdigit() and int(one[:4]) < 128]
+    found = (int(one) for one in media.formats if one.isascii() and one.isdigit() and len(one) <= 3)
+    return [number for number in found if number < MOST_PAYLOAD]
 
 
 def _payload(media: Media, name: str) -> int:
@@ -265,7 +270,11 @@ def _chosen(media: Media, codecs: tuple[str, ...]) -> list[tuple[str, int]]:
 def _event(media: Media) -> tuple[int, int] | None:
     """Payload type and clock of telephone-events; 8000 is preferred, as the sound's clock is."""
     maps = [(number, _map(media, number)) for number in _numbers(media)]
-    events = [(number, one.clock) for number, one in maps if one.name == "TELEPHONE-EVENT" and one.clock]
+    events = [
+        (number, one.clock)
+        for number, one in maps
+        if one.name == "TELEPHONE-EVENT" and _CLOCK <= one.clock <= _FASTEST_CLOCK
+    ]
     return min(events, key=lambda event: event[1] != _CLOCK, default=None)
 
 

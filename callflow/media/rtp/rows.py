@@ -276,4 +276,6 @@ def _address(stream: RtpStream) -> Address:
         raise MediaError(f"{stream.host!r} is no numeric address for RTP") from None
     if not 0 <= stream.port <= 65535:
         raise MediaError(f"{stream.port} is no port for RTP")
+    if not (0 <= stream.payload < 128 and stream.event_payload < 128):
+        raise MediaError("a payload type of RTP is below 128")
     return str(host), stream.port
