@@ -11,6 +11,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
@@ -133,7 +134,7 @@ def run_block(block: list[Shown], folder: Path, ports: Ports) -> list[Shown]:
             )
             ran.append(Shown(step.command, plain(done.stdout + done.stderr, ports)))
         for process in background:
-            if "serve" in process.args:  # it would go on for ever
+            if "serve" in cast("list[str]", process.args):  # it would go on for ever
                 process.terminate()
             process.wait(30)
     finally:
