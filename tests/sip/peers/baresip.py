@@ -35,6 +35,7 @@ class Baresip:
 
     folder: Path
     phone: Phone
+    _process: subprocess.Popen[bytes]
     _socket: socket.socket
     _buffer: bytes = b""
     events: list[dict[str, Any]] = field(default_factory=list)
@@ -69,10 +70,15 @@ class Baresip:
                 )
             self._read()
 
+    def kill(self) -> None:
+        """Have it vanish: it tells nobody."""
+        self._process.kill()
+        self._process.wait()
+
     @property
     def log(self) -> str:
-        """The end of what it has printed."""
-        return (self.folder / "baresip.log").read_text(errors="replace")[-3000:]
+        """The end of what it has printed; SIP messages are in it."""
+        return (self.folder / "baresip.log").read_text(errors="replace")[-6000:]
 
     def _read(self) -> list[dict[str, Any]]:
         """What has come, waiting at most 0.1 s; events are kept too."""
@@ -102,7 +108,7 @@ def baresip(folder: Path, phone: Phone, more: Sequence[str] = ()) -> Iterator[Ba
     (folder / "contacts").write_text("")
     with (folder / "baresip.log").open("wb") as log:
         process = subprocess.Popen(
-            [program, "-f", str(folder), "-n", "127.0.0.1", "-v"],
+            [program, "-f", str(folder), "-n", "127.0.0.1", "-v", "-s"],
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -113,7 +119,7 @@ def baresip(folder: Path, phone: Phone, more: Sequence[str] = ()) -> Iterator[Ba
             pytest.fail(f"baresip did not start:\n{(folder / 'baresip.log').read_text(errors='replace')}")
         with socket.create_connection(("127.0.0.1", control)) as sock:
             sock.settimeout(0.1)
-            softphone = Baresip(folder, phone, sock)
+            softphone = Baresip(folder, phone, process, sock)
             # Only now: it tells of its registration only to who is there already.
             softphone.command("uanew", phone.account)
             yield softphone
@@ -128,7 +134,7 @@ def baresip(folder: Path, phone: Phone, more: Sequence[str] = ()) -> Iterator[Ba
 
 def _config(folder: Path, phone: Phone, control: int, more: Sequence[str]) -> Iterator[str]:
     yield f"sip_listen 127.0.0.1:{phone.port}"
-    yield "sip_trans_def udp"
+    yield from ("sip_trans_def udp", "statmode_default off")
     if phone.cafile is not None:
         yield f"sip_cafile {phone.cafile}"
         yield f"sip_certificate {phone.cafile.parent / 'phone.pem'}"
