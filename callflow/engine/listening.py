@@ -19,6 +19,10 @@ from callflow.media.messages import Clip, Digit, Play, PlaybackDone, StopPlay
 ALL_DIGITS = "0123456789*#ABCD"
 
 
+MOST_TYPED = 256
+"""Digits that are kept until somebody asks for them; later ones are told, and dropped."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Pressed:
     digit: str
@@ -145,5 +149,6 @@ class Listening:
         if event.playback and event.playback in self._taken:
             self._taken.discard(event.playback)
             return
-        self._typed.append(_Pressed(event.digit, event.playback))
+        if len(self._typed) < MOST_TYPED:
+            self._typed.append(_Pressed(event.digit, event.playback))
         self._news.set()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from callflow.engine.call import Call, Digits
+from callflow.engine.listening import MOST_TYPED
 from callflow.errors import AudioFileError
 from callflow.events import DigitPressed
 from callflow.media.messages import PcmClip, SilenceClip, StopPlay
@@ -162,3 +163,17 @@ def test_the_caller_leaves_while_typing(tmp_path: Path) -> None:
             await call.collect_digits(max_digits=4, timeout_s=5, interdigit_s=5)
 
         assert here.with_call(work).duration == 2
+
+
+def test_what_is_typed_ahead_is_bounded(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        for number in range(MOST_TYPED + 50):
+            press(here, {1 + number / 100: "1234567890"[number % 10]})
+
+        async def work(call: Call) -> None:
+            await call.play([SilenceClip(10)])
+            digits = await call.collect_digits(max_digits=1000, timeout_s=1, interdigit_s=1)
+            assert len(digits.digits) == MOST_TYPED and digits.digits.startswith("12345")
+
+        here.with_call(work)
+        assert len(here.of(DigitPressed)) == MOST_TYPED + 50
