@@ -56,8 +56,21 @@ _INVITED = """<recv request="INVITE" rrs="true"><action>
 def expand(text: str, keys: Mapping[str, str]) -> str:
     """The XML that sipp reads. ``keys``: what ``[NAME]`` stands for, besides sipp's own words."""
     text = _filled(text, {name: value for name, value in keys.items() if "{{" in value})
-    text = re.sub(r"\{\{(.*?)\}\}", lambda found: _message(_filled(found[1], keys)), text, flags=re.DOTALL)
-    return _filled(text, keys)
+    parts, end = [], 0
+    for found in re.finditer(r"\{\{(.*?)\}\}", text, re.DOTALL):
+        message = _message(_filled(found[1], keys))
+        if found[1].startswith(("cancel", "refused")):  # they have the branch of their INVITE
+            message = message.replace("[branch]", f"[branch-{_back(text, found)}]")
+        parts += [text[end : found.start()], message]
+        end = found.end()
+    return _filled("".join(parts) + text[end:], keys)
+
+
+def _back(text: str, found: re.Match[str]) -> int:
+    """How many steps of the scenario lie between an INVITE and its CANCEL or ACK."""
+    number = found[1].split()[1]
+    start = max(text.rfind(f"INVITE {number}", 0, found.start()), text.rfind(f"[method] {number}", 0, found.start()))
+    return len(re.findall(r"<(?:send|recv|pause|nop)\b", text[start : found.start()]))
 
 
 def _filled(text: str, keys: Mapping[str, str]) -> str:

@@ -19,7 +19,7 @@ from tests.sip.peers.house import (
     node,
     record,
 )
-from tests.sip.peers.sipp import Sipp, free_ports
+from tests.sip.peers.sipp import Sipp
 
 pytestmark = pytest.mark.peer
 

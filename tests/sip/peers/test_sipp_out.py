@@ -1,0 +1,171 @@
+"""A whole server calls sipp: gateways that fail, forward, fork and refuse; phones that ring together."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sip.peers.house import (
+    PASSWORD,
+    House,
+    answer,
+    assert_silent,
+    assert_spoken,
+    house,
+    node,
+    record,
+    trunk,
+)
+from tests.sip.peers.sipp import Sipp, free_ports
+
+pytestmark = pytest.mark.peer
+
+PHONES = "127.0.0.3"
+TALK = ("uac_media", "-d", "1000")
+
+
+def via(number: str, **children: Any) -> dict[str, Any]:
+    """Record what is bridged, and call by the carrier that takes this number."""
+    out = node("resources", children, to_did=number)
+    return record(out, record_on_bridge=True) if not children else out
+
+
+class Gateways:
+    """Carriers of an account, each for one number."""
+
+    def __init__(self) -> None:
+        self.documents: dict[str, dict[str, Any]] = {}
+
+    def port(self, number: str, count: int = 1, **more: Any) -> list[int]:
+        """Ports of new gateways that take ``number``, tried one after the other."""
+        ports = [free_ports(1) for _ in range(count)]
+        self.documents[f"resources/to{number}"] = trunk(*ports, rules=[f"^{number}$"], **more)
+        return ports
+
+
+def test_gateways_that_fail_forward_and_fork(tmp_path: Path) -> None:
+    out = Gateways()
+    full, dead, good = out.port("501", 3, progress_timeout=1)
+    (forwards,), (forks,) = out.port("502"), out.port("503")
+    elsewhere = free_ports(1)
+    flows = {"201": via("501"), "202": via("502"), "203": via("503")}
+
+    async def main() -> None:
+        async with house(tmp_path, flows, documents=out.documents) as here:
+            contact = f"Contact: <sip:other@127.0.0.1:{elsewhere}>;q=0.5, <sip:worst@127.0.0.1:{elsewhere}>;q=0.1"
+            called = await asyncio.gather(
+                here.sipp("full", port=full).start("uas_refuses", keys={"status": "503"}),
+                here.sipp("good", port=good).start("uas_media"),
+                here.sipp("forwards", port=forwards).start("uas_refuses", keys={"status": "302", "more": contact}),
+                here.sipp("elsewhere", port=elsewhere).start("uas_media"),
+                here.sipp("forks", port=forks).start("uas_forks"),
+            )
+            with _deaf(dead):
+                callers = {name: here.sipp(name) for name in ("failover", "forwarded", "forked")}
+                await asyncio.gather(
+                    callers["failover"].run(*TALK, at=here.at, number="201"),
+                    callers["forwarded"].run(*TALK, at=here.at, number="202"),
+                    callers["forked"].run(*TALK, at=here.at, number="203"),
+                    *(one.finished() for one in called),
+                )
+            for name in callers:
+                file = await here.delivered(f"{name}-1")
+                assert_spoken(file, 0, "caller", least_s=0.6)
+                assert_spoken(file, 1, "callee", least_s=0.6)
+
+    asyncio.run(main())
+
+
+def _deaf(port: int) -> socket.socket:
+    """A gateway that is there and says nothing."""
+    sock = socket.socket(type=socket.SOCK_DGRAM)
+    sock.bind(("127.0.0.1", port))
+    return sock
+
+
+def test_refusals_lead_to_children_and_codes(tmp_path: Path) -> None:
+    """What a gateway answers picks the child; ``response`` sends its code; CANCEL and 200 may cross."""
+    out = Gateways()
+    ports = {status: out.port(f"5{status}")[0] for status in (486, 480, 603)}
+    (crosses,), (rings,) = out.port("511"), out.port("512")
+    flows = {
+        "486": via("5486", USER_BUSY=node("response", code=486, message="Talking")),
+        "480": via("5480", **{"sip:480": node("response", code=410, message="Moved away")}),
+        "603": via("5603"),
+        "211": via("511"),
+        "212": via("512"),
+        "213": node("sleep", {"_": answer(record(node("wait_for_hangup")))}, duration=300, unit="ms"),
+    }
+    told = {
+        "486": {"status": "486", "also": "SIP/2.0 486 Talking"},
+        "480": {"status": "410", "also": "SIP/2.0 410 Moved away"},
+        "603": {"status": "603", "also": "Reason: Q.850;cause=21"},
+    }
+
+    async def main() -> None:
+        async with house(tmp_path, flows, documents=out.documents) as here:
+            called = await asyncio.gather(
+                *(
+                    here.sipp(f"says{status}", port=port).start("uas_refuses", keys={"status": str(status)})
+                    for status, port in ports.items()
+                ),
+                here.sipp("crosses", port=crosses).start("uas_cross"),
+                here.sipp("rings", port=rings).start("uas_rings"),
+            )
+            await asyncio.gather(
+                *(
+                    here.sipp(f"told{number}").run("uac_refused", at=here.at, number=number, keys=keys)
+                    for number, keys in told.items()
+                ),
+                here.sipp("cancels").run("uac_cancel", "-d", "300", at=here.at, number="211"),
+                here.sipp("gives-up").run("uac_cancel", "-d", "300", at=here.at, number="212"),
+                here.sipp("too-late").run("uac_cross", "-d", "1000", at=here.at, number="213"),
+                *(one.finished() for one in called),
+            )
+            assert_spoken(await here.delivered("too-late-1"), 0, "caller", least_s=0.6)
+            await here.all_over()
+            assert len(here.receiver.received) == 1, "what was not connected was not recorded"
+
+    asyncio.run(main())
+
+
+def test_ring_groups(tmp_path: Path) -> None:
+    """Together: the losers get CANCEL. One after the other: the next rings when the first's time is over."""
+    names = ("one", "two", "three", "four", "five")
+    together = [{"id": name, "endpoint_type": "device"} for name in names[:3]]
+    in_turn = [{"id": name, "endpoint_type": "device", "timeout": 1} for name in names[3:]]
+    flows = {
+        "301": record(node("ring_group", endpoints=together, timeout=10), record_on_bridge=True),
+        "302": record(node("ring_group", endpoints=in_turn, strategy="single"), record_on_bridge=True),
+    }
+
+    async def main() -> None:
+        documents = {"resources/trunk": trunk(free_ports(1))}
+        async with house(tmp_path, flows, devices=names, documents=documents) as here:
+            phones = await asyncio.gather(
+                *(_phone(here, name, "uas_rings" if name in ("one", "three", "four") else "uas_media") for name in names)
+            )
+            callers = [here.sipp("together"), here.sipp("in-turn")]
+            await asyncio.gather(
+                callers[0].run(*TALK, at=here.at, number="301"),
+                callers[1].run(*TALK, at=here.at, number="302"),
+                *(phone.finished() for phone in phones),
+            )
+            for name in ("together-1", "in-turn-1"):
+                file = await here.delivered(name)
+                assert_spoken(file, 0, "caller", least_s=0.6)
+                assert_spoken(file, 1, "callee", least_s=0.6)
+
+    asyncio.run(main())
+
+
+async def _phone(here: House, name: str, scenario: str) -> Sipp:
+    """A registered phone, which does as the scenario says when it is called."""
+    register = here.sipp(f"register-{name}", PHONES)
+    keys = {"me": name, "user": name, "password": PASSWORD, "status": "200"}
+    await register.run("uac_register", at=here.at, number=name, keys=keys)
+    return await here.sipp(name, PHONES, register.port).start(scenario)
