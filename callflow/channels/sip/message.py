@@ -176,6 +176,9 @@ def _check(message: Request | Response) -> None:
                 getattr(message, reading)
             except MalformedMessage as error:
                 raise MalformedMessage(f"{name}: {error.message}") from None
+    for name, address in (("From", message.from_), ("To", message.to)):
+        if address.is_star:
+            raise MalformedMessage(f"{name}: * is no address")
 
 
 def _answer(lines: list[str], error: MalformedMessage) -> Response | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from callflow.channels.channel import EarlyMedia, Ended
@@ -321,15 +321,21 @@ class Outgoing:
         contacts = [one for one in response.contacts[:MOST_TARGETS] if usable_target(one)]
         contacts.sort(key=_preference, reverse=True)
         for contact in contacts:
-            if len(tried.seen) < MOST_TARGETS and contact.uri not in tried.seen:
-                tried.seen.append(contact.uri)
-                tried.ahead.append(contact.uri)
+            uri = replace(contact.uri, headers={})
+            if len(tried.seen) < MOST_TARGETS and uri not in tried.seen and self._may_follow(uri):
+                tried.seen.append(uri)
+                tried.ahead.append(uri)
+
+    def _may_follow(self, uri: SipUri) -> bool:
+        """Whether a 3xx may send the call there."""
+        hop = self._transaction.hop if self._transaction is not None else None
+        return self._way.roams or _reached(uri) in (_reached(self._tried.uri), hop.host if hop else "")
 
     def _next_or_refused(self, status: int, reasons: list[str]) -> None:
         if self._cancel is None and not self._over and self._tried.ahead:
             tried = self._tried
             uri = tried.ahead.pop(0)
-            if uri.host != tried.uri.host:
+            if _reached(uri) != _reached(tried.uri):
                 self._digest = DigestAnswers(None)  # what we know is not for everybody
             self._tried = _Tried(uri, None, (), tried.seen, tried.ahead)
             self._forks.clear()
@@ -348,6 +354,11 @@ class Outgoing:
 
 def _keep(fork: Fork, request: Request) -> None:
     fork.ack = request
+
+
+def _reached(uri: SipUri) -> str:
+    """The host that requests to ``uri`` go to."""
+    return (uri.params.get("maddr") or uri.host).strip("[]").lower()
 
 
 def _preference(contact: NameAddr) -> float:

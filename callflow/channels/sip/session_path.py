@@ -8,13 +8,18 @@ from collections.abc import Callable
 from callflow.channels.sip.dialog import Dialog
 from callflow.channels.sip.digest_client import DigestAnswers
 from callflow.channels.sip.message import Request, Response
-from callflow.channels.sip.session_ground import SDP, Ground, HeaderList
+from callflow.channels.sip.session_ground import SDP, Alarms, Ground, HeaderList
 from callflow.channels.sip.stack import ClientTransaction
 from callflow.channels.sip.transport import Hop
 from callflow.errors import TransportFailed
 
 Done = Callable[[int, Response | None], None]
 """The final status, and the response; 408 and 503 without one: it timed out, or could not be sent."""
+
+PATIENCE_S = 60.0
+"""A re-INVITE that has got no more than a provisional response for so long is cancelled: without that, who
+vanishes then leaves a transaction behind for ever.
+"""
 
 _MOST_TRIES = 3
 _WITH_CONTACT = ("INVITE", "UPDATE", "REFER", "SUBSCRIBE", "NOTIFY")
@@ -114,6 +119,7 @@ class _Asked:
         self._tries = 0
         self._over = False
         self._ack: Request | None = None
+        self._alarms = Alarms()
 
     def send(self, hop: Hop | None) -> None:
         if hop is None:
@@ -132,7 +138,9 @@ class _Asked:
             body=self._body,
             content_type=_body_type(self._method) if self._body else "",
         )
-        path.ground.stack.send_request(request, hop, self)
+        transaction = path.ground.stack.send_request(request, hop, self)
+        if self._method == "INVITE":
+            self._alarms.set("patience", PATIENCE_S, transaction.cancel)
 
     def on_response(self, response: Response, transaction: ClientTransaction) -> None:
         if response.status < 200:
@@ -169,6 +177,7 @@ class _Asked:
         self._ack = request
 
     def _finish(self, status: int, response: Response | None) -> None:
+        self._alarms.clear()
         if not self._over:
             self._over = True
             self._done(status, response)
