@@ -149,6 +149,12 @@ class Bank:
             piece = sound[at : at + longest]
             self.ring.write(np.array([row]), np.array([place + at]), piece[None])
 
+    def renew(self, row: int) -> None:
+        """The far end's sound comes from elsewhere now: its first packet, if it does not simply go on where
+        the last one ended, begins anew, even if another sender has chosen the same SSRC.
+        """
+        self.columns.renewed[row] = self.columns.received[row]
+
     def shift_clock(self, row: int, later: int) -> None:
         """The row goes on with a clock that is ``later`` samples further."""
         c = self.columns
@@ -194,8 +200,9 @@ class Bank:
     def _sequence(self, row: int, ssrc: int, sequence: int, time: int, now: int) -> int | None:
         """The extended sequence number, after a look at the SSRC; None: not to be taken."""
         c = self.columns
-        if ssrc != c.ssrc[row]:
-            if c.ssrc[row] >= 0 and not self._may_switch(row, now):
+        renewed = c.received[row] == c.renewed[row]
+        if ssrc != c.ssrc[row] or renewed:
+            if not renewed and c.ssrc[row] >= 0 and not self._may_switch(row, now):
                 c.received[row] += 1
                 return None
             self._begin(row, ssrc, sequence, now)

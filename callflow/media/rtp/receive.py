@@ -111,6 +111,8 @@ class RtpReceiver:
         self._listens[row] = False
         if stream is None or not stream.receives:
             return
+        if before is not None and (before.host, before.port) != (stream.host, stream.port):
+            self._banks[int(self._wide[row])].renew(row)
         for payload, codec in stream.accepts:
             if 0 <= payload < 128 and codec in CODEC_RATE:
                 self._kinds[row, payload] = _CODECS.index(codec)

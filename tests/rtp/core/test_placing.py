@@ -336,3 +336,25 @@ def test_what_was_not_agreed_or_is_too_long_is_counted_as_bad() -> None:
     assert line.receiver.stats(0).bad == 4 - 1  # 1,400 bytes of G.722 are 175 ms
     line.receiver.take(arrivals([(0, packet(b"y" * 4000, kind=0, sequence=5))]), 80)
     assert line.receiver.stats(0).received == 2
+
+
+def test_another_phone_may_have_the_same_ssrc_and_begin_with_the_same_numbers() -> None:
+    """Phones that count from 0 and name themselves alike (sipp does): the second one takes the call over."""
+    line = started()
+    first, second = speech(1.0), speech(1.0)[::-1].copy()
+    play(line, Sender(ssrc=7, sequence=0, time=0).say(first), 1.02)
+    line.receiver.agree(0, replace(stream(), port=6000), line.now)
+    played = play(line, Sender(ssrc=7, sequence=0, time=0, begins_s=1.0).say(second), 1.3)
+    at = 8 * HOLD  # what still waits of the first is played before
+    assert (played[at : at + 8000] == as_coded(second)).all()
+
+
+def test_a_phone_that_only_moves_goes_on_where_it_was() -> None:
+    line, sound, sender = started(), speech(2.0), Sender(ssrc=7)
+    first = play(line, sender.say(sound[:8000]), 1.0)
+    line.receiver.agree(0, replace(stream(), port=6000), line.now)
+    sender.say(sound[8000:8320])  # two packets are lost on the way
+    played = np.concatenate([first, play(line, sender.say(sound[8320:]), 1.3)])
+    known = as_coded(sound)
+    assert (played[FIRST : FIRST + 7840] == known[:7840]).all()
+    assert (played[FIRST + 8480 : FIRST + 15600] == known[8480:15600]).all()
