@@ -15,6 +15,7 @@ from itertools import islice
 
 from callflow.channels.channel import Party
 from callflow.channels.sip.credentials import Login, Logins, realm_of, username_of
+from callflow.channels.sip.device_sound import codecs_of, srtp_of
 from callflow.channels.sip.digest import DigestServer, Proof
 from callflow.channels.sip.digest_words import HASHES
 from callflow.channels.sip.message import Request, Response, new_response, stateless_tag
@@ -38,7 +39,7 @@ MAX_REALM = 253
 @dataclass(frozen=True, slots=True)
 class Admitted:
     """May call. ``party``: who calls whom, in the account's words. ``trunk``: the resource it comes by.
-    ``username``: the device's SIP user name, for which it may register.
+    ``username``: the device's SIP user name, for which it may register. ``codecs`` and ``srtp``: as in ``Way``.
     """
 
     account_id: str
@@ -46,6 +47,8 @@ class Admitted:
     realm: str
     trunk: str = ""
     username: str = ""
+    codecs: tuple[str, ...] = ()
+    srtp: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +207,14 @@ class Admission:
             user_id=owner,
             device_id=device_id,
         )
-        return Admitted(account.id, party, realm, username=username_of(device_id, device))
+        return Admitted(
+            account.id,
+            party,
+            realm,
+            username=username_of(device_id, device),
+            codecs=codecs_of(device),
+            srtp=srtp_of(device),
+        )
 
     def _from_trunk(self, request: Request, account_id: str, resource_id: str) -> Admitted:
         """A carrier's word on who calls is taken: P-Asserted-Identity (RFC 3325) before From."""

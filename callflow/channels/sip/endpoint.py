@@ -239,10 +239,10 @@ class SipEndpoint:
         call_id = self._table.fresh_id(request.call_id)
         try:
             offer = read_sdp(body) if body else None
-            wide = prefers_wideband(offer, ground.settings.codecs)
             place = ground.ports.take()
-            rate = _WIDE if wide else _NARROW
-            sound = LegSound(ground, call_id, rate, new_terms(ground, place), place)
+            terms = new_terms(ground, place, codecs=admitted.codecs, srtp=admitted.srtp)
+            rate = _WIDE if prefers_wideband(offer, terms.codecs) else _NARROW
+            sound = LegSound(ground, call_id, rate, terms, place)
             sound.reach(transaction.source)
             if body:
                 sound.answer(body)

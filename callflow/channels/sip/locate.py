@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from callflow.channels.channel import CAUSE_CODES, DialTarget, Party
 from callflow.channels.sip.credentials import Credentials, realm_of, username_of
+from callflow.channels.sip.device_sound import codecs_of, part, srtp_of
 from callflow.channels.sip.header import is_token
 from callflow.channels.sip.registrar import Binding, Registrar
 from callflow.channels.sip.transport import Hop
@@ -142,10 +142,10 @@ class Locator:
             from_=NameAddr(SipUri(user=caller.from_number, host=realm), caller.from_name),
             to=NameAddr(SipUri(user=user, host=realm)),
             headers=_headers(target.headers.items()),
-            codecs=_codecs(document),
+            codecs=codecs_of(document),
             user_id=str(document.get("owner_id") or ""),
             device_id=target.id,
-            srtp="required" if _part(document, "media", "encryption").get("enforce_security") is True else "",
+            srtp=srtp_of(document),
             roams=False,  # a phone, or who has its password, does not send our callers to strangers
         )
         fixed = _fixed_address(replace(target, document=document))
@@ -156,7 +156,7 @@ class Locator:
         uri = _parsed(binding.contact) if binding else None
         if binding is None or uri is None:
             return _none("USER_NOT_REGISTERED")
-        said = _part(document, "sip").get("static_invite")
+        said = part(document, "sip").get("static_invite")
         if isinstance(said, str) and said:
             uri = replace(uri, user=said)
         routes = tuple(NameAddr(path) for path in map(_parsed, binding.path) if path)
@@ -194,7 +194,7 @@ def _none(cause: str) -> Way:
 
 def _fixed_address(target: DialTarget) -> str:
     """The URI of a device that does not register (``sip.route``, ``sip.ip``); empty: it has to."""
-    sip = _part(target.document, "sip")
+    sip = part(target.document, "sip")
     route, static, ip = sip.get("route"), sip.get("static_route"), sip.get("ip")
     if sip.get("invite_format") == "route" and isinstance(route, str) and route:
         return route
@@ -212,18 +212,6 @@ def _parsed(text: str) -> SipUri | None:
     except MalformedMessage:
         return None
     return uri if uri.is_sip and uri.host else None
-
-
-def _part(document: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
-    for key in keys:
-        inner = document.get(key)
-        document = inner if isinstance(inner, Mapping) else {}
-    return document
-
-
-def _codecs(document: Mapping[str, Any]) -> tuple[str, ...]:
-    said = _part(document, "media", "audio").get("codecs")
-    return tuple(codec for codec in said if isinstance(codec, str)) if isinstance(said, list) else ()
 
 
 def _headers(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:

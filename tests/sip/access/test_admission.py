@@ -58,6 +58,15 @@ def test_a_device_calls_as_itself_whatever_the_from_says() -> None:
     assert (party.to_number, party.from_realm, party.to_realm) == ("2001", "acme.example", "acme.example")
 
 
+def test_a_device_says_codecs_and_encryption_of_the_calls_it_makes() -> None:
+    media = {"audio": {"codecs": ["G722", 7]}, "encryption": {"enforce_security": True}}
+    door = Door(accounts(account(device={"desk": device(media=media), "plain": device("desk8")})))
+    who = admitted(door, door.answered("desk7", "correct-horse"), PHONE)
+    assert (who.codecs, who.srtp) == (("G722",), "required")
+    who = admitted(door, door.answered("desk8", "correct-horse"), PHONE)
+    assert (who.codecs, who.srtp) == ((), "")
+
+
 @pytest.mark.parametrize(("digest", "algorithms"), [("SHA-256", ["SHA-256"]), ("both", ["SHA-256", "MD5"])])
 def test_the_challenge_asks_for_the_accounts_realm_by_what_is_set(digest: str, algorithms: list[str]) -> None:
     door = Door(settings=settings(digest=digest))

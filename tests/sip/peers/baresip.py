@@ -70,6 +70,12 @@ class Baresip:
                 )
             self._read()
 
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        """The events of a type so far, also those that were taken by nobody."""
+        while self._read():
+            pass
+        return [event for event in self.events if event.get("type") == kind]
+
     def kill(self) -> None:
         """Have it vanish: it tells nobody."""
         self._process.kill()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from callflow.clock import OutsideLoop
+from tests.serve.server import Server
 from tests.sip.peers.baresip import Baresip, Phone, baresip, phone_port
 from tests.sip.peers.house import PASSWORD, House, house, node
 from tests.sip.peers.listening import write_tone
@@ -21,7 +23,8 @@ HERTZ = {"alice": 400, "bob": 600, "carol": 800, "dave": 1000, "erin": 1200, "fr
 """Who says which tone; the names are those of the account's devices."""
 PLAYED = 1600
 """The tone that flows play."""
-RATES = {"PCMU": 8000, "PCMA": 8000, "G722/16000/1": 16000}
+WIDE = "G722/16000/1"
+"""G.722, as baresip's account names it; where it is offered it has to be what is agreed on."""
 
 
 @dataclass
@@ -66,7 +69,7 @@ class Town:
             f"<sip:{name}@{at};transport={transport}>;auth_user={name};auth_pass={password}"
             f";audio_codecs={codec};answermode={answer};regint={600 if registers else 0}{extra}"
         )
-        rate = RATES[codec]
+        rate = 16000 if WIDE in codec else 8000
         says = self.tones / f"{name}-{rate}.wav"
         if not says.exists():
             write_tone(says, HERTZ[name], rate=rate)
@@ -106,6 +109,17 @@ class Town:
                     return line
                 await asyncio.sleep(0.02)
 
+    def restart(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """End the server by a signal, and start it again on the same port, state and documents."""
+        self.run(self._restart(number))
+
+    async def _restart(self, number: signal.Signals) -> None:
+        folder, former = self.house.folder, self.house.server
+        former.signal(number)
+        await former.ended()
+        words = ("--system-config", str(folder / "system_config"))
+        self.house.server = await Server.start(folder / "accounts", folder / "state", *words, bind=former.at)
+
     def close_phones(self) -> None:
         """End all phones."""
         self._phones.close()
@@ -120,10 +134,14 @@ def town(folder: Path, flows: Mapping[str, Mapping[str, Any]], *words: str, **mo
     try:
         with _in_loop(loop, house(folder / "house", flows, *words, devices=tuple(HERTZ), **more)) as entered:
             here = Town(loop, entered, folder / "tones")
+            first = entered.server
             try:
                 yield here
             finally:
                 here.close_phones()
+                if here.house.server is not first:
+                    here.run(here.house.server.close())
+                    assert not here.lines("Traceback")
     finally:
         loop.close()
 
