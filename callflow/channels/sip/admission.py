@@ -39,7 +39,7 @@ MAX_REALM = 253
 @dataclass(frozen=True, slots=True)
 class Admitted:
     """May call. ``party``: who calls whom, in the account's words. ``trunk``: the resource it comes by.
-    ``username``: the device's SIP user name, for which it may register. ``codecs`` and ``srtp``: as in ``Way``.
+    ``username``: the device's SIP user name, for which it may register. ``codecs``, ``srtp``: as in ``Way``.
     """
 
     account_id: str

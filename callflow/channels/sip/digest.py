@@ -31,7 +31,7 @@ class Proof(StrEnum):
     """What an Authorization header is worth."""
 
     GOOD = "good"
-    STALE = "stale"  # the password is right; the nonce is not ours, too old or used, or it is another algorithm
+    STALE = "stale"  # the password is right; the nonce is not ours, too old or used (or: another algorithm)
     WRONG = "wrong"  # wrong password, unknown user, or nothing that can be judged
 
 

@@ -21,7 +21,7 @@ _MODULES = "/usr/lib/baresip/modules"
 
 @dataclass(frozen=True)
 class Phone:
-    """What a phone is. ``account``: baresip's account line. ``says``: a WAV file (mono, of the rate of its codec) it plays."""
+    """What a phone is. ``account``: baresip's account line. ``says``: a WAV file (mono, its codec's rate)."""
 
     account: str
     says: Path

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 LOUD = 0.3
 """The amplitude of what phones say; 1 is full scale."""
 FRAME_S = 0.02
-"""Sound is measured in pieces of so long; tones of whole hundreds of Hertz do not disturb each other in it."""
+"""Sound is measured in pieces of so long; tones of whole hundreds of Hertz are told apart in it."""
 
 
 def write_tone(path: Path, hertz: int, *, rate: int = 8000, seconds: float = 40) -> Path:

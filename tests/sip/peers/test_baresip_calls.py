@@ -31,7 +31,13 @@ FLOWS = {
     "203": record(ring("carol", 1, NO_ANSWER=play(), _=play(1800))),
 }
 DOCUMENTS: dict[str, Any] = {
-    "menus/doors": {"name": "Doors", "timeout": 5000, "interdigit_timeout": 300, "retries": 1, "suppress_media": True},
+    "menus/doors": {
+        "name": "Doors",
+        "timeout": 5000,
+        "interdigit_timeout": 300,
+        "retries": 1,
+        "suppress_media": True,
+    },
     "vmboxes/box": {"name": "Box", "mailbox": "1", "skip_greeting": True, "skip_instructions": True},
 }
 
@@ -45,7 +51,11 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 @pytest.fixture(scope="module")
 def phones(here: Town) -> dict[str, Any]:
     """Who is there all the time; ``carol`` answers only by hand."""
-    return {"alice": here.phone("alice"), "bob": here.phone("bob"), "carol": here.phone("carol", answer="manual")}
+    return {
+        "alice": here.phone("alice"),
+        "bob": here.phone("bob"),
+        "carol": here.phone("carol", answer="manual"),
+    }
 
 
 def test_a_call_to_a_number_is_recorded_on_both_sides(here: Town, phones: dict[str, Any]) -> None:
@@ -64,7 +74,7 @@ def test_a_call_to_a_number_is_recorded_on_both_sides(here: Town, phones: dict[s
     left.assert_never(PLAYED)
     right.assert_never(ALICE)
     heard = heard_by(alice.heard[-1:])
-    assert heard.span(PLAYED)[1] - heard.span(PLAYED)[0] > 1.5, "the phone heard what the recording says it heard"
+    assert heard.span(PLAYED)[1] - heard.span(PLAYED)[0] > 1.5, "as the recording says"
 
 
 def test_a_flow_that_ends_hangs_up_the_phone(here: Town, phones: dict[str, Any]) -> None:

@@ -75,9 +75,7 @@ class Town:
             write_tone(says, HERTZ[name], rate=rate)
         self._count += 1
         folder = self.tones.parent / f"{name}-{self._count}"
-        found = self._phones.enter_context(
-            baresip(folder, Phone(account, says, phone_port(), cafile), more)
-        )
+        found = self._phones.enter_context(baresip(folder, Phone(account, says, phone_port(), cafile), more))
         if registers and password == PASSWORD:
             found.wait_for("REGISTER_OK")
         return found
@@ -149,13 +147,13 @@ def town(folder: Path, flows: Mapping[str, Mapping[str, Any]], *words: str, **mo
 @contextmanager
 def _in_loop(loop: OutsideLoop, entered: AbstractAsyncContextManager[T]) -> Iterator[T]:
     """An asynchronous context in a loop that is elsewhere."""
-    inner = loop.submit(entered.__aenter__()).result(30)  # type: ignore[arg-type]
+    inner = loop.submit(entered.__aenter__()).result(30)
     try:
-        yield inner  # type: ignore[misc]
+        yield inner
     except BaseException:
-        loop.submit(entered.__aexit__(*sys.exc_info())).result(60)  # type: ignore[arg-type]
+        loop.submit(entered.__aexit__(*sys.exc_info())).result(60)
         raise
-    loop.submit(entered.__aexit__(None, None, None)).result(60)  # type: ignore[arg-type]
+    loop.submit(entered.__aexit__(None, None, None)).result(60)
 
 
 def ring(name: str, timeout: int = 15, **children: Mapping[str, Any]) -> dict[str, Any]:
