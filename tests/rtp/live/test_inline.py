@@ -76,7 +76,7 @@ def test_a_call_on_real_sockets_is_recorded(tmp_path: Path) -> None:
     changes = [event.change for event in told if isinstance(event, RecordingEvent)]
     assert changes == ["started", "finishing"]
     [end] = [event for event in told if isinstance(event, RecordingEvent) and event.change == "finishing"]
-    assert end.samples >= 12 * 160
+    assert end.samples >= 11 * 160  # from the first packet to the twelfth
     assert next(tmp_path.rglob("audio.wav")).stat().st_size == 44 + 4 * end.samples
 
 
