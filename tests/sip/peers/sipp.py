@@ -5,7 +5,7 @@ would repeat. ``|`` parts it: first which message, then more headers, last ``@NA
 
 * ``{{call INVITE 1 | @offer}}`` a request that begins something (its user: sipp's ``-s``);
 * ``{{in BYE 2 | Reason: ...}}`` a request of the caller in its dialog; ``{{ack 1}}`` the ACK of a 2xx;
-* ``{{refused 1}}`` the ACK of a refusal; ``{{cancel 1}}``;
+* ``{{refused 1}}`` the ACK of a refusal, ``{{unwanted 2}}`` of a re-INVITE's; ``{{cancel 1}}``;
 * ``{{reply 200 OK | @offer}}`` an answer to what came last; ``{{first 180 Ringing}}`` with a To tag of ours;
 * ``{{back BYE 2}}`` a request of the called one in its dialog, after ``{{invited}}``, which takes the INVITE.
 """
@@ -59,7 +59,7 @@ def expand(text: str, keys: Mapping[str, str]) -> str:
     parts, end = [], 0
     for found in re.finditer(r"\{\{(.*?)\}\}", text, re.DOTALL):
         message = _message(_filled(found[1], keys))
-        if found[1].startswith(("cancel", "refused")):  # they have the branch of their INVITE
+        if found[1].startswith(("cancel", "refused", "unwanted")):  # they have the branch of their INVITE
             message = message.replace("[branch]", f"[branch-{_back(text, found)}]")
         parts += [text[end : found.start()], message]
         end = found.end()
@@ -69,7 +69,9 @@ def expand(text: str, keys: Mapping[str, str]) -> str:
 def _back(text: str, found: re.Match[str]) -> int:
     """How many steps of the scenario lie between an INVITE and its CANCEL or ACK."""
     number = found[1].split()[1]
-    start = max(text.rfind(f"INVITE {number}", 0, found.start()), text.rfind(f"[method] {number}", 0, found.start()))
+    start = max(
+        text.rfind(f"INVITE {number}", 0, found.start()), text.rfind(f"[method] {number}", 0, found.start())
+    )
     return len(re.findall(r"<(?:send|recv|pause|nop)\b", text[start : found.start()]))
 
 
@@ -104,8 +106,8 @@ def _head(kind: str, rest: str, more: list[str]) -> list[str]:
         tag = ";tag=[pid]d[call_number]" if kind == "first" else ""
         lines = [f"SIP/2.0 {rest}", "[last_Via:]", "[last_Record-Route:]", "[last_From:]"]
         return [*lines, f"[last_To:]{tag}", "[last_Call-ID:]", "[last_CSeq:]", *_unless("Contact", more)]
-    method, number = (kind.upper(), rest) if kind in ("ack", "cancel", "refused") else rest.split()
-    method = "ACK" if kind == "refused" else method
+    alone = {"ack": "ACK", "cancel": "CANCEL", "refused": "ACK", "unwanted": "ACK"}
+    method, number = (alone[kind], rest) if kind in alone else rest.split()
     start = {"call": _PEER[1:-1], "cancel": _PEER[1:-1], "refused": _PEER[1:-1], "back": "[$target]"}
     via = "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch];rport"
     if kind == "back":
@@ -115,7 +117,7 @@ def _head(kind: str, rest: str, more: list[str]) -> list[str]:
     lines = [
         f"{method} {start.get(kind, '[next_url]')} SIP/2.0",
         *([] if any(line.startswith("Via:") for line in more) else [via]),
-        *(["[routes]"] if kind in ("in", "ack") else []),
+        *(["[routes]"] if kind in ("in", "ack", "unwanted") else []),
         *people,
         "Call-ID: [call_id]",
         f"CSeq: {number} {method}",
