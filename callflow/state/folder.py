@@ -46,12 +46,14 @@ class StateFolder:
 
     @classmethod
     def open(cls, path: Path) -> StateFolder:
-        """Make what is missing of the folder and its sub-folders. Raises StorageError."""
+        """Make what is missing of the folder and its sub-folders; what people say on the phone is not for
+        every user of the machine. Raises StorageError.
+        """
         root = Path(path).absolute()
         folder = cls(root, root / "spool", root / "outbox", root / "media", root / "callflow.db")
         for each in (root, folder.spool, folder.outbox, folder.media):
             try:
-                each.mkdir(parents=True, exist_ok=True)
+                each.mkdir(mode=0o700 if each == root else 0o777, parents=True, exist_ok=True)
             except OSError as error:
                 raise StorageError(
                     f"the state folder {root} cannot be used: {error.strerror} ({each.name})",

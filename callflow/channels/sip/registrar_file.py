@@ -26,7 +26,7 @@ def write_bindings(folder: Path, bindings: Iterable[Binding]) -> None:
     """Put the bindings into ``folder``, all or none of them. Blocks; raises OSError."""
     target = folder / NAME
     draft = folder / f"{NAME}.new"
-    with draft.open("w", encoding="utf-8") as file:
+    with open(draft, "w", encoding="utf-8", opener=_private) as file:
         # Row by row: written in one piece, ten thousand of them would keep the signalling waiting.
         file.write('{"version": 1, "bindings": [')
         for number, binding in enumerate(bindings):
@@ -37,6 +37,10 @@ def write_bindings(folder: Path, bindings: Iterable[Binding]) -> None:
         os.fsync(file.fileno())
     draft.replace(target)
     sync_folder(folder)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)  # who is where, with which phone
 
 
 def read_bindings(folder: Path) -> list[Binding]:

@@ -6,12 +6,16 @@ Only failures count, so that a hundred phones behind one address are no matter. 
   ``limit`` of these within a minute nothing from the address is answered;
 * who never answers challenges may be somebody else who forges the address: then only requests that answer
   none are ignored, and phones that know what they do go on.
+
+Of IPv6 all addresses of a /64 are one: whoever has one of them has them all (RFC 6177 1).
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
+from functools import lru_cache
+from ipaddress import IPv6Address
 
 MAX_ADDRESSES = 10_000
 """Addresses that are remembered; the one that was quiet longest is forgotten first."""
@@ -43,12 +47,12 @@ class Throttle:
 
     def banned(self, host: str, now: float) -> bool:
         """Whether nothing from ``host`` is to be answered now."""
-        record = self._records.get(host)
+        record = self._records.get(_house(host))
         return record is not None and now < record.banned_until
 
     def scanning(self, host: str, now: float) -> bool:
         """Whether ``host`` has left so many challenges unanswered that it gets no more of them now."""
-        record = self._records.get(host)
+        record = self._records.get(_house(host))
         if record is None:
             return False
         overdue = sum(now - WINDOW_S < at <= now - ANSWER_WITHIN_S for at in record.challenges)
@@ -60,7 +64,7 @@ class Throttle:
 
     def proved(self, host: str) -> None:
         """``host`` has answered a challenge rightly: one of its open ones is settled."""
-        record = self._records.get(host)
+        record = self._records.get(_house(host))
         if record is not None and record.challenges:
             record.challenges.popleft()
 
@@ -76,6 +80,7 @@ class Throttle:
         return True
 
     def _record(self, host: str) -> _Record:
+        host = _house(host)
         record = self._records.get(host)
         if record is None:
             record = _Record(deque(maxlen=self.limit), deque(maxlen=2 * self.limit * UNANSWERED_TIMES))
@@ -84,3 +89,15 @@ class Throttle:
                 self._records.popitem(last=False)
         self._records.move_to_end(host)
         return record
+
+
+@lru_cache(maxsize=4096)
+def _house(host: str) -> str:
+    """What is counted as one address."""
+    if ":" not in host:
+        return host
+    try:
+        address = IPv6Address(host.partition("%")[0])
+    except ValueError:
+        return host
+    return host if address.is_loopback or address.ipv4_mapped else str(IPv6Address(int(address) >> 64 << 64))

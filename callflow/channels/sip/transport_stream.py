@@ -74,9 +74,12 @@ class Connection(asyncio.Protocol):
         was_within = self._framer.within
         now = self._loop.time()
         self.touched = now
+        ponged = False
         for message in self._framer.feed(data):
             if message == PING:
-                self.send(PONG)
+                if not ponged:  # one for all that came at once: a flood is not answered with another
+                    ponged = True
+                    self.send(PONG)
                 continue
             if self._framer.broken is not None:
                 self._receiver.refuse(message, self.hop, self, self._framer.broken)

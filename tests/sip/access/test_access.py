@@ -15,6 +15,7 @@ from callflow.channels.sip.registrar import Binding
 from callflow.channels.sip.registrar_file import NAME, read_bindings, write_bindings
 from callflow.channels.sip.transport import Hop
 from callflow.clock import VirtualClock, run_virtual
+from callflow.state.folder import StateFolder
 from tests.sip.access.support import ACME, PHONE, WALL, account, accounts, device, register, request, settings
 
 WHO = Admitted("acme", Party("1001", "", device_id="desk"), "acme.example", username="desk7")
@@ -168,3 +169,11 @@ def test_names_of_gateways_are_looked_up_now_and_then(caplog: pytest.LogCaptureF
         assert asked == ["sip.carrier.example"] * 4, "once each time; never for a request"
 
     run(work)
+
+
+def test_the_file_is_for_nobody_else(tmp_path: Path) -> None:
+    """Nor is the state folder: it holds what people say on the phone."""
+    folder = StateFolder.open(tmp_path / "state")
+    write_bindings(folder.root, [ROW])
+    assert folder.root.stat().st_mode & 0o077 == 0
+    assert (folder.root / NAME).stat().st_mode & 0o077 == 0

@@ -56,3 +56,11 @@ def test_what_is_kept_of_an_address_is_bounded() -> None:
         guard.challenged("a", 0.0)
     (record,) = guard._records.values()
     assert len(record.challenges) == 20
+
+
+def test_all_addresses_of_an_ipv6_network_are_one() -> None:
+    guard = Throttle(limit=3, ban_s=60)
+    for last in ("1", "2", "dead:beef"):
+        guard.failed(f"2001:db8:7:8::{last}", 0.0)
+    assert guard.banned("2001:db8:7:8:ffff::9", 1.0) and not guard.banned("2001:db8:7:9::1", 1.0)
+    assert not guard.banned("::1", 1.0) and not guard.banned("::ffff:192.0.2.1", 1.0)

@@ -250,3 +250,16 @@ def test_a_connection_that_goes_fails_its_requests() -> None:
             server.close()
 
     played(main)
+
+
+def test_a_flood_of_keep_alives_is_not_answered_with_another() -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with stage(clock, transport="tcp") as on:
+            peer = await Plain.to(on.hop)
+            peer.writer.write(b"\r\n" * 20_000)
+            await clock.sleep(1.0)
+            assert len(await peer.next()) < 200
+            assert await peer.ask(b"\r\n\r\n") == b"\r\n", "the next one is answered again"
+            await peer.close()
+
+    played(main)
