@@ -12,22 +12,21 @@ from callflow.channels.sip.dialer import NoChannel, SipDialer
 from callflow.channels.sip.dialog import usable_target
 from callflow.channels.sip.endpoint_calls import CallTable
 from callflow.channels.sip.locate import Locator, Way
-from callflow.channels.sip.message import Request, Response, new_request, new_response, stateless_tag
+from callflow.channels.sip.message import Request, new_response, stateless_tag
 from callflow.channels.sip.offer import prefers_wideband
 from callflow.channels.sip.registrar import Registrar
 from callflow.channels.sip.replaces import read_replaces
 from callflow.channels.sip.sdp import read_sdp
 from callflow.channels.sip.session_body import description_in, judge_body
-from callflow.channels.sip.session_ground import ALLOW, CAPABILITIES, SDP, Ground, HeaderList
+from callflow.channels.sip.session_ground import ALLOW, CAPABILITIES, SDP, Ground, HeaderList, warning
 from callflow.channels.sip.session_media import LegSound, new_terms
 from callflow.channels.sip.session_outgoing import Outgoing
-from callflow.channels.sip.session_timer import LEAST_S, SessionTimer, TooBrief, Wish, judge
-from callflow.channels.sip.stack import ClientTransaction, ServerTransaction, SipStack
+from callflow.channels.sip.session_timer import SessionTimer, TooBrief, judge
+from callflow.channels.sip.stack import ServerTransaction, SipStack
 from callflow.channels.sip.transport import Hop
-from callflow.channels.sip.uri import NameAddr, SipUri
 from callflow.clock import Clock
 from callflow.documents.settings import SipSettings
-from callflow.errors import BadDescription, NoMediaPort, TransportFailed
+from callflow.errors import BadDescription, NoMediaPort
 from callflow.ids import Ids
 from callflow.log import logger, one_line
 from callflow.media.port import MediaPort, RtpPorts
@@ -99,15 +98,18 @@ class SipEndpoint:
         account_id: str = "",
         on_status: Callable[[int], None] = lambda status: None,
     ) -> Channel:
-        """Call somebody by ``way``; what the dialer does, for a way that the caller has made himself."""
+        """Call somebody by ``way``: what the dialer does, for who has made the way himself. Never raises for
+        what cannot be called: the channel has ended then. ``near``: a leg whose media process to share;
+        ``on_status`` is told the first final status (0: none came).
+        """
         party = Party(
-            caller.from_number,
-            way.to.uri.user if way.to else caller.to_number,
-            caller.from_name,
-            caller.from_realm,
-            way.to.uri.host if way.to else caller.to_realm,
-            way.user_id,
-            way.device_id,
+            from_number=caller.from_number,
+            to_number=way.to.uri.user if way.to else caller.to_number,
+            from_name=caller.from_name,
+            from_realm=caller.from_realm,
+            to_realm=way.to.uri.host if way.to else caller.to_realm,
+            user_id=way.user_id,
+            device_id=way.device_id,
         )
         if way.cause or way.request_uri is None:
             code = way.code or CAUSE_CODES.get(way.cause, 480)
@@ -129,23 +131,6 @@ class SipEndpoint:
         sound.add()
         channel.start(outgoing, call_id, tag)
         return channel
-
-    async def ping(self, uri: SipUri, hop: Hop) -> int:
-        """OPTIONS to a peer: the status of its answer, 0 if none came."""
-        host, _ = self._stack.local(hop)
-        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        request = new_request(
-            "OPTIONS",
-            uri,
-            from_=NameAddr(SipUri("sip", "callflow", host)).with_tag(self._ground.tag()),
-            to=NameAddr(uri),
-            call_id=self._ground.ids.call_id(),
-            cseq=1,
-            contact=self._ground.contact(hop),
-            headers=[*self._ground.agent(), ("Accept", SDP)],
-        )
-        self._stack.send_request(request, hop, _Ping(answer))
-        return await answer
 
     @property
     def calls(self) -> int:
@@ -175,6 +160,7 @@ class SipEndpoint:
             if channel is None:
                 self._dismiss(transaction, 481)
             else:
+                self._stack.trust(transaction.source)  # the tag is a secret
                 channel.on_request(request, transaction)
             return
         row = self._rows.get(request.method)
@@ -210,9 +196,7 @@ class SipEndpoint:
         if admitted is None:
             return
         refusal = judge_body(request)
-        settings = self._ground.settings
-        wish = Wish(settings.session_expires_s, max(LEAST_S, settings.session_min_s))
-        timer = judge(request, wish)
+        timer = judge(request, self._ground.timer_wish())
         if refusal is not None:
             self._refuse(transaction, refusal.status, list(refusal.headers))
         elif isinstance(timer, TooBrief):
@@ -250,7 +234,7 @@ class SipEndpoint:
             if place is not None:
                 ground.ports.give_back(place)
             self._table.give_back(call_id)
-            self._refuse(transaction, 488, [("Warning", f'305 callflow "{_quotable(error.message)}"')])
+            self._refuse(transaction, 488, [warning(305, error.message)])
             return
         except NoMediaPort as error:
             self._warn(f"a call from {transaction.source}: {error.message}")
@@ -293,6 +277,7 @@ class SipEndpoint:
     def _admit(self, request: Request, transaction: ServerTransaction) -> Admitted | None:
         verdict = self._admission.judge(request, transaction.source)
         if isinstance(verdict, Admitted):
+            self._stack.trust(transaction.source)
             return verdict
         if isinstance(verdict, Challenged | Refused):
             transaction.respond_once(verdict.response)
@@ -340,28 +325,3 @@ class SipEndpoint:
         request, more = transaction.request, [*self._ground.server(), *(headers or [])]
         tag = stateless_tag(request.headers)
         transaction.respond_once(new_response(request, status, to_tag=tag, headers=more))
-
-
-class _Ping:
-    """One OPTIONS (a ``ClientUser``)."""
-
-    def __init__(self, answer: asyncio.Future[int]) -> None:
-        self._answer = answer
-
-    def on_response(self, response: Response, transaction: ClientTransaction) -> None:
-        if response.status >= 200:
-            self._tell(response.status)
-
-    def on_timeout(self, transaction: ClientTransaction) -> None:
-        self._tell(0)
-
-    def on_failed(self, transaction: ClientTransaction, error: TransportFailed) -> None:
-        self._tell(0)
-
-    def _tell(self, status: int) -> None:
-        if not self._answer.done():
-            self._answer.set_result(status)
-
-
-def _quotable(text: str) -> str:
-    return "".join(c for c in one_line(text, 200) if c not in '"\\')

@@ -6,9 +6,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from callflow.channels.sip.session_ground import T1, Alarms
+from callflow.channels.sip.session_ground import GIVE_UP_S, T1, Alarms
 
-GIVE_UP_S = 64 * T1
 _MOST = 2**31 - 1
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from callflow.channels.sip.message import Request, Response
-from callflow.channels.sip.session_ground import T1, T2, Alarms
+from callflow.channels.sip.session_ground import GIVE_UP_S, T1, T2, Alarms
 from callflow.channels.sip.stack import ServerTransaction
-
-GIVE_UP_S = 64 * T1
 
 
 class Acceptance:

@@ -8,7 +8,15 @@ from callflow.channels.sip.dialog import usable_target
 from callflow.channels.sip.message import Request, Response, new_response
 from callflow.channels.sip.session_accept import Acceptance
 from callflow.channels.sip.session_body import description_in, judge_body
-from callflow.channels.sip.session_ground import CAPABILITIES, SDP, Alarms, Ground, HeaderList, Owner
+from callflow.channels.sip.session_ground import (
+    CAPABILITIES,
+    SDP,
+    Alarms,
+    Ground,
+    HeaderList,
+    Owner,
+    warning,
+)
 from callflow.channels.sip.session_media import LegSound
 from callflow.channels.sip.session_path import Path
 from callflow.channels.sip.session_timer import (
@@ -61,8 +69,7 @@ class Changes:
         self._tries = 0
         self.allows_update = False
         self.timer: SessionTimer | None = None
-        settings = ground.settings
-        self.wish = Wish(settings.session_expires_s, max(90, settings.session_min_s))
+        self.wish = ground.timer_wish()
 
     # ---- theirs ------------------------------------------------------------------------------
 
@@ -94,7 +101,7 @@ class Changes:
                 answer = self._sound.offer()
         except BadDescription as error:
             # The call goes on as it was (RFC 3261 14.2).
-            self._refuse(transaction, 488, [("Warning", f'399 callflow "{_quotable(error.message)}"')])
+            self._refuse(transaction, 488, [warning(399, error.message)])
             return
         self.moved(request, transaction.source)
         response = new_response(
@@ -217,7 +224,3 @@ class Changes:
     def close(self) -> None:
         """The dialog is gone."""
         self._alarms.clear()
-
-
-def _quotable(text: str) -> str:
-    return "".join(c for c in text if c.isprintable() and c not in '"\\')[:200]

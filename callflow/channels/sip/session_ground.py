@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from callflow.channels.channel import ChannelEvent, Ended
-from callflow.channels.sip.message import Request, new_response
+from callflow.channels.sip.message import new_response
+from callflow.channels.sip.session_timer import LEAST_S, Wish
 from callflow.channels.sip.stack import ServerTransaction, SipStack
+from callflow.channels.sip.transaction import TIMERS
 from callflow.channels.sip.transport import Hop
 from callflow.channels.sip.uri import NameAddr, SipUri
 from callflow.clock import Clock
@@ -18,9 +20,10 @@ from callflow.ids import Ids
 from callflow.log import one_line
 from callflow.media.port import MediaPort, RtpPorts
 
-T1 = 0.5
-"""Seconds: the estimate of a round trip (RFC 3261 17.1.1.1)."""
-T2 = 4.0
+T1, T2 = TIMERS.t1, TIMERS.t2
+"""Seconds: the estimate of a round trip, and the longest time between two copies (RFC 3261 17.1.1.1)."""
+GIVE_UP_S = 64 * T1
+"""So long an answer, an ACK or a PRACK is waited for."""
 
 ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY"
 SUPPORTED = "100rel, timer, replaces, norefersub"
@@ -58,6 +61,10 @@ class Ground:
     def server(self) -> HeaderList:
         """``Server`` of responses."""
         return [("Server", self.settings.user_agent)] if self.settings.user_agent else []
+
+    def timer_wish(self) -> Wish:
+        """What we ask for as session timer."""
+        return Wish(self.settings.session_expires_s, max(LEAST_S, self.settings.session_min_s))
 
     def between(self, least_s: float, most_s: float) -> float:
         """A random time, in steps of 10 ms."""
@@ -142,6 +149,7 @@ class Alarms:
         ring()
 
 
-def requested(request: Request) -> str:
-    """The user part of what was called."""
-    return request.uri.user
+def warning(code: int, text: str) -> tuple[str, str]:
+    """A ``Warning`` header (RFC 3261 20.43) that says in words why something is refused."""
+    quotable = "".join(c for c in one_line(text, 200) if c not in '"\\')
+    return "Warning", f'{code} callflow "{quotable}"'

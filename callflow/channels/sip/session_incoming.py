@@ -38,7 +38,9 @@ class Answering(Protocol):
 
 
 class Incoming:
-    """One INVITE. ``offer``: its SDP; without one we offer, in a reliable 183 or in the 200 (late offer)."""
+    """One INVITE. ``late``: it has no offer; then we make one, in a reliable 183 or in the 200. ``timer``:
+    the session timer that its 200 agrees to.
+    """
 
     def __init__(
         self,
@@ -70,11 +72,6 @@ class Incoming:
         seconds = re.fullmatch(r"\s*([0-9]{1,6})\s*", request.get("Expires"))
         if seconds is not None and int(seconds[1]) > 0:
             self._alarms.set("expires", float(seconds[1]), lambda: owner.expire(487))
-
-    @property
-    def transaction(self) -> ServerTransaction:
-        """The INVITE's."""
-        return self._transaction
 
     # ---- before the answer -------------------------------------------------------------------
 

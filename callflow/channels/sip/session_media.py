@@ -8,6 +8,7 @@ from dataclasses import replace
 from math import isinf
 
 from callflow.channels.sip.offer import (
+    KNOWN,
     SUITES,
     Agreed,
     Terms,
@@ -210,7 +211,7 @@ def new_terms(ground: Ground, place: RtpPlace, *, codecs: Sequence[str] = (), sr
     """What we can do on a leg, with fresh keys; ``codecs`` and ``srtp`` empty: as the settings say."""
     settings = ground.settings
     srtp = srtp or settings.srtp
-    known = tuple(codec for codec in codecs if codec in ("PCMU", "PCMA", "G722")) or settings.codecs
+    known = tuple(codec for codec in codecs if codec in KNOWN) or settings.codecs
     keys = () if srtp == "off" else tuple(SrtpKey(suite, secrets.token_bytes(30)) for suite in SUITES)
     session_id = secrets.randbits(31) | 1
     return Terms(place.host, place.port, known, settings.ptime_ms, srtp, keys, session_id)

@@ -15,10 +15,18 @@ from callflow.channels.sip.message import Request, Response, new_request
 from callflow.channels.sip.prack import read_rseq
 from callflow.channels.sip.session_body import description_in
 from callflow.channels.sip.session_cause import cause_of
-from callflow.channels.sip.session_ground import CAPABILITIES, SDP, T1, Alarms, Ground, HeaderList, Owner
+from callflow.channels.sip.session_ground import (
+    CAPABILITIES,
+    GIVE_UP_S,
+    SDP,
+    Alarms,
+    Ground,
+    HeaderList,
+    Owner,
+)
 from callflow.channels.sip.session_media import LegSound
 from callflow.channels.sip.session_path import Path
-from callflow.channels.sip.session_timer import SessionTimer, Wish, read_min_se, settle
+from callflow.channels.sip.session_timer import SessionTimer, read_min_se, settle
 from callflow.channels.sip.stack import ClientTransaction
 from callflow.channels.sip.transport import Hop
 from callflow.channels.sip.uri import NameAddr, SipUri
@@ -89,8 +97,7 @@ class Outgoing:
         self._call_id = call_id
         self._on_status = on_status
         self._digest = DigestAnswers(way.credentials)
-        settings = ground.settings
-        self._wish = Wish(settings.session_expires_s, max(90, settings.session_min_s))
+        self._wish = ground.timer_wish()
         self._tried = _Tried(way.request_uri, way.hop, tuple(way.routes), [way.request_uri])
         self._offer = sound.offer()
         self._seq = 0
@@ -169,7 +176,7 @@ class Outgoing:
             return
         self._transaction.cancel(headers)
         # A peer that answers the CANCEL and never the INVITE is not waited for (RFC 3261 9.1).
-        self._alarms.set("cancel", 64 * T1, lambda: self._refused(487, []))
+        self._alarms.set("cancel", GIVE_UP_S, lambda: self._refused(487, []))
 
     # ---- what comes (ClientUser) -------------------------------------------------------------
 

@@ -143,7 +143,7 @@ class _Asked:
             self._alarms.set("patience", PATIENCE_S, transaction.cancel)
 
     def on_response(self, response: Response, transaction: ClientTransaction) -> None:
-        if response.status < 200:
+        if not response.is_final:
             return
         if self._method == "INVITE" and response.is_success:
             self._accepted(response)

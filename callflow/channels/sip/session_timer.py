@@ -64,7 +64,7 @@ class Wish:
 
 def read_interval(message: Headed) -> tuple[int, str]:
     """``Session-Expires``: seconds (0: there is none, or none that can be read) and the refresher."""
-    value = message.get("Session-Expires") or message.get("x")
+    value = message.get("Session-Expires")
     found = re.match(r"\s*([0-9]{1,9})\s*(;.*)?$", value[:200], re.ASCII)
     if found is None:
         return 0, ""

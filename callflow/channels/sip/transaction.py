@@ -143,6 +143,9 @@ class TimerValues:
                 return 64 * self.t1
 
 
+TIMERS = TimerValues()
+"""What all transactions of a process run with."""
+
 _C, _T, _P = State.CALLING, State.TRYING, State.PROCEEDING
 _DONE, _OK, _SURE, _END = State.COMPLETED, State.ACCEPTED, State.CONFIRMED, State.TERMINATED
 _NOTHING: tuple[Do | Start | Stop, ...] = ()

@@ -8,14 +8,12 @@ from typing import Protocol
 from callflow.channels.sip.header import Headers
 from callflow.channels.sip.header_via import Via
 from callflow.channels.sip.message import Request, Response
-from callflow.channels.sip.transaction import CLIENT, INVITE_CLIENT, Do, Event, Machine, State, TimerValues
+from callflow.channels.sip.transaction import CLIENT, INVITE_CLIENT, TIMERS, Do, Event, Machine, State
 from callflow.channels.sip.transaction_run import Running, guarded
 from callflow.channels.sip.transaction_timers import Timers
 from callflow.channels.sip.transport import Failed, Hop
 from callflow.channels.sip.transport_stream import Connection
 from callflow.errors import TransportFailed
-
-TIMERS = TimerValues()
 
 
 class ClientUser(Protocol):

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Protocol
 
 from callflow.channels.sip.message import Request, Response, new_response
-from callflow.channels.sip.transaction import INVITE_SERVER, SERVER, Do, Event, Machine, State, TimerValues
+from callflow.channels.sip.transaction import INVITE_SERVER, SERVER, TIMERS, Do, Event, Machine, State
 from callflow.channels.sip.transaction_ids import ServerKey
 from callflow.channels.sip.transaction_run import Running, guarded
 from callflow.channels.sip.transaction_timers import Timers
 from callflow.channels.sip.transport import DEFAULT_PORTS, Answer, Hop
-
-TIMERS = TimerValues()
 
 
 class TransactionUser(Protocol):

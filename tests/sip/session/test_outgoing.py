@@ -455,14 +455,3 @@ def test_a_way_that_is_none_ends_at_once_and_takes_nothing() -> None:
             await ann.quiet()
 
     virtual(main)
-
-
-def test_ping() -> None:
-    async def main(clock: VirtualClock) -> None:
-        async with side(clock) as ann, side(clock, seed=2) as bob, phone() as deaf:
-            way = ann.way_to(bob.hop.port)
-            assert way.request_uri is not None
-            assert await ann.endpoint.ping(way.request_uri, bob.hop) == 200
-            assert await ann.endpoint.ping(way.request_uri, replace(bob.hop, port=deaf.port)) == 0
-
-    virtual(main)
