@@ -34,6 +34,8 @@ class StackLimits:
     idle_s: float = 3_900.0
     """A connection that has been silent that long, and that no transaction uses, is closed. Longer than a
     registration lasts: a phone behind NAT can be rung only through its own connection."""
+    stranger_idle_s: float = 120.0
+    """The same for an incoming connection on which nobody has proved who he is."""
     handshake_s: float = 10.0
     """How long a TLS handshake may take."""
     first_message_s: float = 30.0

@@ -104,6 +104,11 @@ class SipStack:
         """Our address as that peer reaches us, for Via and Contact: host (IPv6 in brackets), port."""
         return self._transports.local(hop)
 
+    def trust(self, hop: Hop) -> None:
+        """Who sends from there has proved who he is: his connection is not a stranger's any more."""
+        if hop.connection:
+            self._transports.trust(hop)
+
     @property
     def timers(self) -> Timers:
         """Of all transactions; on the loop that runs."""

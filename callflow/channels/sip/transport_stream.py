@@ -44,6 +44,8 @@ class Connection(asyncio.Protocol):
         self.touched = self.since = self._loop.time()
         self.greeted = False
         """A whole message has come, or the connection is ours."""
+        self.trusted = not self.incoming
+        """It is ours, or somebody has proved on it who he is."""
         self.gone = False
         self._lost: asyncio.Future[None] | None = None
 
@@ -104,7 +106,8 @@ class Connection(asyncio.Protocol):
     @property
     def is_idle(self) -> bool:
         """Nothing has come or gone for long, and no transaction needs it."""
-        return not self.users and self._loop.time() - self.touched > self._limits.idle_s
+        patience_s = self._limits.idle_s if self.trusted else self._limits.stranger_idle_s
+        return not self.users and self._loop.time() - self.touched > min(patience_s, self._limits.idle_s)
 
     def send(self, data: bytes, failed: Failed | Hop | None = None) -> None:
         """Send, or tell ``failed`` later why not."""

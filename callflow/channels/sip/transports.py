@@ -91,12 +91,18 @@ class Transports:
         self._remember(connection)
 
     def _evict(self) -> bool:
-        """Close the connection that has been silent longest, if one is not in use."""
+        """Close the connection that has been silent longest, a stranger's first, if one is not in use."""
         idle = [known for known in self._connections.values() if not known.users and known.is_up]
         if not idle:
             return False
-        min(idle, key=lambda known: known.touched).close()
+        min(idle, key=lambda known: (known.trusted, known.touched)).close()
         return True
+
+    def trust(self, hop: Hop) -> None:
+        """Somebody who may has sent something on this connection."""
+        known = self._connections.get(hop.connection)
+        if known is not None:
+            known.trusted = True
 
     def _remember(self, connection: Connection) -> None:
         self._connections[connection.hop.connection] = connection
@@ -158,7 +164,7 @@ class Transports:
         except TimeoutError:
             made.give_up(f"no connection in {patience:g} s")
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-            made.give_up(f"no connection: {error}")
+            made.give_up(f"no connection: {in_words(error)}")
 
     # -- sending
 
@@ -221,7 +227,8 @@ class Transports:
     def _schedule_sweep(self) -> None:
         if self._sweep is None and self._connections:
             limits = self._limits
-            seconds = max(0.05, min(limits.idle_s, limits.message_s, limits.first_message_s) / 3)
+            least = min(limits.idle_s, limits.stranger_idle_s, limits.message_s, limits.first_message_s)
+            seconds = max(0.05, least / 3)
             self._sweep = asyncio.get_running_loop().call_later(seconds, self._swept)
 
     def _swept(self) -> None:

@@ -263,3 +263,46 @@ def test_a_flood_of_keep_alives_is_not_answered_with_another() -> None:
             await peer.close()
 
     played(main)
+
+
+def test_a_connection_of_somebody_known_may_be_silent_longer_than_a_strangers() -> None:
+    async def main(clock: VirtualClock) -> None:
+        limits = StackLimits(stranger_idle_s=60, idle_s=600)
+        async with stage(clock, transport="tcp", limits=limits) as on:
+            known, stranger = await Plain.to(on.hop), await Plain.to(on.hop)
+            on.uas.answer = lambda request, transaction: (
+                (on.answerer.trust(transaction.source) if request.method == "INFO" else None)
+                or transaction.respond(new_response(request, 200))
+            )
+            info = OPTIONS.replace(b"OPTIONS", b"INFO")
+            assert await known.ask(info) and await stranger.ask(OPTIONS.replace(b"bK1", b"bK2"))
+            assert await stranger.next() == b""
+            assert 60 <= clock.now() <= 100
+            await clock.sleep(300)
+            assert (await known.ask(info.replace(b"bK1", b"bK3"))).startswith(b"SIP/2.0 200")
+            await known.close()
+            await stranger.close()
+
+    played(main)
+
+
+def test_a_strangers_connection_goes_first() -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with stage(clock, transport="tcp", limits=StackLimits(connections=2)) as on:
+            on.uas.answer = lambda request, transaction: (
+                (on.answerer.trust(transaction.source) if request.method == "INFO" else None)
+                or transaction.respond(new_response(request, 200))
+            )
+            known, stranger = await Plain.to(on.hop), await Plain.to(on.hop)
+            await known.ask(OPTIONS.replace(b"OPTIONS", b"INFO"))
+            await clock.sleep(1)
+            await stranger.ask(OPTIONS.replace(b"bK1", b"bK2"))
+            await clock.sleep(50)
+            late = await Plain.to(on.hop)
+            assert await late.ask(OPTIONS.replace(b"bK1", b"bK3"))
+            assert await stranger.next() == b"", "though it spoke last"
+            assert (await known.ask(OPTIONS.replace(b"bK1", b"bK4"))).startswith(b"SIP/2.0 200")
+            for peer in (known, stranger, late):
+                await peer.close()
+
+    played(main)
