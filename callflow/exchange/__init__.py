@@ -1,4 +1,12 @@
-"""Layer 5, above ``callflow.app``: a server of real calls: an engine with a SIP stack and accounts."""
+"""Layer 5, above ``callflow.app``: a server of real calls: an engine with a SIP stack and accounts.
+
+    exchange   the server itself: start, calls, reload, drain, close
+    options    what it runs with
+    binding    where it listens
+    media      which media it has, and whether ports and files are enough for them
+    watching   files that change while it runs
+    welcome    what it says when it has started
+"""
 
 from callflow.exchange.binding import Bind, TlsFiles
 from callflow.exchange.exchange import Exchange
