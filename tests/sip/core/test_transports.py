@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -11,7 +12,7 @@ from callflow.channels.sip.message import Request, new_response
 from callflow.channels.sip.stack import ServerTransaction
 from callflow.channels.sip.transport import Hop
 from callflow.clock import VirtualClock
-from tests.sip.core.network import LOOPBACK, Plain, played, stage
+from tests.sip.core.network import LOOPBACK, Plain, Stage, played, stage
 from tests.sip.core.torture import request
 from tests.sip.core.uas import Caller, a_request
 
@@ -265,15 +266,18 @@ def test_a_flood_of_keep_alives_is_not_answered_with_another() -> None:
     played(main)
 
 
+def _who_sends_info_is_known(on: Stage, request: Request, transaction: ServerTransaction) -> None:
+    if request.method == "INFO":
+        on.answerer.trust(transaction.source)
+    transaction.respond(new_response(request, 200))
+
+
 def test_a_connection_of_somebody_known_may_be_silent_longer_than_a_strangers() -> None:
     async def main(clock: VirtualClock) -> None:
         limits = StackLimits(stranger_idle_s=60, idle_s=600)
         async with stage(clock, transport="tcp", limits=limits) as on:
             known, stranger = await Plain.to(on.hop), await Plain.to(on.hop)
-            on.uas.answer = lambda request, transaction: (
-                (on.answerer.trust(transaction.source) if request.method == "INFO" else None)
-                or transaction.respond(new_response(request, 200))
-            )
+            on.uas.answer = partial(_who_sends_info_is_known, on)
             info = OPTIONS.replace(b"OPTIONS", b"INFO")
             assert await known.ask(info) and await stranger.ask(OPTIONS.replace(b"bK1", b"bK2"))
             assert await stranger.next() == b""
@@ -289,10 +293,7 @@ def test_a_connection_of_somebody_known_may_be_silent_longer_than_a_strangers() 
 def test_a_strangers_connection_goes_first() -> None:
     async def main(clock: VirtualClock) -> None:
         async with stage(clock, transport="tcp", limits=StackLimits(connections=2)) as on:
-            on.uas.answer = lambda request, transaction: (
-                (on.answerer.trust(transaction.source) if request.method == "INFO" else None)
-                or transaction.respond(new_response(request, 200))
-            )
+            on.uas.answer = partial(_who_sends_info_is_known, on)
             known, stranger = await Plain.to(on.hop), await Plain.to(on.hop)
             await known.ask(OPTIONS.replace(b"OPTIONS", b"INFO"))
             await clock.sleep(1)
