@@ -48,6 +48,7 @@ class InlineMedia:
         self._legs: set[str] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ticker: asyncio.Task[None] | None = None
+        self._fault = ""
 
     def start(self) -> None:
         """Let media run on the running loop."""
@@ -78,6 +79,8 @@ class InlineMedia:
 
     def send(self, command: object) -> None:
         command = self._through_pickle(command)
+        if self._ticker is not None and self._legs:  # the loop may have stood still: what was said comes first
+            self._guarded(self._catch_up)
         try:
             events = self._carry_out(command)
         except MediaError as error:
@@ -141,18 +144,21 @@ class InlineMedia:
                 return
 
     async def _tick(self) -> None:
-        due, told = self._clock.now(), ""
+        due = self._clock.now()
         while True:
-            try:
-                self._catch_up()
-                if self.ports is not None:
-                    self.ports.refill()
-            except Exception as error:  # time must go on for the calls, whatever one of them has caused
-                if told != repr(error):  # not a hundred times a second
-                    told = repr(error)
-                    logger.exception("a fault in the media")
+            self._guarded(self._catch_up)
+            if self.ports is not None:
+                self._guarded(self.ports.refill)
             due = max(due + TICK_S, self._clock.now() - 1.0)  # after a long stall: no burst of old ticks
             await self._clock.sleep(max(0.0, due - self._clock.now()))
+
+    def _guarded(self, do: Callable[[], None]) -> None:
+        try:
+            do()
+        except Exception as error:  # time must go on for the calls, whatever one of them has caused
+            if self._fault != repr(error):  # not a hundred times a second
+                self._fault = repr(error)
+                logger.exception("a fault in the media")
 
     def _tell(self, events: Sequence[object]) -> None:
         if events:
@@ -164,7 +170,10 @@ class InlineMedia:
             told = self._through_pickle(event)
             leg = getattr(told, "leg", "")
             for handler in (*self._handlers, *self._by_leg.get(leg, ())):
-                handler(told)
+                try:
+                    handler(told)
+                except Exception:  # whatever one call makes of it, the others must hear theirs
+                    logger.exception("a media event (%s)", type(told).__name__)
 
     def _through_pickle(self, value: object) -> object:
         return pickle.loads(pickle.dumps(value)) if self._pickled else value

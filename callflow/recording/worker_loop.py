@@ -43,6 +43,9 @@ _PORTS_AGAIN_S = 0.25
 _IDLE_WAIT_S = 0.25
 _LEAST_S = 0.001
 """So long commands are carried out after a tick, however late that was."""
+PATIENCE_S = 2.0
+"""A command waits no longer than this for its sample: a process that has too much to do for good must still
+be told of calls that are over."""
 _COLLECT_EVERY_S = 5.0
 _COLLECT_ROOM_S = 0.005
 
@@ -105,7 +108,7 @@ class WorkerLoop:
         self._alive_at = 0.0
         self._tick_times = tick_times
         self._mover: Mover | None = None
-        self._inbox: deque[tuple[object, list[int]]] = deque()
+        self._inbox: deque[tuple[object, list[int], float]] = deque()  # the last: when it came
         self._outbox: list[object] = []
         self._legs: set[str] = set()
         self._ending = False
@@ -132,6 +135,7 @@ class WorkerLoop:
             left = self._pump.now + TICK_S - now
             if left <= 0:
                 self._tick(now)
+                self._listen(0.0)
                 self._work(max(self._pump.now + TICK_S, self._clock.now() + _LEAST_S))
                 self._send()
                 continue
@@ -251,10 +255,11 @@ class WorkerLoop:
         return bool(frames)
 
     def _take(self, frames: Sequence[Frame]) -> None:
+        now = self._clock.now() if frames else 0.0
         for frame in frames:
             fds = frame.fds
             for message in frame.messages:
-                self._inbox.append((message, fds))
+                self._inbox.append((message, fds, now))
                 fds = []
 
     def _send(self) -> None:
@@ -275,10 +280,15 @@ class WorkerLoop:
     def _work(self, until: float) -> None:
         """Carry out what has come, at most until the clock says ``until``."""
         assert self._mover is not None
+        now = self._clock.now()
         while self._inbox and not self._mover.waits:
-            message, fds = self._inbox.popleft()
+            message, fds, came = self._inbox[0]
+            if self._pump.now + TICK_S < came and now - came < PATIENCE_S:
+                return  # ticks that are late come first
+            self._inbox.popleft()
             self._guarded(self._do, message, fds)
-            if self._clock.now() >= until:
+            now = self._clock.now()
+            if now >= until:
                 return
 
     def _do(self, message: object, fds: list[int]) -> None:

@@ -13,7 +13,7 @@ from typing import Protocol
 from callflow.channels.channel import Direction, Ended
 from callflow.channels.sim.scenario import TransferTo
 from callflow.clock import Clock
-from callflow.media.messages import SayDone
+from callflow.media.messages import RtpLost, SayDone
 from callflow.media.port import MediaPort
 
 Notice = Callable[[str, str, str, str], None]
@@ -152,6 +152,8 @@ class Stage:
     def _on_media(self, event: object) -> None:
         if isinstance(event, SayDone) and event.leg in self._legs:
             self._legs[event.leg].said_all()
+        elif isinstance(event, RtpLost) and event.leg in self._legs:  # its media process has died
+            self._legs[event.leg].end(Ended("MEDIA_TIMEOUT"))
 
     def _timer(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
