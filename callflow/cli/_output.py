@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from callflow.errors import CallflowError
+from callflow.log import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,6 +52,13 @@ def problems_told() -> Iterator[None]:
         fail(f"{error.code}  {error.message}", error.hint)
 
 
+def shown(text: str) -> str:
+    """``text`` as a terminal may get it: what others have sent (numbers, answers of receivers) does not move
+    the cursor, change colours or begin lines of its own.
+    """
+    return text if text.isprintable() else one_line(text, len(text))
+
+
 def show_json(value: object) -> None:
     """One JSON value on standard output, indented on a terminal."""
     print(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
@@ -61,7 +69,7 @@ def show_facts(facts: Iterable[tuple[str, str]]) -> None:
     pairs = [(name, value) for name, value in facts if value]
     width = max((len(name) for name, _ in pairs), default=0)
     for name, value in pairs:
-        print(f"{name:<{width}}  {value}")
+        print(f"{name:<{width}}  {shown(value)}")
 
 
 def show_table(
@@ -73,7 +81,7 @@ def show_table(
     The first column is never wrapped, the last one takes the room that is left.
     """
     console = terminal()
-    body = [tuple(row) for row in rows]
+    body = [tuple(map(shown, row)) for row in rows]
     if nothing and not body:
         console.print(nothing, markup=False, soft_wrap=True)
         return

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from callflow import events as ev
+from callflow.cli._output import shown
 from callflow.log import mask_url
 from callflow.state.records import ACTIVE, DeliveryRow, RecordingRow
 
@@ -176,6 +177,7 @@ class StoryTeller:
         self._print(line)
 
     def _print(self, line: Text) -> None:
+        line.plain = shown(line.plain)
         self._console.print(line, soft_wrap=True)
 
 
