@@ -1,7 +1,7 @@
 """Layer 1: taps in live time: each gets its sound now and then, from what the rows remember of past ticks.
 
 A hundred times a second for each of hundreds of recordings would cost more than the sound itself. So every
-wire has a tick at which it is served: a quarter of a second after the last, spread over all ticks; earlier
+wire has a tick at which it is served: half a second after the last, spread over all ticks; earlier
 where its tap's ``horizon`` says so, and at once before anything changes (``catch_up``, ``leg_changes``).
 """
 
@@ -19,9 +19,10 @@ from callflow.media.mixing import half_mix
 from callflow.media.plane import READ, WRITE
 from callflow.media.taps import Samples, Tap
 
-SERVE_TICKS = 25
-"""A tap gets its sound at least so often: with half a second in its own buffer, what a ``kill -9`` costs
-stays below a second. Half of what a row remembers (``liveplane.HISTORY_TICKS``), or less.
+SERVE_TICKS = 50
+"""A tap gets its sound at least so often. A recorder hands so much over at once, and gathers what is less than
+half of it: what a ``kill -9`` costs stays below a second. Less than a row remembers
+(``liveplane.HISTORY_TICKS``).
 """
 
 

@@ -14,7 +14,7 @@ from callflow.recording.recorder import Recorder, State, Step
 from callflow.recording.writer import SpoolHandle, SpoolWriter
 
 FLUSH_S = 0.5
-"""At least so often (of recorded time) samples leave for the writer."""
+"""At least so often (of recorded time) samples leave for the writer; half of it leaves at once."""
 
 
 class Owner(Protocol):
@@ -24,7 +24,9 @@ class Owner(Protocol):
 
 
 class RecordingTap:
-    """A ``callflow.media.taps.Tap``. Blocks are gathered to half a second, then handed to the writer."""
+    """A ``callflow.media.taps.Tap``. Short blocks are gathered, to half a second at most, and handed to the
+    writer: files are not written a tick at a time.
+    """
 
     __slots__ = (
         "_buffer",
@@ -131,6 +133,7 @@ class RecordingTap:
                 interleave(block[:, start:end], piece)
             self._filled += end - start
             start = end
-            if self._filled == self._cap:
-                frames, self._buffer, self._filled = self._buffer, None, 0
-                self._writer.append(self.spool, frames, at + start - self._cap)
+            if 2 * self._filled >= self._cap:
+                frames = self._buffer if self._filled == self._cap else self._buffer[: self._filled]
+                at_first, self._buffer, self._filled = at + start - self._filled, None, 0
+                self._writer.append(self.spool, frames, at_first)

@@ -29,6 +29,10 @@ from callflow.state.folder import StateFolder
 
 _POLL_S = 0.1
 """Blocks leave for the disk at least so often, also if nobody kicks."""
+_KICKS = 5
+"""Of so many kicks one wakes our thread for sound alone: many blocks at a time, in the pause after a tick. What
+somebody waits for (a spool opened, a line, an end) wakes it at once.
+"""
 
 OnClosed = Callable[[SpoolClosed], None]
 
@@ -107,6 +111,8 @@ class SpoolWriter:
         self._queue: deque[_Item] = deque()
         self._used: dict[tuple[int, int], deque[Samples]] = {}  # written arrays, to be filled again
         self._wake = threading.Event()
+        self._kicks = 0
+        self._urgent = False
         self._put = 0  # bytes handed over; only the caller's thread writes it
         self._done = 0  # bytes written or thrown away; only our thread writes it
         self._items_put = 0
@@ -192,12 +198,14 @@ class SpoolWriter:
         return spool
 
     def kick(self) -> None:
-        """Wake our thread, if there is anything to write: once per tick is cheaper than once per block."""
+        """Wake our thread, if there is something to write that cannot wait: called after each tick."""
         if not self._queue:
             return
+        self._kicks += 1
         if self._patient:  # the syncer has found a spool that cannot be written
             self._do(*self._queue.popleft())
-        else:
+        elif self._urgent or self._kicks >= _KICKS:
+            self._urgent, self._kicks = False, 0
             self._wake.set()
 
     def wait_idle(self) -> None:
@@ -232,6 +240,7 @@ class SpoolWriter:
             self._do(*item)
         else:
             self._queue.append(item)
+            self._urgent |= not isinstance(item[1], np.ndarray)
 
     # ---- our thread -------------------------------------------------------------------------------
 

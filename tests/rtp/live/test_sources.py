@@ -157,7 +157,7 @@ def test_junk_and_floods_are_bounded_and_harmless() -> None:
                 mallory.sock.sendto(bytes([0x80]) * size, (HOST, b))
             stage.tick()
         for tap, hertz in zip(taps, (440, 700), strict=True):
-            assert tap.samples > 170 * 80
+            assert tap.samples >= 145 * 80
             assert level(read_side(stage, tap)[-8000:], hertz) > 7000
 
 
