@@ -23,8 +23,9 @@ from callflow.channels.sip.channel import SipChannel
 from callflow.channels.sip.credentials import Credentials
 from callflow.channels.sip.endpoint import SipEndpoint
 from callflow.channels.sip.locate import Locator, Way
+from callflow.channels.sip.offer import rate_of
 from callflow.channels.sip.registrar import Registrar
-from callflow.channels.sip.transport import Hop
+from callflow.channels.sip.transport import Hop, bracketed
 from callflow.channels.sip.uri import NameAddr, SipUri
 from callflow.clock import Clock
 from callflow.documents.settings import SipSettings, load_settings
@@ -86,7 +87,7 @@ class Caller:
         self._media.start()
         life.push_async_callback(self._media.close)
         self._tools = Tools(self._clock, self._media)
-        self.stack = WitnessStack(self._clock, tls_client=_tls(options)).watch(self._clock.now)
+        self.stack = WitnessStack(self._clock, tls_client=_tls(options))
         life.push_async_callback(self.stack.close)
         registrar = Registrar(settings, self._clock)
         self._endpoint = SipEndpoint(
@@ -109,8 +110,7 @@ class Caller:
     @property
     def contact(self) -> str:
         """Where this phone can be called: a SIP URI."""
-        host = f"[{self.hop.host}]" if ":" in self.hop.host else self.hop.host
-        return f"sip:{self._user}@{host}:{self.hop.port}"
+        return f"sip:{self._user}@{bracketed(self.hop.host)}:{self.hop.port}"
 
     # ---- calling ---------------------------------------------------------------------------------
 
@@ -126,9 +126,8 @@ class Caller:
         plan = replace(plan, refer=_target_beside(uri, plan.refer))
         way = self._way(uri, hop, plan)
         party = Party(self._user, uri.user, from_realm=self.host, to_realm=uri.host)
-        rate = 16000 if self._options.codecs[:1] == ("G722",) else 8000
         began = self._clock.now()
-        channel = await self._endpoint.call(way, caller=party, rate=rate, call_id=self._ids.call_id())
+        channel = await self._endpoint.call(way, caller=party, rate=self._rate, call_id=self._ids.call_id())
         result = await self._carry_out(channel, plan, clips, began)
         return replace(result, uri=plan.uri)
 
@@ -301,7 +300,7 @@ class Caller:
         if options.name.startswith(("sip:", "sips:")):
             own = SipUri.parse(options.name)
         else:
-            own = SipUri("sip", self._user, uri.host if options.username else self._literal_host)
+            own = SipUri("sip", self._user, uri.host if options.username else bracketed(self.host))
         return Way(
             request_uri=uri,
             from_=NameAddr(own),
@@ -314,8 +313,9 @@ class Caller:
         )
 
     @property
-    def _literal_host(self) -> str:
-        return f"[{self.host}]" if ":" in self.host else self.host
+    def _rate(self) -> int:
+        """Of the sound of our calls out, in Hz."""
+        return rate_of(None, self._options.codecs)
 
     def _clips(self, plan: CallPlan) -> tuple[Clip, ...]:
         """What is said; read before the call, so that a file that is missing is told at once."""
@@ -323,9 +323,8 @@ class Caller:
             clips = tuple(clip_of(text, Path()) for text in plan.audio)
         except ScenarioError as error:
             raise AudioFileError(error.message, hint="give a sound file, or tone_stream://...") from None
-        rate = 16000 if self._options.codecs[:1] == ("G722",) else 8000
         for clip in clips:
-            self._loader.load(clip, rate)
+            self._loader.load(clip, self._rate)
         return clips
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from callflow.channels.sip.message import Request, Response
 from callflow.channels.sip.stack import ClientTransaction, ClientUser, SipStack
 from callflow.channels.sip.transport import Hop
+from callflow.clock import Clock
 from callflow.errors import TransportFailed
 
 
@@ -30,21 +32,17 @@ class Fate:
 class WitnessStack(SipStack):
     """Notes in ``fates`` what becomes of INVITEs, by Call-ID; who is done with one takes it out."""
 
-    fates: dict[str, Fate]
-    now: Callable[[], float]
-
-    def watch(self, now: Callable[[], float]) -> WitnessStack:
-        """Begin to note."""
-        self.fates = {}
-        self.now = now
-        return self
+    def __init__(self, clock: Clock, *, tls_client: ssl.SSLContext | None = None) -> None:
+        super().__init__(clock, tls_client=tls_client)
+        self.fates: dict[str, Fate] = {}
+        self._now = clock.now
 
     def send_request(self, request: Request, hop: Hop, user: ClientUser) -> ClientTransaction:
         if request.method != "INVITE" or request.to.tag:
             return super().send_request(request, hop, user)
-        fate = self.fates.setdefault(request.call_id, Fate(self.now(), hop))
+        fate = self.fates.setdefault(request.call_id, Fate(self._now(), hop))
         fate.hop = hop
-        return super().send_request(request, hop, _Witness(fate, user, self.now))
+        return super().send_request(request, hop, _Witness(fate, user, self._now))
 
 
 class _Witness:

@@ -54,11 +54,22 @@ def main(
 
     if not uri and (register or not answer):
         fail("whom to call? Give a SIP-URI", "such as sip:2002@127.0.0.1:5060")
+    words.target(uri)
     host, port = words.address(bind)
     options = CallerOptions(
-        host, port, words.host_of(uri), words.transport(tcp, tls), username, password, words.name(from_),
-        words.codecs(codec), words.mode(srtp), words.ports(media_ports), words.file(ca, "--ca"), not insecure,
-    )  # fmt: skip
+        host=host,
+        port=port,
+        towards=words.host_of(uri),
+        transport=words.transport(tcp, tls),
+        username=username,
+        password=password,
+        name=words.name(from_),
+        codecs=words.codecs(codec),
+        srtp=words.mode(srtp),
+        media_ports=words.ports(media_ports),
+        ca=words.file(ca, "--ca"),
+        verify=not insecure,
+    )
     plan = CallPlan(
         uri,
         audio=tuple(audio or ()),
@@ -71,7 +82,18 @@ def main(
         ring_s=ring_for,
         headers=words.headers(header),
     )
-    job = Job(options, plan, calls, rate, register, answer, answer_after, record_to, record_both, expect)
+    job = Job(
+        options=options,
+        plan=plan,
+        calls=calls,
+        rate=rate,
+        register=register,
+        answer=answer,
+        answer_after_s=answer_after,
+        record_to=record_to,
+        record_both=record_both,
+        expect=expect,
+    )
     raise typer.Exit(_go(job, json))
 
 

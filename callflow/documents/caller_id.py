@@ -31,7 +31,9 @@ def clean_name(text: object) -> str:
 
 
 def caller_id(account: Account, device_id: str, user_id: str, kind: str) -> tuple[str, str]:
-    """Number and name, each maybe "", that the documents say for calls of ``kind``: internal, external."""
+    """Number and name, each maybe "", that the documents say for calls of ``kind``: ``internal``,
+    ``external``, ``emergency`` ... (a key of ``caller_id``).
+    """
     device: Mapping[str, Any] = account.get("device", device_id) or {}
     user: Mapping[str, Any] = account.get("user", user_id or str(device.get("owner_id") or "")) or {}
     number = name = ""

@@ -39,7 +39,6 @@ class Gateway:
     prefix: str = ""
     suffix: str = ""
     codecs: tuple[str, ...] = ()
-    caller_id_type: str = "external"
     headers: tuple[tuple[str, str], ...] = ()
     inbound_ips: tuple[str, ...] = ()
     progress_timeout_s: float = PROGRESS_TIMEOUT_S
@@ -142,7 +141,6 @@ def _gateway(
         prefix=_text(row, "prefix"),
         suffix=_text(row, "suffix"),
         codecs=tuple(_strings(row.get("codecs"))),
-        caller_id_type=_text(row, "caller_id_type") or "external",
         headers=tuple((str(name), str(value)) for name, value in headers.items())
         if isinstance(headers, Mapping)
         else (),

@@ -1,4 +1,4 @@
-"""Layer 3: from users and devices of the account to targets that can be rung."""
+"""Layer 3: from users, devices, groups and carriers of the account to targets that can be rung."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 """Layer 5, above ``callflow.app``: a server of real calls: an engine with a SIP stack and accounts.
 
+Where to look:
+
     exchange   the server itself: start, calls, reload, drain, close
     options    what it runs with
     binding    where it listens

@@ -61,6 +61,7 @@ class Exchange:
         self._prints = prints
         self._hurry = asyncio.Event()
         self._reloading = asyncio.Lock()
+        self._refusing: set[asyncio.Task[None]] = set()
         self.engine = Engine(
             EngineOptions(
                 state=options.state,
@@ -182,7 +183,9 @@ class Exchange:
             self.engine.take_call(channel, admitted.account_id)
         except CallflowError as error:  # the account was removed at this moment
             logger.warning("a call is refused: %s", one_line(error))
-            self._refusing = asyncio.get_running_loop().create_task(channel.hangup(FAULT))
+            task = asyncio.get_running_loop().create_task(channel.hangup(FAULT))
+            self._refusing.add(task)
+            task.add_done_callback(self._refusing.discard)
 
     # ---- what keeps strangers out --------------------------------------------------------------
 
@@ -251,11 +254,11 @@ class Exchange:
         for change in changes[:MOST_MISTAKES]:
             later = change.startswith(tuple(f"setting {name}" for name in _AT_START_ONLY))
             self._notice("info", "CF-RUN-RELOAD", change + (" (from the next start on)" if later else ""))
-        more = f", {len(changes) - MOST_MISTAKES} more changes" if len(changes) > MOST_MISTAKES else ""
+        more = "" if changes else ", no changes"
+        if len(changes) > MOST_MISTAKES:
+            more = f", {len(changes) - MOST_MISTAKES} more changes"
         count = f"{len(self.catalog.tenants)} account{'s' * (len(self.catalog.tenants) != 1)}"
-        self._notice(
-            "info", "CF-RUN-RELOAD", f"documents read: {count}{more or '' if changes else ', no changes'}"
-        )
+        self._notice("info", "CF-RUN-RELOAD", f"documents read: {count}{more}")
 
     # ---- the end -------------------------------------------------------------------------------
 

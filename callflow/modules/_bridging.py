@@ -31,8 +31,9 @@ async def ring(
         for target in targets
         if may_ring(target, call, can_call_self=data["can_call_self"])
     ]
+    together = [wanted] if wanted else []
     result = BridgeResult(answered=False, cause="")
-    for group in [[target] for target in wanted] if one_by_one else [wanted] if wanted else []:
+    for group in [[target] for target in wanted] if one_by_one else together:
         result = await call.bridge(
             group,
             timeout_s=float(data["timeout"] or DEFAULT_TIMEOUT_S),

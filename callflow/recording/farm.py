@@ -64,7 +64,8 @@ class FarmOptions:
     """``workers``: how many processes (1 to 64). ``host``: the local address of RTP (announced in SDP).
     ``bind``: the address to bind, if it is another. ``ports``: first and last UDP port, split evenly among
     the workers; ``None``: no RTP (pretend legs only). ``tick_log``: a folder that gets the durations of all
-    ticks (benchmarks; empty: none).
+    ticks (benchmarks; empty: none). ``patience_s``: a worker that has said nothing for so long hangs, and is
+    killed.
     """
 
     workers: int = 1

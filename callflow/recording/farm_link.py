@@ -44,7 +44,7 @@ class WorkerLink:
         self._outbox: list[object] = []
         self._writing = False
         self.unheard = 0
-        """How often ``farm`` has looked since anything came."""
+        """How often the farm has looked since anything came."""
         self._closed = False
         self._ending = False
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)

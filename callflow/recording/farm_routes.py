@@ -191,11 +191,8 @@ class Routes:
         worker = self.least_loaded() if place is None else place.worker
         self._legs[leg] = _Leg(worker, place)
         self._load[worker] += 1
-        for (
-            name,
-            recording,
-        ) in self._recordings.items():  # rare: it was to listen there before there was a leg
-            if leg in recording.legs and recording.worker == worker:
+        for name, recording in self._recordings.items():
+            if leg in recording.legs and recording.worker == worker:  # asked to listen before there was a leg
                 self._legs[leg].recordings.add(name)
         return worker
 
@@ -277,11 +274,7 @@ class Routes:
     def _bring_together(self, command: object, together: Sequence[tuple[int, str]]) -> list[Order]:
         """Move all smaller groups to the worker of the largest."""
         if isinstance(command, Bridge):  # their former bridges end with it: who was there need not come along
-            orders = [
-                Order(worker, Unbridge(leg))
-                for worker, leg in together
-                if self._legs[leg].peer not in ("", None)
-            ]
+            orders = [Order(worker, Unbridge(leg)) for worker, leg in together if self._legs[leg].peer]
             for _, leg in together:
                 self._part(leg)
         else:

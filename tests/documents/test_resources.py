@@ -136,5 +136,4 @@ def test_defaults_are_those_of_the_schema() -> None:
     ]
     (gateway,) = gateways_of(_account(one={"name": "One", "gateways": [{"server": "192.0.2.1"}]}))
     assert gateway.progress_timeout_s == rows["progress_timeout"]["default"]
-    assert gateway.caller_id_type == rows["caller_id_type"]["default"]
     assert gateway.transport == rows["transport"]["default"]

@@ -13,7 +13,7 @@ from callflow.channels.sip.dialog import usable_target
 from callflow.channels.sip.endpoint_calls import CallTable
 from callflow.channels.sip.locate import Locator, Way
 from callflow.channels.sip.message import Request, new_response, stateless_tag
-from callflow.channels.sip.offer import prefers_wideband
+from callflow.channels.sip.offer import rate_of
 from callflow.channels.sip.registrar import Registrar
 from callflow.channels.sip.replaces import read_replaces
 from callflow.channels.sip.sdp import read_sdp
@@ -37,7 +37,6 @@ WARN_EVERY_S = 10.0
 CLOSE_S = 5.0
 """How long ``close`` waits for the answers to its BYEs and CANCELs."""
 
-_WIDE, _NARROW = 16000, 8000
 _NOT_ALLOWED = frozenset({"MESSAGE", "PUBLISH"})
 
 
@@ -225,7 +224,7 @@ class SipEndpoint:
             offer = read_sdp(body) if body else None
             place = ground.ports.take()
             terms = new_terms(ground, place, codecs=admitted.codecs, srtp=admitted.srtp)
-            rate = _WIDE if prefers_wideband(offer, terms.codecs) else _NARROW
+            rate = rate_of(offer, terms.codecs)
             sound = LegSound(ground, call_id, rate, terms, place)
             sound.reach(transaction.source)
             if body:

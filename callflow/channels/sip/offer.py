@@ -306,11 +306,13 @@ def _ptime(media: Media, ours: int) -> int:
     return max(10, min(60, wanted // 10 * 10))
 
 
-def prefers_wideband(offer: Description | None, codecs: tuple[str, ...]) -> bool:
-    """True when G.722 is what we would choose of ``offer``: the leg then runs at 16 kHz."""
-    if offer is None:
-        return bool(codecs) and codecs[0] == "G722"
-    for media in offer.media:
+def rate_of(offer: Description | None, codecs: tuple[str, ...]) -> int:
+    """The rate, in Hz, at which a leg runs: 16,000 when G.722 is what we would choose of ``offer`` (None:
+    what we would offer first), else 8,000.
+    """
+    chosen = codecs[0] if offer is None and codecs else ""
+    for media in offer.media if offer is not None else ():
         if media.kind == "audio" and media.port and (accepted := _accepted(media, codecs)):
-            return accepted[0][1] == "G722"
-    return False
+            chosen = accepted[0][1]
+            break
+    return 16_000 if chosen == "G722" else 8_000

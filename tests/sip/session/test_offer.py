@@ -14,7 +14,7 @@ from callflow.channels.sip.offer import (
     answer_offer,
     make_offer,
     offer_again,
-    prefers_wideband,
+    rate_of,
     take_answer,
 )
 from callflow.channels.sip.sdp import (
@@ -179,9 +179,9 @@ def test_the_best_of_our_codecs_is_answered_with_the_offers_numbers() -> None:
     assert (stream.host, stream.port, stream.sends, stream.receives) == ("192.0.2.9", 4000, True, True)
     wide = answer_offer(theirs, replace(TERMS, codecs=("G722", "PCMA")))
     assert (wide.stream.codec, wide.stream.payload) == ("G722", 9)
-    assert prefers_wideband(theirs, ("G722", "PCMA"))
-    assert not prefers_wideband(theirs, ("PCMA", "G722"))
-    assert not prefers_wideband(offer(), ("G722", "PCMU"))
+    assert rate_of(theirs, ("G722", "PCMA")) == 16_000
+    assert rate_of(theirs, ("PCMA", "G722")) == 8_000
+    assert rate_of(offer(), ("G722", "PCMU")) == 8_000
 
 
 def test_a_number_that_means_something_else_is_not_taken_for_the_codec() -> None:
