@@ -163,8 +163,9 @@ class LegSound:
             self._ground.media.send(SetStream(self.leg, stream))
         held, before = self._agreed.held, self._held
         self._held = held
-        if before is not None and held != before:
+        if held != bool(before):  # a call may be held from its first offer on
             self._watch_hold()
+        if before is not None and held != before:
             self.on_held(held)
 
     def _numbered(self, description: Description) -> Description:
