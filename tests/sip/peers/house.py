@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from callflow.delivery.receiver import Receiver
+from callflow.delivery.receiver import Received, Receiver
 from tests.serve.accounts import write
-from tests.serve.server import Server
+from tests.serve.server import Server, wait_until
 from tests.sip.peers.sipp import HERTZ, LOUD, Sipp, free_ports
 
 FRAME = 160
 """Samples of 20 ms, in which sound is measured."""
 WAIT = {"module": "wait_for_hangup", "data": {}, "children": {}}
-MEDIA_PORTS = 400
+MEDIA_PORTS = 160
 PASSWORD = "a-good-secret"
 
 
@@ -65,19 +65,20 @@ class House:
     async def delivered(self, call_id: str, within_s: float = 10) -> Path:
         """The delivered recording of a call."""
         wanted = f"call_recording_{call_id}.wav"
-        async with asyncio.timeout(within_s):
-            while True:
-                for one in self.receiver.received:
-                    if one.file is not None and one.target.rpartition("/")[2] == wanted:
-                        assert one.digest_ok
-                        return one.file
-                await asyncio.sleep(0.02)
+
+        def found() -> list[Received]:
+            kept = [one for one in self.receiver.received if one.file is not None]
+            return [one for one in kept if one.target.rpartition("/")[2] == wanted]
+
+        await wait_until(lambda: bool(found()), within_s)
+        (one,) = found()
+        assert one.digest_ok and one.file is not None
+        return one.file
 
     async def all_over(self, within_s: float = 10) -> None:
         """No call is left."""
-        async with asyncio.timeout(within_s):
-            while len(self.server.having(" call.begin ")) != len(self.server.having(" call.end ")):
-                await asyncio.sleep(0.02)
+        having = self.server.having
+        await wait_until(lambda: len(having(" call.begin ")) == len(having(" call.end ")), within_s)
 
 
 @asynccontextmanager
@@ -142,7 +143,7 @@ def trunk(*ports: int, name: str = "trunk", rules: list[str] | None = None, **ga
 # ---- what is heard
 
 
-def heard(file: Path, channel: int) -> tuple[np.ndarray, float]:  # type: ignore[type-arg]
+def heard(file: Path, channel: int) -> tuple[np.ndarray, float]:
     """A channel as numbers, and its seconds. The file is stereo at 8000 Hz."""
     samples, rate = soundfile.read(file, dtype="int16", always_2d=True)
     assert rate == 8000
@@ -150,11 +151,11 @@ def heard(file: Path, channel: int) -> tuple[np.ndarray, float]:  # type: ignore
     return samples[:, channel].astype(np.float64), len(samples) / rate
 
 
-def levels(samples: np.ndarray, hertz: float) -> np.ndarray:  # type: ignore[type-arg]
+def levels(samples: np.ndarray, hertz: float) -> np.ndarray:
     """The amplitude of one frequency in each 20 ms."""
     frames = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME)
     turns = np.exp(-2j * np.pi * hertz * np.arange(FRAME) / 8000)
-    found: np.ndarray = 2 * np.abs(frames @ turns) / FRAME  # type: ignore[type-arg]
+    found: np.ndarray = 2 * np.abs(frames @ turns) / FRAME
     return found
 
 

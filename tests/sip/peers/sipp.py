@@ -18,7 +18,7 @@ import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from itertools import count
-from os import getpid
+from os import environ, getpid
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +28,10 @@ from tests.peers import require
 SCENARIOS = Path(__file__).parent / "scenarios"
 UDP_TABLE = Path("/proc/net/udp")
 MEDIA_PORTS = 40
-"""Ports for the sound of one run: 20 calls, as sipp takes two each."""
-LOWEST, BLOCKS = 10000, 540
-_blocks = count()
+"""Ports of one run: the last is its SIP port, the others are for the sound of some 15 calls."""
+LOWEST, BLOCKS = 10000, 79
+"""Of this process. Below the ports of a server that is told nothing, and of what the system gives."""
+_blocks = count(getpid() * 7)
 
 BODIES = {
     "offer": "c=IN IP4 [local_ip]\nt=0 0\nm=audio [rtpstream_audio_port] RTP/AVP 0 101",
@@ -137,8 +138,8 @@ class Sipp:
         self.folder = folder / f"sipp-{name}"
         self.name = name
         self.host = host
-        self.port = port or free_ports(1, host)
         self.media = free_ports(MEDIA_PORTS, host)
+        self.port = port or self.media + MEDIA_PORTS - 1
         self._process: asyncio.subprocess.Process | None = None
         self._output: asyncio.Future[tuple[bytes, bytes]] | None = None
         self.folder.mkdir()
@@ -220,7 +221,8 @@ class Sipp:
 def free_ports(wanted: int, host: str = "127.0.0.1") -> int:
     """The first of so many ports that nobody has now, that the system gives nobody, and no other run has."""
     for _ in range(BLOCKS):
-        start = LOWEST + (getpid() * 97 + next(_blocks)) % BLOCKS * MEDIA_PORTS
+        beside = int(environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 2 * BLOCKS
+        start = LOWEST + (beside + next(_blocks) % BLOCKS) * MEDIA_PORTS
         for _ in range(MEDIA_PORTS, wanted, MEDIA_PORTS):
             next(_blocks)
         with suppress(OSError):
@@ -244,7 +246,7 @@ async def tone(folder: Path) -> None:
         (folder / f"{name}.ul").write_bytes(ulaw(samples))
 
 
-def ulaw(samples: np.ndarray) -> bytes:  # type: ignore[type-arg]
+def ulaw(samples: np.ndarray) -> bytes:
     """G.711 mu-law (ITU-T G.711), written down once more: the tests do not believe the product's."""
     sign = np.where(samples < 0, 0x80, 0)
     size = np.minimum(np.abs(samples.astype(np.int32)), 32635) + 132

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.serve.server import wait_until
 from tests.sip.peers.house import RECORDED, House, answer, assert_spoken, house, node, record
 from tests.sip.peers.sipp import Sipp
 from tests.sip.peers.test_sipp_out import Gateways, via
@@ -35,9 +36,7 @@ def test_repeats_timers_and_odd_requests(tmp_path: Path) -> None:
 async def _dialog(one: Sipp) -> tuple[str, str, str]:
     """Call-ID, the server's tag, its own."""
     file = one.folder / "dialog"
-    async with asyncio.timeout(10):
-        while not file.is_file() or not file.read_text().endswith("\n"):
-            await asyncio.sleep(0.02)
+    await wait_until(lambda: file.is_file() and file.read_text().endswith("\n"))
     call_id, theirs, ours = file.read_text().split()
     return call_id, theirs, ours
 

@@ -34,7 +34,7 @@ def test_lost_messages(tmp_path: Path) -> None:
             )
             for run in runs.values():
                 for number in range(1, CALLS + 1):
-                    # A lost ACK is no matter: sound comes before it. A lost BYE lengthens the call, with sound.
+                    # A lost ACK is no matter: sound comes before it. A lost BYE makes it longer.
                     file = await here.delivered(f"{run.name}-{number}")
                     assert_spoken(file, 0, "caller", least_s=0.4, late_s=5, early_s=5)
             for run in (own, tcp):

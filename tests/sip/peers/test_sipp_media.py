@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.serve.server import wait_until
 from tests.sip.peers.house import (
     RECORDED,
-    WAIT,
     House,
     answer,
     assert_silent,
@@ -100,14 +100,13 @@ async def _check(here: House) -> None:
 
 async def _speak(moves: Sipp) -> None:
     """What that caller says: first here, then there."""
-    while not (told := moves.folder / "port").is_file() or not told.read_text().strip():
-        await asyncio.sleep(0.02)
+    told = moves.folder / "port"
+    await wait_until(lambda: told.is_file() and told.read_text().endswith("\n"))
     speech = Speech("127.0.0.1", int(told.read_text()))
     moved, over = asyncio.Event(), asyncio.Event()
 
     async def watch() -> None:
-        while not (moves.folder / "moved").exists():
-            await asyncio.sleep(0.005)
+        await wait_until((moves.folder / "moved").exists)
         moved.set()
         await moves.finished()
         over.set()

@@ -13,7 +13,6 @@ from tests.sip.peers.house import (
     PASSWORD,
     House,
     answer,
-    assert_silent,
     assert_spoken,
     house,
     node,
@@ -56,11 +55,15 @@ def test_gateways_that_fail_forward_and_fork(tmp_path: Path) -> None:
 
     async def main() -> None:
         async with house(tmp_path, flows, documents=out.documents) as here:
-            contact = f"Contact: <sip:other@127.0.0.1:{elsewhere}>;q=0.5, <sip:worst@127.0.0.1:{elsewhere}>;q=0.1"
+            contact = (
+                f"Contact: <sip:other@127.0.0.1:{elsewhere}>;q=0.5, <sip:worst@127.0.0.1:{elsewhere}>;q=0.1"
+            )
             called = await asyncio.gather(
                 here.sipp("full", port=full).start("uas_refuses", keys={"status": "503"}),
                 here.sipp("good", port=good).start("uas_media"),
-                here.sipp("forwards", port=forwards).start("uas_refuses", keys={"status": "302", "more": contact}),
+                here.sipp("forwards", port=forwards).start(
+                    "uas_refuses", keys={"status": "302", "more": contact}
+                ),
                 here.sipp("elsewhere", port=elsewhere).start("uas_media"),
                 here.sipp("forks", port=forks).start("uas_forks"),
             )
@@ -147,7 +150,10 @@ def test_ring_groups(tmp_path: Path) -> None:
         documents = {"resources/trunk": trunk(free_ports(1))}
         async with house(tmp_path, flows, devices=names, documents=documents) as here:
             phones = await asyncio.gather(
-                *(_phone(here, name, "uas_rings" if name in ("one", "three", "four") else "uas_media") for name in names)
+                *(
+                    _phone(here, name, "uas_rings" if name in ("one", "three", "four") else "uas_media")
+                    for name in names
+                )
             )
             callers = [here.sipp("together"), here.sipp("in-turn")]
             await asyncio.gather(
