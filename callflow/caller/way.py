@@ -15,6 +15,8 @@ _HOW = "write it as sip:USER@HOST or sip:USER@HOST:PORT"
 _KEEP_ALIVE = b"\r\n\r\n"
 """What a SIP server takes and does not answer on UDP (RFC 5626 3.5.1 has it for streams)."""
 _PROBE_S = 0.1
+_NUMBER = re.compile(r"(sips?:)?\+?[\d*#]+", re.IGNORECASE)
+_OTHER = re.compile(r"(?!sips?:|tel:)([A-Za-z][A-Za-z0-9+.-]*)://", re.IGNORECASE)
 _SCHEME = re.compile(r"(?:sips?|tel):|[A-Za-z][A-Za-z0-9+.-]*:(?!\d+$)", re.IGNORECASE)
 """``sip:...``; but ``localhost:5060`` is a host and its port."""
 
@@ -23,6 +25,12 @@ def read_target(text: str, transport: str) -> SipUri:
     """Whom to call; without a scheme it is ``sip:``, without a transport ``transport``. Raises
     MalformedMessage.
     """
+    if _NUMBER.fullmatch(text):
+        number = text.rpartition(":")[2]
+        raise MalformedMessage(f"{text!r} says no host", hint=f"such as sip:{number}@127.0.0.1:5060")
+    scheme = _OTHER.match(text)
+    if scheme:
+        raise MalformedMessage(f"{text!r} is not a SIP URI: its scheme is {scheme[1]}", hint=_HOW)
     try:
         uri = SipUri.parse(text if _SCHEME.match(text) else f"sip:{text}")
     except MalformedMessage as error:

@@ -17,7 +17,7 @@ from callflow.log import one_line
 from callflow.media.clips import ClipLoader
 from callflow.media.compare import Match, compare
 from callflow.media.messages import FileClip
-from callflow.media.wav import WavEncoder
+from callflow.media.wav import WavEncoder, unwritable
 
 SAID = "said"
 KEEP_S = 3600.0
@@ -60,13 +60,26 @@ def run(job: Job, told: Callable[[str], None]) -> Ran:
     """Make the calls; ``told`` gets a line now and then. Raises CallflowError for what cannot be begun."""
     if job.expect not in (None, SAID) and not Path(job.expect or "").is_file():
         raise AudioFileError(f"--expect {job.expect}: no such file", hint="a sound file, or the word said")
+    if job.record_to is not None:
+        _try_to_write(_path_of(job.record_to, job, 1))
     job = replace(job, plan=replace(job.plan, keep_s=KEEP_S if job.listens else 0.0))
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         results = runner.run(_run(job, told))
-    files = [_record(job, number, result) for number, result in enumerate(results, 1) if len(result.heard)]
+    files = [_record(job, number, result) for number, result in enumerate(results, 1)]
     matches = [_match(job, result) for result in results]
     wanted = 1 if job.register and not job.answer else job.calls
     return Ran(results, matches, wanted, [file for file in files if file is not None])
+
+
+def _try_to_write(path: Path) -> None:
+    """What cannot be written is said before the call, not after it. Raises AudioFileError."""
+    there = path.exists()
+    try:
+        path.open("ab").close()
+        if not there:
+            path.unlink()
+    except OSError as error:
+        raise unwritable(path, error) from None
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -112,16 +125,18 @@ def _heed_interrupts(caller: Caller) -> None:
 
 def _record(job: Job, number: int, result: CallResult) -> Path | None:
     """Write what was heard (of several calls: into files with numbers)."""
-    if job.record_to is None:
+    if job.record_to is None or not (np.any(result.heard) or (result.answered and len(result.heard))):
         return None
-    path = job.record_to
-    if job.calls > 1:
-        path = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    path = _path_of(job.record_to, job, number)
     sides = (result.said, result.heard) if job.record_both else (result.heard,)
     encoder = WavEncoder(path, result.rate, len(sides))
     encoder.write(np.stack(sides, axis=1))
     encoder.close()
     return path
+
+
+def _path_of(path: Path, job: Job, number: int) -> Path:
+    return path if job.calls == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
 def _match(job: Job, result: CallResult) -> Match | None:

@@ -122,6 +122,18 @@ def headers(given: _Words) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
+def target(uri: str) -> None:
+    """Whom to call: one that cannot be read is said before anything else. Empty: nobody."""
+    from callflow.caller.way import read_target
+    from callflow.errors import MalformedMessage
+
+    try:
+        if uri:
+            read_target(uri, "udp")
+    except MalformedMessage as error:
+        fail(error.message, error.hint)
+
+
 def host_of(uri: str) -> str:
     """The host of a URI, to find the way to it; loopback without one. No judgement: that comes later."""
     rest = re.sub(r"^sips?:", "", uri.partition("?")[0], flags=re.IGNORECASE)

@@ -28,7 +28,7 @@ TlsKey = Annotated[Path | None, typer.Option(metavar="FILE", help="Its key, if i
 MediaAddress = Annotated[
     str | None,
     typer.Option(
-        metavar="HOST", help="Announced for sound; without it, the address at which a peer reaches us."
+        metavar="ADDRESS", help="Announced for sound; without it, the address at which a peer reaches us."
     ),
 ]
 MediaPorts = Annotated[str, typer.Option(metavar="LOW-HIGH", help="UDP ports for sound, two for each party.")]

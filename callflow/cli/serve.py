@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import typer
@@ -55,13 +56,24 @@ def main(
             system_config=system_config,
             bind=tuple(Bind.parse(text) for text in bind or ()) or (LOOPBACK,),
             tls=TlsFiles(tls_cert, tls_key) if tls_cert is not None else None,
-            media=MediaOptions(address=media_address or "", ports=_ports(media_ports), workers=workers),
+            media=MediaOptions(address=_address(media_address), ports=_ports(media_ports), workers=workers),
             variables=variables(var or ()),
         )
+        _check_tls(options)
+        for each in options.bind:
+            each.check()
         code = _serve(options, drain, Chatter.VERBOSE if verbose else Chatter(not quiet))
     except CallflowError as error:
-        fail(f"{error.code}  {error.message}", error.hint)
+        fail(f"{error.code}  {error.message}", error.hint or error.fix)
     raise typer.Exit(code)
+
+
+def _address(text: str | None) -> str:
+    """A name would have to be looked up by every phone: most do not."""
+    try:
+        return str(ip_address(text)) if text else ""
+    except ValueError:
+        fail(f"--media-address {text} is no address", "give a numeric one, such as 192.0.2.7")
 
 
 def _ports(text: str) -> tuple[int, int]:
@@ -69,6 +81,12 @@ def _ports(text: str) -> tuple[int, int]:
     if not (low.isdigit() and high.isdigit() and 0 < int(low) < int(high) <= 65535):
         fail(f"--media-ports {text} is not LOW-HIGH", "such as 16384-32768")
     return int(low), int(high)
+
+
+def _check_tls(options: ExchangeOptions) -> None:
+    """A certificate that nothing uses: somebody believes that calls are encrypted."""
+    if options.tls is not None and not any("tls" in bind.transports for bind in options.bind):
+        fail("--tls-cert is given, but nothing listens for TLS", "add --bind tls:127.0.0.1:5061")
 
 
 def _serve(options: ExchangeOptions, drain_s: float | None, chatter: Chatter) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import socket
 import ssl
@@ -9,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from callflow.channels.sip.stack import SipStack
-from callflow.channels.sip.transport import Hop
+from callflow.channels.sip.transport import Hop, in_words
 from callflow.errors import ListenError
 
 TRANSPORTS = ("udp", "tcp", "tls")
 DEFAULT_PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061}
 HIGHEST_PORT = 65_535
+_FILES = "give PEM files: --tls-cert and --tls-key"
 _TRIES = 20
 """How often a free port is looked for that both UDP and TCP can have."""
 
@@ -54,6 +56,19 @@ class Bind:
         """All addresses of this machine."""
         return ipaddress.ip_address(self.host).is_unspecified
 
+    def check(self) -> None:
+        """Raises ListenError for an address that this machine does not have."""
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                probe.bind((self.host, 0))
+        except OSError as error:
+            why = f"this machine has no address {self.host}"
+            raise ListenError(
+                f"--bind {self}: {why if error.errno == errno.EADDRNOTAVAIL else error.strerror}",
+                hint="0.0.0.0 is all that it has",
+            ) from None
+
     def __str__(self) -> str:
         transport = f"{self.transports[0]}:" if len(self.transports) == 1 else ""
         return f"{transport}{bracketed(self.host)}:{self.port}"
@@ -70,14 +85,39 @@ class TlsFiles:
         """For who connects to us. Raises ListenError for files that cannot be used."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        for file in (self.certificate, self.key):
+            if file is not None:
+                _readable(file)
         try:
             context.load_cert_chain(self.certificate, self.key)
         except (OSError, ssl.SSLError) as error:
             raise ListenError(
-                f"the certificate {self.certificate} cannot be used: {error.strerror or error}",
-                hint="give PEM files: --tls-cert and --tls-key",
+                f"the certificate {self.certificate} cannot be used: {_why(error, self.key)}",
+                hint=_FILES,
             ) from error
         return context
+
+
+def _readable(file: Path) -> None:
+    try:
+        file.open("rb").close()
+    except OSError as error:
+        raise ListenError(
+            f"the file {file} cannot be used: {error.strerror}",
+            hint=_FILES,
+        ) from error
+
+
+def _why(error: Exception, key: Path | None) -> str:
+    """OpenSSL says the same of a file that is no PEM and of one without the key."""
+    reason = getattr(error, "reason", None)
+    if reason == "KEY_VALUES_MISMATCH":
+        return "the key belongs to another certificate"
+    if reason is None or "PEM" in str(error):
+        return "it is no certificate in PEM form, or its key is " + (
+            "none" if key else "not in the same file"
+        )
+    return in_words(error)
 
 
 async def listen(stack: SipStack, bind: Bind, tls: ssl.SSLContext | None) -> list[Hop]:

@@ -100,12 +100,30 @@ def test_nobody_there() -> None:
         (("sip:x@127.0.0.1", "--audio", "nowhere.wav"), "nowhere.wav"),
         (("sip:x@127.0.0.1", "--expect", "nowhere.wav"), "nowhere.wav"),
         (("sip:x@nowhere.invalid",), "no such host: nowhere.invalid"),
+        (("2100",), "'2100' says no host (such as sip:2100@127.0.0.1:5060)"),
+        (("sip:+15550100",), "says no host (such as sip:+15550100@127.0.0.1:5060)"),
+        (("http://127.0.0.1",), "is not a SIP URI: its scheme is http"),
+        (
+            ("sip:x@127.0.0.1", "--record-to", "nowhere/x.wav"),
+            "nowhere/x.wav cannot be written: No such",
+        ),
     ],
 )
 def test_wrong_use(options: Sequence[str], said: str) -> None:
     done = callflow(*options)
     assert done.returncode == 2 and said in done.stderr, done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_connection_that_is_refused_is_said_in_words(tmp_path: Path) -> None:
+    """And a file that could be written is not made before there is something to write."""
+    heard = tmp_path / "heard.wav"
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # has the port, but does not listen
+        uri = f"sip:x@127.0.0.1:{taken.getsockname()[1]}"
+        done = callflow(uri, "--tcp", "--record-to", str(heard))
+    assert done.returncode == 1 and "no connection: Connection refused (is it up" in done.stderr
+    assert not heard.exists()
 
 
 # ---- words ---------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 
 import pytest
+import trustme
 from typer.testing import CliRunner, Result
 
 from callflow.cli import app_for
@@ -42,6 +43,9 @@ def test_other_machines_reach_only_accounts_that_ask_who_calls(tmp_path: Path) -
             "cannot be used: No such file",
         ),
         (("--tls-key", "key.pem"), "--tls-key needs --tls-cert"),
+        (("--tls-cert", "cert.pem"), "--tls-cert is given, but nothing listens for TLS (add --bind tls:"),
+        (("--bind", "192.0.2.7:5060"), "--bind 192.0.2.7:5060: this machine has no address 192.0.2.7"),
+        (("--media-address", "pbx.example"), "--media-address pbx.example is no address (give a numeric one"),
         (("--media-ports", "9-8"), "--media-ports 9-8 is not LOW-HIGH"),
         (("--accounts", "nowhere"), "CF-DOC-003  error: there is no folder nowhere"),
         (("--system-config", "nowhere"), "CF-CFG-000  nowhere is not a folder"),
@@ -72,8 +76,31 @@ def test_a_port_that_somebody_has_is_said_and_all_is_given_back(tmp_path: Path) 
         for _ in range(2):  # the second finds the state folder free
             result = serve("--accounts", one, "--state", state, "--bind", f"udp:127.0.0.1:{taken}")
             assert result.exit_code == 2
-            assert "CF-SIP-004" in result.output
+            assert "Address already in use (See who listens on it, or choose another" in result.output
             assert str(taken) in result.output
+
+
+def test_a_certificate_that_cannot_be_used_is_said_in_words(tmp_path: Path) -> None:
+    account(tmp_path / "one", {"100": RECORD})
+    one, other, junk, key = (tmp_path / name for name in ("one.pem", "other.pem", "junk.pem", "key.pem"))
+    for path in (one, other):
+        issued = trustme.CA().issue_cert("127.0.0.1")
+        issued.cert_chain_pems[0].write_to_path(path)
+        issued.private_key_pem.write_to_path(key)
+    junk.write_text("not a certificate")
+    for files, said in (
+        ((junk,), "junk.pem cannot be used: it is no certificate in PEM form"),
+        (
+            (other,),
+            "other.pem cannot be used: it is no certificate in PEM form, or its key is not in the",
+        ),
+        ((one, "--tls-key", key), "one.pem cannot be used: the key belongs to another certificate"),
+        ((other, "--tls-key", tmp_path / "none.pem"), "none.pem cannot be used: No such file"),
+    ):
+        words = ("--bind", "tls:127.0.0.1:0", "--tls-cert", *files)
+        result = serve("--accounts", tmp_path / "one", "--state", tmp_path / "state", *words)
+        assert result.exit_code == 2 and said in result.output, result.output
+        assert "_ssl.c" not in result.output
 
 
 def test_no_port_for_sound_is_said_at_the_start(tmp_path: Path) -> None:

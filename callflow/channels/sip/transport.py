@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -56,6 +57,17 @@ class Answer(Protocol):
 def bracketed(host: str) -> str:
     """An IPv6 address in brackets, as it stands in URIs and Via; anything else as it is."""
     return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
+def in_words(error: Exception) -> str:
+    """Why a connection or a certificate failed, without what only programmers read (``[Errno 111]``,
+    ``_ssl.c:1006``).
+    """
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or str(error)).replace("_", " ").lower()
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 @lru_cache(maxsize=4096)

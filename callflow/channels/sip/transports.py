@@ -15,6 +15,7 @@ from callflow.channels.sip.transport import (
     Hop,
     Receiver,
     bracketed,
+    in_words,
     ip_version,
 )
 from callflow.channels.sip.transport_stream import Connection
@@ -66,7 +67,7 @@ class Transports:
                 backlog=1024,
             )
         except OSError as error:
-            raise ListenError(f"{transport} {host}:{port}: {error.strerror or error}") from None
+            raise ListenError(f"{transport} {host}:{port}: {in_words(error)}") from None
         name = server.sockets[0].getsockname()
         hop = Hop(transport, name[0], name[1])
         self._servers.append((hop, server))
