@@ -34,6 +34,7 @@ class CallTable:
         self._opened: dict[SipChannel, str] = {}
         self._inbound: Counter[str] = Counter()
         self._taken: set[str] = set()
+        self._numbers: dict[str, int] = {}  # the latest of calls with one Call-ID: there may be thousands
         self._freed: deque[tuple[float, str]] = deque()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -112,21 +113,24 @@ class CallTable:
         """The engine's id for a call with that SIP Call-ID: the same, if it is short and free."""
         now = self._clock.now()
         while self._freed and self._freed[0][0] <= now:
-            self._taken.discard(self._freed.popleft()[1])
+            self.give_back(self._freed.popleft()[1])
         wanted = "".join(c if c.isprintable() else "_" for c in call_id)
         if len(wanted) > MOST_CALL_ID:
             digest = hashlib.sha256(call_id.encode("utf-8", "replace")).hexdigest()[:16]
             wanted = f"{wanted[: MOST_CALL_ID - 17]}-{digest}"
-        name, number = wanted, 1
+        name, number = wanted, self._numbers.get(wanted, 1)
         while name in self._taken:
             number += 1
             name = f"{wanted}-{number}"
         self._taken.add(name)
+        if number > 1:
+            self._numbers[wanted] = number
         return name
 
     def give_back(self, name: str) -> None:
-        """No call has come of it."""
+        """No call has come of it, or it is over."""
         self._taken.discard(name)
+        self._numbers.pop(name, None)
 
     async def empty(self) -> None:
         """Wait until no call is left."""
