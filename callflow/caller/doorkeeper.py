@@ -6,7 +6,6 @@ from callflow.channels.channel import Party
 from callflow.channels.sip.admission import Admission, Admitted, Verdict
 from callflow.channels.sip.message import Request
 from callflow.channels.sip.transport import Hop
-from callflow.recording.host import RecordingHost
 from callflow.recording.messages import RecordingCommand, RecordingEvent
 
 
@@ -19,15 +18,10 @@ class OpenDoor(Admission):
         return Admitted("", party, called.host)
 
 
-class _NoRecordings(RecordingHost):
-    """Without a writer: there is nothing to record."""
+class NoRecordings:
+    """What ``InlineMedia`` has for a recorder (``Recorders``)."""
 
-    def __init__(self) -> None:
-        pass
-
-    @property
-    def busy(self) -> bool:
-        return False
+    busy = False
 
     def command(self, command: RecordingCommand) -> list[RecordingEvent]:
         raise AssertionError("a phone has no recorder")
@@ -37,8 +31,3 @@ class _NoRecordings(RecordingHost):
 
     def end_all(self, reason: str) -> list[RecordingEvent]:
         return []
-
-
-def no_recordings() -> RecordingHost:
-    """For ``InlineMedia``."""
-    return _NoRecordings()

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from callflow.caller.doorkeeper import OpenDoor, no_recordings
+from callflow.caller.doorkeeper import NoRecordings, OpenDoor
 from callflow.caller.line import Line, Tools, with_media
 from callflow.caller.plan import CallerOptions, CallPlan, CallResult
 from callflow.caller.reasons import explain
@@ -83,7 +83,7 @@ class Caller:
         self._loader = loader
         ports = PortPool(self.host, *options.media_ports)
         self._pump = LivePump(loader, ports)
-        self._media = InlineMedia(self._pump, no_recordings(), self._clock, ports=ports)
+        self._media = InlineMedia(self._pump, NoRecordings(), self._clock, ports=ports)
         self._media.start()
         life.push_async_callback(self._media.close)
         self._tools = Tools(self._clock, self._media)

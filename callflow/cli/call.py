@@ -57,19 +57,11 @@ def main(
     words.target(uri)
     host, port = words.address(bind)
     options = CallerOptions(
-        host=host,
-        port=port,
-        towards=words.host_of(uri),
-        transport=words.transport(tcp, tls),
-        username=username,
-        password=password,
-        name=words.name(from_),
-        codecs=words.codecs(codec),
-        srtp=words.mode(srtp),
-        media_ports=words.ports(media_ports),
-        ca=words.file(ca, "--ca"),
+        host=host, port=port, towards=words.host_of(uri), transport=words.transport(tcp, tls),
+        username=username, password=password, name=words.name(from_), codecs=words.codecs(codec),
+        srtp=words.mode(srtp), media_ports=words.ports(media_ports), ca=words.file(ca, "--ca"),
         verify=not insecure,
-    )
+    )  # fmt: skip
     plan = CallPlan(
         uri,
         audio=tuple(audio or ()),
@@ -83,17 +75,9 @@ def main(
         headers=words.headers(header),
     )
     job = Job(
-        options=options,
-        plan=plan,
-        calls=calls,
-        rate=rate,
-        register=register,
-        answer=answer,
-        answer_after_s=answer_after,
-        record_to=record_to,
-        record_both=record_both,
-        expect=expect,
-    )
+        options=options, plan=plan, calls=calls, rate=rate, register=register, answer=answer,
+        answer_after_s=answer_after, record_to=record_to, record_both=record_both, expect=expect,
+    )  # fmt: skip
     raise typer.Exit(_go(job, json))
 
 

@@ -22,6 +22,7 @@ from math import inf
 from callflow.clock import SystemClock
 from callflow.errors import MediaError, WorkerGone
 from callflow.log import logger
+from callflow.media.handlers import Handlers
 from callflow.media.messages import AddLeg, Play, PlaybackDone, RtpLost, RtpPlace, RtpReport, RtpSource
 from callflow.media.port import MediaHandler
 from callflow.recording.farm_link import WorkerLink
@@ -104,8 +105,7 @@ class MediaFarm:
         self.ports = FarmPorts(options.host, options.workers, self._routes)
         self._views = Views()
         self._places: dict[str, RtpPlace] = {}  # of RTP legs, until their report comes
-        self._handlers: list[MediaHandler] = []
-        self._by_leg: dict[str, list[MediaHandler]] = {}
+        self._handlers = Handlers()
         self._links: list[WorkerLink] = []
         self._ready: list[asyncio.Event] = []
         self._ended: list[asyncio.Event] = []
@@ -210,7 +210,7 @@ class MediaFarm:
             place = command.source.place
             if not self.ports.claim(place):  # its worker has died since the port was taken
                 logger.error("leg %s: RTP port %d is not there any more", command.leg, place.port)
-                self._loop.call_soon(self._tell, RtpLost(command.leg, self._clock.now(), inf))
+                self._loop.call_soon(self._handlers.tell, RtpLost(command.leg, self._clock.now(), inf))
                 return
             self._places[command.leg] = place
         elif isinstance(command, StartRecording):
@@ -223,24 +223,14 @@ class MediaFarm:
         self._carry_out(self._routes.send(command))
 
     def subscribe(self, handler: MediaHandler, *, leg: str | None = None) -> Callable[[], None]:
-        if leg is None:
-            self._handlers.append(handler)
-            return lambda: self._handlers.remove(handler)
-        self._by_leg.setdefault(leg, []).append(handler)
-        return lambda: self._leave(leg, handler)
-
-    def _leave(self, leg: str, handler: MediaHandler) -> None:
-        left = self._by_leg[leg]
-        left.remove(handler)
-        if not left:
-            del self._by_leg[leg]
+        return self._handlers.add(handler, leg)
 
     def _carry_out(self, orders: Sequence[Order]) -> None:
         for worker, message, fds in orders:
             if worker != NOBODY:
                 self._links[worker].send(message, fds)
             elif (answer := self._nobody(message)) is not None:
-                self._loop.call_soon(self._tell, answer)
+                self._loop.call_soon(self._handlers.tell, answer)
 
     def _nobody(self, command: object) -> object | None:
         """What the pump and the host say of a leg or a recording that does not exist."""
@@ -278,7 +268,7 @@ class MediaFarm:
                     self._views.heard(message)
                 elif isinstance(message, RtpReport):
                     self._port_free(message.leg, link.number)
-                self._tell(message)
+                self._handlers.tell(message)
 
     def _closed(self, closed: SpoolClosed) -> None:
         self._routes.closed(closed.id)
@@ -290,14 +280,6 @@ class MediaFarm:
         place = self._places.pop(leg, None)
         if place is not None and place.worker != worker:
             self._links[place.worker].send(PortReturned(place.port))
-
-    def _tell(self, event: object) -> None:
-        leg = getattr(event, "leg", "")
-        for handler in (*self._handlers, *self._by_leg.get(leg, ())):
-            try:
-                handler(event)
-            except Exception:  # whatever one call makes of it, the others must hear theirs
-                logger.exception("a media event (%s)", type(event).__name__)
 
     # ---- deaths --------------------------------------------------------------------------------------
 
@@ -336,11 +318,11 @@ class MediaFarm:
         self.ports.lost(worker)
         for recording in lost.recordings:
             if (event := self._views.died(recording, now)) is not None:
-                self._tell(event)
+                self._handlers.tell(event)
             folder = self._folder.spool_of(recording)
             with suppress(Exception):
                 self._closed(SpoolClosed(recording, str(folder), now))
         for leg in lost.legs:
             self._port_free(leg, worker)
-            self._tell(RtpLost(leg, now, inf))
+            self._handlers.tell(RtpLost(leg, now, inf))
         self._carry_out(orders)

@@ -9,16 +9,30 @@ from __future__ import annotations
 import asyncio
 import pickle
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from callflow.clock import Clock, VirtualClock
 from callflow.errors import MediaError
 from callflow.log import logger
+from callflow.media.handlers import Handlers
 from callflow.media.messages import AddLeg, LegCommand, RemoveLeg
 from callflow.media.port import MediaHandler
 from callflow.media.pump import BLOCK_S, TICK_S, Pump
 from callflow.media.rtp.ports import PortPool
-from callflow.recording.host import RecordingHost
-from callflow.recording.messages import RecordingCommand
+from callflow.recording.messages import RecordingCommand, RecordingEvent
+
+
+class Recorders(Protocol):
+    """What is needed of ``callflow.recording.host.RecordingHost``."""
+
+    @property
+    def busy(self) -> bool: ...
+
+    def command(self, command: RecordingCommand) -> Sequence[RecordingEvent]: ...
+
+    def settle(self) -> Sequence[RecordingEvent]: ...
+
+    def end_all(self, reason: str) -> Sequence[RecordingEvent]: ...
 
 
 class InlineMedia:
@@ -32,7 +46,7 @@ class InlineMedia:
     def __init__(
         self,
         pump: Pump,
-        host: RecordingHost,
+        host: Recorders,
         clock: Clock,
         *,
         pickled: bool = False,
@@ -43,8 +57,7 @@ class InlineMedia:
         self._host = host
         self._clock = clock
         self._pickled = pickled
-        self._handlers: list[MediaHandler] = []
-        self._by_leg: dict[str, list[MediaHandler]] = {}  # an event costs the same among 1,000 calls
+        self._handlers = Handlers()
         self._legs: set[str] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ticker: asyncio.Task[None] | None = None
@@ -79,7 +92,9 @@ class InlineMedia:
 
     def send(self, command: object) -> None:
         command = self._through_pickle(command)
-        if self._ticker is not None and self._legs:  # the loop may have stood still: what was said comes first
+        if (
+            self._ticker is not None and self._legs
+        ):  # the loop may have stood still: what was said comes first
             self._guarded(self._catch_up)
         try:
             events = self._carry_out(command)
@@ -89,17 +104,7 @@ class InlineMedia:
         self._tell(events)
 
     def subscribe(self, handler: MediaHandler, *, leg: str | None = None) -> Callable[[], None]:
-        if leg is None:
-            self._handlers.append(handler)
-            return lambda: self._handlers.remove(handler)
-        self._by_leg.setdefault(leg, []).append(handler)
-        return lambda: self._leave(leg, handler)
-
-    def _leave(self, leg: str, handler: MediaHandler) -> None:
-        left = self._by_leg[leg]
-        left.remove(handler)
-        if not left:
-            del self._by_leg[leg]
+        return self._handlers.add(handler, leg)
 
     # ---- inside ----
 
@@ -167,13 +172,7 @@ class InlineMedia:
 
     def _dispatch(self, events: tuple[object, ...]) -> None:
         for event in events:
-            told = self._through_pickle(event)
-            leg = getattr(told, "leg", "")
-            for handler in (*self._handlers, *self._by_leg.get(leg, ())):
-                try:
-                    handler(told)
-                except Exception:  # whatever one call makes of it, the others must hear theirs
-                    logger.exception("a media event (%s)", type(told).__name__)
+            self._handlers.tell(self._through_pickle(event))
 
     def _through_pickle(self, value: object) -> object:
         return pickle.loads(pickle.dumps(value)) if self._pickled else value

@@ -16,6 +16,7 @@ from callflow.channels.sim.read import parse_scenario
 from callflow.clock import VirtualClock, run_virtual
 from callflow.delivery.receiver import Received
 from callflow.engine.flow import Flow
+from callflow.recording.host import RecordingHost
 from callflow.recording.inline import InlineMedia
 from callflow.state.folder import StateFolder
 from tests.app.harness import WALL, Stage, chain, node, tone, with_receiver
@@ -37,7 +38,9 @@ def held(engine: Engine) -> int:
     """How much there is in everything that knows calls, legs or recordings."""
     services, media = engine._services, engine.media
     assert isinstance(media, InlineMedia)
-    writer = media._host._writer
+    host = media._host
+    assert isinstance(host, RecordingHost)
+    writer = host._writer
     places: list[Sized] = [
         services.router._legs,
         services.router._recordings,
@@ -49,11 +52,11 @@ def held(engine: Engine) -> int:
         writer._open,
         writer._queue,
         writer.news,
-        media._by_leg,
+        media._handlers,
         media._legs,
-        media._host._taps,
-        media._host._legs,
-        media._host._by_spool,
+        host._taps,
+        host._legs,
+        host._by_spool,
         media._pump._legs,
         media._pump._wires,
         media._pump._listening,

@@ -10,6 +10,7 @@ from callflow.caller import CallPlan
 from callflow.cli.check import around
 from callflow.events import Event, RecordingChanged
 from callflow.exchange import Bind, Exchange, ExchangeOptions, MediaOptions
+from callflow.recording.host import RecordingHost
 from callflow.recording.inline import InlineMedia
 from tests.serve.accounts import RECORD, account, catalog
 from tests.serve.server import PORTS_EACH, free_ports, phone, wait_until
@@ -21,11 +22,11 @@ def held(exchange: Exchange) -> dict[str, int]:
     """How much there is in what knows calls, legs, tasks and files."""
     engine = exchange.engine
     media = engine.media
-    assert isinstance(media, InlineMedia)
+    assert isinstance(media, InlineMedia) and isinstance(media._host, RecordingHost)
     assert media.ports is not None
     return {
         "calls": len(engine.live) + len(engine.live._tasks),
-        "legs": len(media._legs) + len(media._by_leg),
+        "legs": len(media._legs) + len(media._handlers),
         "dialogs": exchange._endpoint.calls,
         "recordings": len(media._host._taps) + len(engine.keeping.desk._known),
         "found by leg": sum(len(services.calls._by_leg) for services in engine._tenants.values()),
