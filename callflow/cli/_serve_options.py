@@ -32,7 +32,9 @@ MediaAddress = Annotated[
     ),
 ]
 MediaPorts = Annotated[str, typer.Option(metavar="LOW-HIGH", help="UDP ports for sound, two for each party.")]
-Workers = Annotated[int, typer.Option(min=0, max=64, help="Media processes; 0: sound is made in this one.")]
+Workers = Annotated[
+    int, typer.Option(metavar="N", min=0, max=64, help="Media processes; 0: sound is made in this one.")
+]
 Drain = Annotated[
     float | None,
     typer.Option(metavar="S", min=0, help="At SIGTERM calls get so long to end.  [default: sip.drain_s]"),

@@ -7,7 +7,12 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+from typer.testing import CliRunner
+
+from callflow.cli import app_for
 from callflow.events import Event, all_events
+from callflow.modules import MODULES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,6 +46,23 @@ def test_the_classifiers_name_only_versions_that_tests_ran_on() -> None:
     tested = (ROOT / "docs/tested.md").read_text(encoding="utf-8")
     ran = set(re.findall(r"^\| (3\.\d+)", tested, flags=re.MULTILINE))
     assert named <= ran and project["requires-python"] == ">=3.11"
+
+
+@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md"])
+def test_every_module_with_code_is_listed(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    listed = re.search(r"Modules(?: with code)?: (.*?)(?:;|: \[)", text, re.DOTALL)
+    assert listed is not None
+    assert sorted(re.findall(r"`([a-z_]+)`", listed[1])) == sorted(MODULES)
+
+
+@pytest.mark.parametrize("command", ["call", "serve"])
+def test_every_option_is_documented(command: str) -> None:
+    shown = CliRunner().invoke(app_for(command), [command, "--help"], env={"COLUMNS": "200"}).stdout
+    options = set(re.findall(r"(?m)^\s+(?:-\w, )?(--[a-z-]+)", shown)) - {"--help"}
+    assert len(options) > 10
+    page = (ROOT / f"docs/{command}.md").read_text(encoding="utf-8")
+    assert not [option for option in sorted(options) if option not in page]
 
 
 def test_changelog_has_the_version() -> None:
