@@ -10,7 +10,6 @@ import time
 from collections import deque
 from pathlib import Path
 
-
 from callflow.media.messages import AddLeg, PretendSource, RemoveLeg, RtpSource
 from callflow.recording.host import RecordingHost
 from callflow.recording.messages import SpoolClosed, StartRecording
