@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from callflow.caller import Caller, CallerOptions, CallPlan, CallResult
+from callflow.cli._network import loop_factory
 from callflow.clock import SystemClock
 from callflow.errors import AudioFileError
 from callflow.log import one_line
@@ -63,7 +64,7 @@ def run(job: Job, told: Callable[[str], None]) -> Ran:
     if job.record_to is not None:
         _try_to_write(_path_of(job.record_to, job, 1))
     job = replace(job, plan=replace(job.plan, keep_s=KEEP_S if job.listens else 0.0))
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         results = runner.run(_run(job, told))
     files = [_record(job, number, result) for number, result in enumerate(results, 1)]
     matches = [_match(job, result) for result in results]
@@ -80,14 +81,6 @@ def _try_to_write(path: Path) -> None:
             path.unlink()
     except OSError as error:
         raise unwritable(path, error) from None
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:  # pragma: no cover (not on Windows)
-        return None
-    return uvloop.new_event_loop
 
 
 async def _run(job: Job, told: Callable[[str], None]) -> Sequence[CallResult]:

@@ -24,14 +24,6 @@ def address(text: str) -> tuple[str, int]:
     return found[1].strip("[]"), int(found[2] or 0)
 
 
-def ports(text: str) -> tuple[int, int]:
-    """``LOW-HIGH``."""
-    low, _, high = text.partition("-")
-    if not (low.isdigit() and high.isdigit() and 0 < int(low) < int(high) <= 65535):
-        fail(f"--media-ports {text} is not LOW-HIGH", "such as 33000-43000")
-    return int(low), int(high)
-
-
 def transport(tcp: bool, tls: bool) -> str:
     """``udp``, ``tcp`` or ``tls``."""
     if tcp and tls:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Callable
 from contextlib import closing
 
 from callflow.app import calm_collector
 from callflow.cli._lines import LineWriter
+from callflow.cli._network import loop_factory
 from callflow.cli._serve_story import Chatter, ServeTeller
 from callflow.documents.catalog import Catalog, Prints
 from callflow.exchange.exchange import Exchange
@@ -31,16 +31,8 @@ def run_server(
     start.
     """
     sys.setswitchinterval(SWITCH_S)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_serve(options, catalog, prints, drain_s, chatter))
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:  # pragma: no cover (not on Windows)
-        return None
-    return uvloop.new_event_loop
 
 
 async def _serve(

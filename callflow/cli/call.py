@@ -8,6 +8,7 @@ import typer
 
 from callflow.cli import _call_options as opt
 from callflow.cli import _call_words as words
+from callflow.cli._network import ports
 from callflow.cli._output import fail, terminal
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def main(
     options = CallerOptions(
         host=host, port=port, towards=words.host_of(uri), transport=words.transport(tcp, tls),
         username=username, password=password, name=words.name(from_), codecs=words.codecs(codec),
-        srtp=words.mode(srtp), media_ports=words.ports(media_ports), ca=words.file(ca, "--ca"),
+        srtp=words.mode(srtp), media_ports=ports(media_ports, "33000-43000"), ca=words.file(ca, "--ca"),
         verify=not insecure,
     )  # fmt: skip
     plan = CallPlan(

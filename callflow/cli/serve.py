@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from callflow.cli import _serve_options as opt
+from callflow.cli._network import ports
 from callflow.cli._output import fail, terminal
 from callflow.errors import CallflowError
 
@@ -56,7 +57,9 @@ def main(
             system_config=system_config,
             bind=tuple(Bind.parse(text) for text in bind or ()) or (LOOPBACK,),
             tls=TlsFiles(tls_cert, tls_key) if tls_cert is not None else None,
-            media=MediaOptions(address=_address(media_address), ports=_ports(media_ports), workers=workers),
+            media=MediaOptions(
+                address=_address(media_address), ports=ports(media_ports, "16384-32768"), workers=workers
+            ),
             variables=variables(var or ()),
         )
         _check_tls(options)
@@ -74,13 +77,6 @@ def _address(text: str | None) -> str:
         return str(ip_address(text)) if text else ""
     except ValueError:
         fail(f"--media-address {text} is no address", "give a numeric one, such as 192.0.2.7")
-
-
-def _ports(text: str) -> tuple[int, int]:
-    low, _, high = text.partition("-")
-    if not (low.isdigit() and high.isdigit() and 0 < int(low) < int(high) <= 65535):
-        fail(f"--media-ports {text} is not LOW-HIGH", "such as 16384-32768")
-    return int(low), int(high)
 
 
 def _check_tls(options: ExchangeOptions) -> None:

@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from callflow.channels.sip.stack import SipStack
-from callflow.channels.sip.transport import Hop, in_words
+from callflow.channels.sip.transport import DEFAULT_PORTS, Hop, bracketed, in_words
 from callflow.errors import ListenError
 
-TRANSPORTS = ("udp", "tcp", "tls")
-DEFAULT_PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061}
 HIGHEST_PORT = 65_535
 _FILES = "give PEM files: --tls-cert and --tls-key"
 _TRIES = 20
@@ -35,7 +33,7 @@ class Bind:
     def parse(cls, text: str) -> Bind:
         """Read ``[udp:|tcp:|tls:]HOST[:PORT]``; without a transport it is UDP and TCP. Raises ListenError."""
         head, colon, rest = text.partition(":")
-        named = colon and head.lower() in TRANSPORTS
+        named = colon and head.lower() in DEFAULT_PORTS
         transports = (head.lower(),) if named else ("udp", "tcp")
         host, port = _host_and_port(rest if named else text, text, DEFAULT_PORTS[transports[0]])
         try:
@@ -50,11 +48,6 @@ class Bind:
     def loopback(self) -> bool:
         """Only this machine can reach it."""
         return ipaddress.ip_address(self.host).is_loopback
-
-    @property
-    def wildcard(self) -> bool:
-        """All addresses of this machine."""
-        return ipaddress.ip_address(self.host).is_unspecified
 
     def check(self) -> None:
         """Raises ListenError for an address that this machine does not have."""
@@ -151,11 +144,6 @@ def uri_of(hop: Hop) -> str:
     """What somebody calls to get there."""
     transport = {"udp": "", "tcp": ";transport=tcp", "tls": ";transport=tls"}[hop.transport]
     return f"sip:{bracketed(hop.host)}:{hop.port}{transport}"
-
-
-def bracketed(host: str) -> str:
-    """An address as URIs have it."""
-    return f"[{host}]" if ":" in host else host
 
 
 def _host_and_port(rest: str, text: str, default: int) -> tuple[str, int]:

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from callflow.channels.sip.credentials import realm_of
-from callflow.channels.sip.transport import Hop
+from callflow.channels.sip.transport import Hop, bracketed
 from callflow.documents.accounts import Account
-from callflow.exchange.binding import bracketed
 from callflow.exchange.exchange import Exchange
 from callflow.exchange.media import shortages
 from callflow.log import one_line

@@ -43,8 +43,6 @@ def test_which_addresses_other_machines_reach() -> None:
     assert Bind.parse("[::1]:1").loopback
     for text in ("0.0.0.0:1", "[::]:1", "192.0.2.1:1"):
         assert not Bind.parse(text).loopback
-    assert Bind.parse("[::]:1").wildcard
-    assert not Bind.parse("192.0.2.1:1").wildcard
 
 
 def test_the_uri_of_a_listener() -> None:

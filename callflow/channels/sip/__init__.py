@@ -8,8 +8,8 @@ Where to look, from the wire up; each line uses those above it:
     transactions   transaction (the tables), transaction_ids, transaction_timers, transaction_run,
                    transaction_client, transaction_server
     the stack      stack: transports and transactions, for a user agent above
-    who may call   digest_words, digest, digest_client, credentials, throttle, admission
-    who is where   registrar, registrar_file, trunks, device_sound, locate; access (all, loaded at once)
+    who may call   digest_words, digest, digest_client, credentials, device_sound, throttle, admission
+    who is where   registrar, registrar_file, trunks, locate; access (all, loaded at once)
     sound          sdp (the text), offer (what both can do)
     a dialog       dialog, session_ground (what all calls share), session_path (requests on their way),
                    session_timer, session_cause, session_body, prack, replaces
