@@ -73,9 +73,9 @@ class Ignored:
 Verdict = Admitted | Challenged | Refused | Ignored
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AdmissionCounts:
-    """Since the start."""
+    """What has come since the start."""
 
     admitted: int = 0
     challenged: int = 0
@@ -86,7 +86,7 @@ class AdmissionCounts:
 
 
 class Admission:
-    """Judges requests (see above). ``secret``: what nonces are signed with; None: a fresh one."""
+    """Judges requests (see above)."""
 
     def __init__(
         self,
@@ -95,12 +95,11 @@ class Admission:
         clock: Clock,
         *,
         trunks: Trunks | None = None,
-        secret: bytes | None = None,
     ) -> None:
         self._clock = clock
-        self._digest = DigestServer(lifetime_s=settings.nonce_s, secret=secret)
+        self._digest = DigestServer(lifetime_s=settings.nonce_s)
         self._throttle = Throttle(limit=settings.failed_auth_per_minute, ban_s=settings.ban_s)
-        self._counts = AdmissionCounts()
+        self.counts = AdmissionCounts()
         self.load(accounts, settings, trunks or Trunks(accounts))
 
     def load(self, accounts: Mapping[str, Account], settings: SipSettings, trunks: Trunks) -> None:
@@ -114,11 +113,6 @@ class Admission:
         self._throttle.limit, self._throttle.ban_s = settings.failed_auth_per_minute, settings.ban_s
         for clash in self._logins.clashes:
             logger.warning("logins: %s; the first one counts", one_line(clash, 300))
-
-    @property
-    def counts(self) -> AdmissionCounts:
-        """What has come so far."""
-        return self._counts
 
     @property
     def guarded(self) -> bool:
@@ -162,18 +156,18 @@ class Admission:
             stale = stale or judged.proof is Proof.STALE
             at_home = at_home or judged.at_home
         if stale:
-            self._count(stale=1)
+            self.counts.stale += 1
             return self._challenge(request, source, stale=True)
-        self._count(wrong=1)
+        self.counts.wrong += 1
         if at_home and self._throttle.failed(source.host, now):
-            self._count(banned=1)
+            self.counts.banned += 1
             logger.warning("%s is ignored for %s s: wrong passwords", source.host, self._settings.ban_s)
         return self._challenge(request, source)
 
     def _challenge(self, request: Request, source: Hop, *, stale: bool = False) -> Challenged:
         now = self._clock.now()
         self._throttle.challenged(source.host, now)
-        self._count(challenged=1)
+        self.counts.challenged += 1
         values = self._digest.challenges(self._realm_for(request), now, host=source.host, stale=stale)
         headers = [("WWW-Authenticate", value) for value in values]
         return Challenged(new_response(request, 401, to_tag=stateless_tag(request.headers), headers=headers))
@@ -268,32 +262,12 @@ class Admission:
     # ---- counting
 
     def _admit(self, admitted: Admitted) -> Admitted:
-        self._count(admitted=1)
+        self.counts.admitted += 1
         return admitted
 
     def _ignore(self) -> Ignored:
-        self._count(ignored=1)
+        self.counts.ignored += 1
         return Ignored()
-
-    def _count(
-        self,
-        *,
-        admitted: int = 0,
-        challenged: int = 0,
-        wrong: int = 0,
-        stale: int = 0,
-        banned: int = 0,
-        ignored: int = 0,
-    ) -> None:
-        now = self._counts
-        self._counts = AdmissionCounts(
-            now.admitted + admitted,
-            now.challenged + challenged,
-            now.wrong + wrong,
-            now.stale + stale,
-            now.banned + banned,
-            now.ignored + ignored,
-        )
 
 
 def _host_called(request: Request) -> str:
