@@ -12,9 +12,6 @@ from callflow.channels.sip.sdp import UNSPECIFIED, Crypto, Description, Media, R
 from callflow.errors import BadDescription
 from callflow.media.messages import RtpStream, SrtpKey
 
-SUITES = ("AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32")
-"""SRTP suites of SDES that we do, the best first (RFC 4568 6.2)."""
-
 KNOWN = {"PCMU": 0, "PCMA": 8, "G722": 9}
 """Codecs and their static payload types (RFC 3551 6); the clock of all in SDP is 8000, also G.722's."""
 

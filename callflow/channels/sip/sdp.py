@@ -15,6 +15,7 @@ from ipaddress import ip_address
 
 from callflow.errors import BadDescription
 from callflow.log import one_line
+from callflow.media.rtp.srtp import KEY_BYTES
 
 MOST_BYTES = 16_384
 MOST_LINES = 400
@@ -29,7 +30,6 @@ UNSPECIFIED = ("0.0.0.0", "::")
 _NUMBER = re.compile(r"[0-9]{1,10}")
 _HOST = re.compile(r"[0-9A-Za-z.:_%-]{1,255}")
 _WORD = re.compile(r"[!-~]{1,64}")
-_KEY_BYTES = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +277,7 @@ def _read_crypto(text: str) -> Crypto | None:
         key = base64.b64decode(found[3], validate=True)
     except binascii.Error:
         return None
-    return Crypto(int(found[1]), found[2], key) if len(key) == _KEY_BYTES else None
+    return Crypto(int(found[1]), found[2], key) if len(key) == KEY_BYTES else None
 
 
 def is_address(host: str) -> bool:

@@ -9,7 +9,6 @@ from math import isinf
 
 from callflow.channels.sip.offer import (
     KNOWN,
-    SUITES,
     Agreed,
     Terms,
     answer_offer,
@@ -31,6 +30,7 @@ from callflow.media.messages import (
     SetStream,
     SrtpKey,
 )
+from callflow.media.rtp.srtp import KEY_BYTES, SUITES
 
 GAP_S = 2.0
 """Silences that are told so close after each other are one."""
@@ -213,7 +213,7 @@ def new_terms(ground: Ground, place: RtpPlace, *, codecs: Sequence[str] = (), sr
     settings = ground.settings
     srtp = srtp or settings.srtp
     known = tuple(codec for codec in codecs if codec in KNOWN) or settings.codecs
-    keys = () if srtp == "off" else tuple(SrtpKey(suite, secrets.token_bytes(30)) for suite in SUITES)
+    keys = () if srtp == "off" else tuple(SrtpKey(suite, secrets.token_bytes(KEY_BYTES)) for suite in SUITES)
     session_id = secrets.randbits(31) | 1
     return Terms(place.host, place.port, known, settings.ptime_ms, srtp, keys, session_id)
 
