@@ -20,8 +20,8 @@ from callflow.media.plane import READ, WRITE
 from callflow.media.taps import Samples, Tap
 
 SERVE_TICKS = 50
-"""A tap gets its sound at least so often. A recorder hands so much over at once, and gathers what is less than
-half of it: what a ``kill -9`` costs stays below a second. Less than a row remembers
+"""A tap gets its sound at least so often. A recorder hands so much over at once, and gathers what is less
+than half of it: what a ``kill -9`` costs stays below a second. Less than a row remembers
 (``liveplane.HISTORY_TICKS``).
 """
 

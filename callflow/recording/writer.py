@@ -30,8 +30,8 @@ from callflow.state.folder import StateFolder
 _POLL_S = 0.1
 """Blocks leave for the disk at least so often, also if nobody kicks."""
 _KICKS = 5
-"""Of so many kicks one wakes our thread for sound alone: many blocks at a time, in the pause after a tick. What
-somebody waits for (a spool opened, a line, an end) wakes it at once.
+"""Of so many kicks one wakes our thread for sound alone: many blocks at a time, in the pause after a tick.
+What somebody waits for (a spool opened, a line, an end) wakes it at once.
 """
 
 OnClosed = Callable[[SpoolClosed], None]

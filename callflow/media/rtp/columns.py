@@ -86,8 +86,9 @@ def columns(rows: int) -> Columns:
         playing=no(), mute=~no(), opened=no(), ssrc=ints(-1), base_seq=ints(), max_seq=ints(),
         ref_time=ints(), ref_place=ints(), shift=ints(), hold=ints(), end=ints(),
         silent_from=ints(-1), silent_to=ints(-1), transit=ints(), late_count=ints(), late_since=ints(),
-        switched=ints(-FOREVER), renewed=ints(-1), want=ints(), received=ints(), received_now=ints(), unique_now=ints(),
-        lost_before=ints(), late=ints(), duplicates=ints(), concealed=ints(), slipped=ints(),
+        switched=ints(-FOREVER), renewed=ints(-1), want=ints(), received=ints(), received_now=ints(),
+        unique_now=ints(), lost_before=ints(), late=ints(), duplicates=ints(),
+        concealed=ints(), slipped=ints(),
         jitter=np.zeros(rows), level=np.zeros(rows), seen=np.full((rows, SEEN), -1, np.int32),
     )  # fmt: skip
 

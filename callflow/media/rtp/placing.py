@@ -81,13 +81,15 @@ class Bank:
     ) -> Batch:
         """Which packets (``size`` samples each) are regular; nothing is changed."""
         c = self.columns
-        places = c.ref_place[rows] + _signed(time - c.ref_time[rows], 32) * self.scale
+        # A difference of numbers that wrap round: a narrower integer cuts it to the nearer way.
+        after = (time - c.ref_time[rows]).astype(np.int32)
+        places = c.ref_place[rows] + (after if self.scale == 1 else after * np.int64(self.scale))
         leads = places - now - c.shift[rows]
         highest = c.max_seq[rows]
-        step = _signed(sequence - highest, 16)
+        step = (sequence - highest).astype(np.int16)
         sequences = highest + step
         regular = (ssrc == c.ssrc[rows]) & (leads >= 0) & (leads <= self.ahead - size)
-        regular &= (np.abs(step) < _JUMP) & (c.seen[rows, sequences % SEEN] != sequences)
+        regular &= (step < _JUMP) & (step > -_JUMP) & (c.seen[rows, sequences % SEEN] != sequences)
         count = np.arange(len(rows))
         self._order[rows] = count
         if (self._order[rows] != count).any():  # several packets of a row: are they the same?
@@ -104,9 +106,7 @@ class Bank:
         counts.
         """
         c = self.columns
-        end = c.end[rows]
-        following = sequences == c.max_seq[rows] + 1
-        quiet = following & (places > end)
+        quiet = (places > c.end[rows]) & (sequences == c.max_seq[rows] + 1)
         open_end = c.silent_to[rows] == FOREVER
         if quiet.any():
             fresh = rows[quiet & ~open_end]
@@ -119,9 +119,10 @@ class Bank:
         np.maximum.at(c.end, rows, places + size)
         c.ref_time[rows] = time
         c.ref_place[rows] = places
-        self.leads.seen(rows, places - now - self.behind - c.shift[rows])
         transit = now + self.behind - places
-        c.jitter[rows] += (np.abs(transit - c.transit[rows]) - c.jitter[rows]) / 16
+        self.leads.seen(rows, -transit - c.shift[rows])
+        jitter = c.jitter[rows]
+        c.jitter[rows] = jitter + (np.abs(transit - c.transit[rows]) - jitter) / 16
         c.transit[rows] = transit
         c.late_count[rows] = 0
         self._count(rows)
@@ -139,7 +140,7 @@ class Bank:
             return None
         c = self.columns
         self._mark(row, extended)
-        return int(c.ref_place[row]) + int(_signed(time - int(c.ref_time[row]), 32)) * self.scale
+        return int(c.ref_place[row]) + _signed(time - int(c.ref_time[row]), 32) * self.scale
 
     def write(self, row: int, place: int, sound: Samples, now: int) -> None:
         """Put a packet's sound into the ring: all but what is late."""
@@ -179,7 +180,7 @@ class Bank:
             return None
         c = self.columns
         newest = extended > c.max_seq[row]
-        place = int(c.ref_place[row]) + int(_signed(time - int(c.ref_time[row]), 32)) * self.scale
+        place = int(c.ref_place[row]) + _signed(time - int(c.ref_time[row]), 32) * self.scale
         lead = place - now - int(c.shift[row])
         if lead > self.ahead - size or (lead < -_LATE_MS * self.ms and newest):
             if not newest:
@@ -207,7 +208,7 @@ class Bank:
                 return None
             self._begin(row, ssrc, sequence, now)
             self._map(row, time, now)
-        step = int(_signed(sequence - int(c.max_seq[row]), 16))
+        step = _signed(sequence - int(c.max_seq[row]), 16)
         if abs(step) >= _JUMP:
             self._renumber(row, sequence)
             step = 1
@@ -296,8 +297,7 @@ class Bank:
         c.unique_now[row] += 1
 
 
-def _signed(difference: int | _Ints, bits: int) -> _Ints:
+def _signed(difference: int, bits: int) -> int:
     """A difference of numbers that wrap round."""
     half = 1 << (bits - 1)
-    signed: _Ints = np.bitwise_and(np.add(difference, half), (1 << bits) - 1) - half
-    return signed
+    return ((difference + half) & ((1 << bits) - 1)) - half

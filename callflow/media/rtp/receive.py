@@ -7,6 +7,7 @@ belong, ``ring.py`` keeps them until then, ``playing.py`` plays them and fills h
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -205,15 +206,12 @@ class RtpReceiver:
         rows = arrivals.rows
         batch = bank.sort_out(rows, head.ssrc, head.sequence, head.timestamp, size, at)
         able &= batch.regular
-        which = np.flatnonzero(able)
-        if not len(which):
+        if not able.any():
             return good
-        form = (kinds[which].astype(np.int64) << 32) | (head.start[which] << 16) | size[which]
-        for one in (form[:1] if (form == form[0]).all() else np.unique(form)).tolist():
-            some = which if len(which) == 1 else which[form == one]
-            start, n = one >> 16 & 0xFFFF, one & 0xFFFF
-            sound = np.empty((len(some), n), np.int16)
-            decode_g711(_CODECS[one >> 32], arrivals.data[some, start : start + n], sound)
+        which = slice(None) if able.all() else np.flatnonzero(able)
+        for codec, start, n, some in _forms(kinds, head.start, size, which):
+            sound = np.empty((len(rows[some]), n), np.int16)
+            decode_g711(codec, arrivals.data[some, start : start + n], sound)
             bank.ring.write(rows[some], batch.places[some], sound)
         taken = (rows[which], head.timestamp[which], batch.places[which], batch.sequences[which])
         bank.accept(*taken, size[which], at)
@@ -365,3 +363,19 @@ class RtpReceiver:
         self._waiting[int(state.wide)].adopt(row, state.waiting)
         self.heard[row] = state.heard + later if state.heard >= 0 else -1
         self._bad[row] = state.bad
+
+
+_Which = slice | NDArray[np.intp]
+
+
+def _forms(
+    kinds: NDArray[np.uint8], starts: NDArray[np.intp], sizes: NDArray[np.intp], which: _Which
+) -> Iterator[tuple[str, int, int, _Which]]:
+    """Packets of one codec, one length and one header at a time: nearly always these are all."""
+    form = (kinds[which].astype(np.int64) << 32) | (starts[which] << 16) | sizes[which]
+    first = int(form[0])
+    for one in (first,) if (form == first).all() else np.unique(form).tolist():
+        some = which
+        if not (form == one).all():
+            some = np.flatnonzero(form == one) if isinstance(which, slice) else which[form == one]
+        yield _CODECS[one >> 32], one >> 16 & 0xFFFF, one & 0xFFFF, some
