@@ -17,6 +17,8 @@ from tests.serve.accounts import PASSWORD
 
 ROOT = Path(__file__).resolve().parents[2]
 PORTS_EACH = 40
+_given: list[int] = []
+"""Where the last search ended."""
 
 
 class Server:
@@ -89,12 +91,16 @@ class Server:
 
 
 def free_ports(count: int) -> int:
-    """The first of so many UDP ports that nobody has now; even."""
-    for low in range(34000 + os.getpid() % 500 * 40, 60000, count):
+    """The first of so many UDP ports that nobody has now; even. Not those of the last call: whoever asked may
+    still be about to bind them.
+    """
+    first = 34000 + os.getpid() % 500 * 40
+    for low in (*range(max(_given, default=first), 60000, count), *range(first, 60000, count)):
         with suppress(OSError):
             for port in range(low, low + count):
                 with socket.socket(type=socket.SOCK_DGRAM) as probe:
                     probe.bind(("127.0.0.1", port))
+            _given[:] = [low + count]
             return low
     raise AssertionError("no free ports")
 
