@@ -10,6 +10,7 @@ from contextlib import closing
 from callflow.app import calm_collector
 from callflow.cli._lines import LineWriter
 from callflow.cli._network import loop_factory
+from callflow.cli._serve_log import log_lines
 from callflow.cli._serve_story import Chatter, ServeTeller
 from callflow.documents.catalog import Catalog, Prints
 from callflow.exchange.exchange import Exchange
@@ -43,7 +44,7 @@ async def _serve(
     chatter: Chatter,
 ) -> None:
     exchange = Exchange(options, catalog, prints=prints)
-    with closing(LineWriter()) as write:
+    with closing(LineWriter()) as write, log_lines(write, quiet=chatter is Chatter.QUIET):
         exchange.bus.subscribe(ServeTeller(exchange.clock, write, chatter))
         stop = _heed_signals(exchange)
         async with exchange:

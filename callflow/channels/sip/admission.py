@@ -159,6 +159,9 @@ class Admission:
             self.counts.stale += 1
             return self._challenge(request, source, stale=True)
         self.counts.wrong += 1
+        if at_home:  # others may have forged the address: they could fill the log
+            user = one_line(claim.username, 60) if claim else ""
+            logger.info("%s has sent a wrong user name or password, as user %r", source.host, user)
         if at_home and self._throttle.failed(source.host, now):
             self.counts.banned += 1
             logger.warning("%s is ignored for %s s: wrong passwords", source.host, self._settings.ban_s)

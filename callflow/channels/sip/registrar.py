@@ -12,6 +12,7 @@ from callflow.channels.sip.uri import NameAddr, SipUri
 from callflow.clock import Clock
 from callflow.documents.settings import SipSettings
 from callflow.errors import MalformedMessage
+from callflow.log import logger, one_line
 
 if TYPE_CHECKING:
     from callflow.channels.sip.admission import Admitted
@@ -77,6 +78,7 @@ class Registrar:
             return new_response(request, after.status, after.reason, headers=after.headers)
         if after != before:
             self._keep(key, after)
+            _tell(key, before, after)
         if source.connection and any(binding.hop == source for binding in after):
             self._flows.setdefault(source.connection, set()).add(key)
         return new_response(request, 200, headers=self._answer(request, after))
@@ -214,6 +216,21 @@ class Registrar:
         if "path" in request.supported:
             rows += [("Path", path) for path in request.all("Path")[:MAX_PATHS]]
         return rows
+
+
+def _tell(key: Key, before: tuple[Binding, ...], after: tuple[Binding, ...]) -> None:
+    """Phones that have come and gone; one that only says again that it is there is no news."""
+    account, device = (one_line(id, 60) for id in key)
+    old, new = ({b.contact: b.user_agent for b in each} for each in (before, after))
+    for contact in new.keys() - old.keys():
+        phone = f" ({one_line(new[contact], 60)})" if new[contact] else ""
+        logger.info(
+            "device %s of account %s is registered at %s%s", device, account, one_line(contact), phone
+        )
+    for contact in old.keys() - new.keys():
+        logger.info(
+            "device %s of account %s is no longer registered at %s", device, account, one_line(contact)
+        )
 
 
 def _off(binding: Binding) -> Binding:

@@ -238,6 +238,14 @@ def test_wrong_passwords_end_in_silence_for_a_while(caplog: pytest.LogCaptureFix
     ]
 
 
+def test_a_wrong_password_is_told_with_the_address_and_the_user(caplog: pytest.LogCaptureFixture) -> None:
+    door = Door()
+    with caplog.at_level(logging.INFO, "callflow"):
+        door.admission.judge(door.answered("desk7", "guess"), PHONE)
+        door.admission.judge(door.answered("desk7", "correct-horse"), PHONE)
+    assert caplog.messages == ["192.0.2.77 has sent a wrong user name or password, as user 'desk7'"]
+
+
 def test_forged_answers_ban_nobody() -> None:
     """Who never got our challenge may have forged the address: it is asked again, and counts for nothing."""
     door = Door(settings=settings(failed_auth_per_minute=3))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -45,6 +46,19 @@ def test_a_phone_registers_and_comes_back_in_the_answer() -> None:
     assert desk.contacts and desk.registrar.count == 1
     desk.clock.at = 600.0
     assert desk.contacts == [] and desk.registrar.count == 0
+
+
+def test_phones_that_come_and_go_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    desk = Desk()
+    phone = "<sip:desk7@10.0.0.9:5060>"
+    with caplog.at_level(logging.INFO, "callflow"):
+        desk.send(phone, headers=[("User-Agent", "Phone/1 beta")])
+        desk.send(phone)
+        desk.send(f"{phone};expires=0")
+    assert caplog.messages == [
+        "device desk of account acme is registered at sip:desk7@10.0.0.9:5060 (Phone/1 beta)",
+        "device desk of account acme is no longer registered at sip:desk7@10.0.0.9:5060",
+    ]
 
 
 @pytest.mark.parametrize(
