@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from callflow.channels.channel import Channel, ChannelEvent, DialTarget, Direction, Ended, Party
-from callflow.channels.sip.locate import Locator
+from callflow.channels.sip.locate import Locator, Way
 
-if TYPE_CHECKING:
-    from callflow.channels.sip.endpoint import SipEndpoint
+
+class Places(Protocol):
+    """Who places calls: the endpoint."""
+
+    async def call(
+        self,
+        way: Way,
+        *,
+        caller: Party,
+        rate: int,
+        call_id: str,
+        near: str = "",
+        account_id: str = "",
+        on_status: Callable[[int], None],
+    ) -> Channel:
+        """See ``SipEndpoint.call``."""
 
 
 class SipDialer:
     """Calls the devices, gateways and numbers of an account."""
 
-    def __init__(self, endpoint: SipEndpoint, locator: Locator, account_id: str) -> None:
+    def __init__(self, endpoint: Places, locator: Locator, account_id: str) -> None:
         self._endpoint = endpoint
         self._locator = locator
         self._account_id = account_id

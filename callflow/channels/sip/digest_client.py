@@ -5,13 +5,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from callflow.channels.sip.credentials import Credentials
 from callflow.channels.sip.digest_words import HASHES, digest_response, quoted, read_digest
-
-if TYPE_CHECKING:
-    from callflow.channels.sip.message import Response
+from callflow.channels.sip.message import Response
 
 MAX_ROUNDS = 3
 """Challenges that are answered one after the other before a server counts as never satisfied."""

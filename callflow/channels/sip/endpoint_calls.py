@@ -5,17 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import Counter, deque
-from typing import TYPE_CHECKING
 
 from callflow.channels.channel import Direction
+from callflow.channels.sip.channel import SipChannel
 from callflow.channels.sip.message import Request
 from callflow.channels.sip.replaces import Replaced
+from callflow.channels.sip.stack import ServerTransaction
 from callflow.channels.sip.transport import Hop
 from callflow.clock import Clock
-
-if TYPE_CHECKING:
-    from callflow.channels.sip.channel import SipChannel
-    from callflow.channels.sip.stack import ServerTransaction
 
 MOST_CALL_ID = 128
 """Characters of a call id in the engine (it becomes a part of urls); longer ones end in a digest."""
