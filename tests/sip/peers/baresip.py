@@ -7,16 +7,20 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import count
+from os import getpid
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.peers import free_port, require, wait_for_port
+from tests.peers import require, wait_for_port
 
 _MODULES = "/usr/lib/baresip/modules"
+_LOWEST, _COUNT = 61000, 4500
+_ports = (_LOWEST + number % _COUNT for number in count(getpid() * 20 % _COUNT, 2))
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ def baresip(folder: Path, phone: Phone, more: Sequence[str] = ()) -> Iterator[Ba
     """A phone that is up. ``more``: lines of its configuration."""
     program = require("baresip")
     folder.mkdir(parents=True, exist_ok=True)
-    control = free_port()
+    control = phone_port()
     (folder / "config").write_text("\n".join(_config(folder, phone, control, more)) + "\n")
     (folder / "accounts").write_text("")
     (folder / "contacts").write_text("")
@@ -159,12 +163,14 @@ def _config(folder: Path, phone: Phone, control: int, more: Sequence[str]) -> It
 
 
 def phone_port() -> int:
-    """A port for a phone: SIP over UDP and TCP on it, TLS on the next one."""
-    while True:
-        port = free_port()
-        try:
-            with socket.socket() as sock:
-                sock.bind(("127.0.0.1", port + 1))
-        except OSError:
-            continue
-        return port
+    """A port for a phone: SIP over UDP and TCP on it, TLS on the next one. None of those that the system
+    gives to whoever asks for any.
+    """
+    for port in _ports:
+        with suppress(OSError):
+            for number in (port, port + 1):
+                for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                    with socket.socket(type=kind) as sock:
+                        sock.bind(("127.0.0.1", number))
+            return port
+    raise AssertionError

@@ -11,14 +11,12 @@ import soundfile
 
 from tests.sip.peers.house import answer, node, record
 from tests.sip.peers.listening import LOUD, heard_by, sides, track
-from tests.sip.peers.town import HERTZ, PLAYED, Town, play, ring, town
+from tests.sip.peers.town import HERTZ, LATE_S, PLAYED, Town, play, ring, town
 
 pytestmark = pytest.mark.peer
 
 ALICE, BOB, CAROL, DAVE = (HERTZ[name] for name in ("alice", "bob", "carol", "dave"))
 STORED: dict[str, Any] = {"action": "start", "format": "wav"}
-LATE_S = 0.5
-"""A phone needs a moment until it sends, and the jitter buffer is deep (see ``house``)."""
 
 FLOWS = {
     "100": answer(record(play())),
@@ -28,6 +26,7 @@ FLOWS = {
     "200": record(ring("bob")),
     "201": record(ring("carol", 15, USER_BUSY=play(), _=play(1800))),
     "202": record(ring("dave", 15, USER_NOT_REGISTERED=play(), _=play(1800))),
+    "204": record(ring("erin")),
     "203": record(ring("carol", 1, NO_ANSWER=play(), _=play(1800))),
 }
 DOCUMENTS: dict[str, Any] = {
@@ -70,7 +69,7 @@ def test_a_call_to_a_number_is_recorded_on_both_sides(here: Town, phones: dict[s
     assert took - 0.3 < left.seconds < took + 0.1
     assert left.span(ALICE)[0] < LATE_S
     left.assert_says(ALICE, LATE_S, left.seconds - 0.2)
-    right.assert_says(PLAYED, 0.2, right.seconds - 0.1)
+    right.assert_says(PLAYED, LATE_S, right.seconds - 0.1)
     left.assert_never(PLAYED)
     right.assert_never(ALICE)
     heard = heard_by(alice.heard[-1:])
@@ -84,7 +83,7 @@ def test_a_flow_that_ends_hangs_up_the_phone(here: Town, phones: dict[str, Any])
     left, right = sides(here.stored(call))
     assert left.seconds == pytest.approx(1.5, abs=0.2)
     left.assert_says(ALICE, LATE_S, left.seconds - 0.1)
-    right.assert_says(PLAYED, 0.2, 1.4)
+    right.assert_says(PLAYED, LATE_S, 1.4)
 
 
 def test_a_bridge_has_one_phone_left_and_the_other_right(here: Town, phones: dict[str, Any]) -> None:
@@ -140,7 +139,7 @@ def test_digits_of_the_phone_pick_the_way_in_a_menu(here: Town, phones: dict[str
     alice.command("hangup")
     left, right = sides(here.delivered(call))
     assert 1.0 < left.seconds < 2.0, "it is recorded from the digit on"
-    right.assert_says(PLAYED, 0.2, right.seconds - 0.1)
+    right.assert_says(PLAYED, LATE_S, right.seconds - 0.1)
 
 
 def test_a_message_is_taken_by_the_voicemail(here: Town, phones: dict[str, Any]) -> None:
@@ -181,8 +180,24 @@ def test_nobody_answers(here: Town, phones: dict[str, Any]) -> None:
     alice.command("hangup")
     left, right = sides(here.delivered(call))
     assert right.span(PLAYED)[0] == pytest.approx(1.0, abs=0.3)
+    assert right.levels(440)[10:40].min() > 0.1, "it rang in the caller's ear until then"
     right.assert_never(1800)
     assert left.span(ALICE)[1] > left.seconds - 0.2
+
+
+def test_of_two_phones_that_answer_at_once_one_is_connected(here: Town, phones: dict[str, Any]) -> None:
+    """The answer of the other crosses our CANCEL: it is acknowledged and hung up."""
+    alice, erins = phones["alice"], (here.phone("erin"), here.phone("erin"))
+    call = here.call(alice, "204")
+    time.sleep(1)
+    over = [bool(erin.of("CALL_CLOSED")) for erin in erins]
+    assert sorted(over) == [False, True]
+    assert all(erin.of("CALL_ESTABLISHED") for erin in erins)
+    erins[over.index(False)].command("hangup")
+    alice.wait_for("CALL_CLOSED")
+    left, right = sides(here.delivered(call))
+    left.assert_says(ALICE, LATE_S, 0.9)
+    right.assert_says(HERTZ["erin"], LATE_S, 0.9)
 
 
 def test_the_caller_gives_up(here: Town, phones: dict[str, Any]) -> None:

@@ -9,12 +9,11 @@ import pytest
 
 from tests.sip.peers.house import answer, node, record
 from tests.sip.peers.listening import sides
-from tests.sip.peers.town import HERTZ, PLAYED, Town, play, ring, town
+from tests.sip.peers.town import HERTZ, LATE_S, PLAYED, Town, play, ring, town
 
 pytestmark = pytest.mark.peer
 
 ALICE, BOB, CAROL = (HERTZ[name] for name in ("alice", "bob", "carol"))
-LATE_S = 0.5
 
 FLOWS = {
     "100": answer(record(node("wait_for_hangup"))),

@@ -13,12 +13,11 @@ import pytest
 from tests.sip.peers.baresip import Baresip
 from tests.sip.peers.house import node, record
 from tests.sip.peers.listening import sides
-from tests.sip.peers.town import HERTZ, PLAYED, Town, play, ring, town
+from tests.sip.peers.town import HERTZ, LATE_S, PLAYED, Town, play, ring, town
 
 pytestmark = pytest.mark.peer
 
 ALICE, BOB, CAROL = (HERTZ[name] for name in ("alice", "bob", "carol"))
-LATE_S = 0.5
 
 FLOWS = {
     "200": record(ring("bob")),

@@ -23,6 +23,10 @@ HERTZ = {"alice": 400, "bob": 600, "carol": 800, "dave": 1000, "erin": 1200, "fr
 """Who says which tone; the names are those of the account's devices."""
 PLAYED = 1600
 """The tone that flows play."""
+JITTER_MS = 300
+"""Phones on a machine that is busy with other tests stand still now and then: what comes late is not lost."""
+LATE_S = 0.7
+"""After so long what a phone says is heard: it takes a moment until it sends, and the buffer another one."""
 WIDE = "G722/16000/1"
 """G.722, as baresip's account names it; where it is offered it has to be what is agreed on."""
 
@@ -129,6 +133,7 @@ def town(folder: Path, flows: Mapping[str, Mapping[str, Any]], *words: str, **mo
     ended before it.
     """
     loop = OutsideLoop()
+    more["sip"] = {"jitter_ms": JITTER_MS, **more.get("sip", {})}
     try:
         with _in_loop(loop, house(folder / "house", flows, *words, devices=tuple(HERTZ), **more)) as entered:
             here = Town(loop, entered, folder / "tones")
