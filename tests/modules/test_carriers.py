@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from callflow.channels.sim.scenario import Scenario
+from callflow.documents.accounts import Account
 from callflow.events import CallBridged, CallRinging, CallTransferred
+from callflow.modules import _carriers as _carriers_module
 from tests.modules.stage import NEVER, Ran, Stage, answers, caller, keyed, node, rejects
 
 STAYS = caller(leaves=300.0)
@@ -72,6 +74,26 @@ def test_resources_takes_only_carriers_with_the_flags(demo: Stage) -> None:
     _carriers(demo)
     flow = node("resources", {"to_did": OUT, "outbound_flags": ["fax"]})
     assert _dialled(demo.run(flow, Scenario(caller=STAYS, callee=rejects("CALL_REJECTED")))) == ["5550123"]
+
+
+def test_resources_shows_the_caller_id_of_the_wanted_kind(
+    demo: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def noted(account: Account, device_id: str, user_id: str, kind: str) -> tuple[str, str]:
+        asked.append(kind)
+        return "", ""
+
+    monkeypatch.setattr(_carriers_module, "caller_id", noted)
+    nobody = Scenario(caller=STAYS, callee=rejects("CALL_REJECTED"))
+    for number, data in (
+        (OUT, {}),
+        (OUT, {"caller_id_type": "internal"}),
+        ("911", {"caller_id_type": "internal"}),
+    ):
+        demo.run(node("resources", {"to_did": number, **data}), nobody)
+    assert asked == ["external", "internal", "emergency"]
 
 
 def test_resources_without_a_carrier_says_so(demo: Stage) -> None:

@@ -74,6 +74,7 @@ def test_ring_group_ends_with_one_rejection_if_told(demo: Stage) -> None:
     flow = _group(ALICE, BOB, fail_on_single_reject=True, repeats=5)
     ran = demo.run(flow, Scenario(caller=STAYS, endpoints=endpoints))
     assert ran.step("ring_group").seconds == pytest.approx(0.0, abs=0.1)
+    assert len(_rung(ran)) == 3, "one round, not five"
 
 
 def test_ring_group_leaves_out_the_caller_and_who_wants_no_calls(demo: Stage) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,10 @@ class House:
         """Serve these accounts; whom they ring is whom the first caller's scenario knows."""
         self.engine.serve(documents.tenants, lambda account_id: _FirstDialer(self))
 
-    def call(self, account_id: str, number: str, scenario: Mapping[str, Any] | None = None) -> SimChannel:
-        """Somebody calls."""
+    def call(
+        self, account_id: str, number: str, scenario: Mapping[str, Any] | None = None, *, trunk: str = ""
+    ) -> SimChannel:
+        """Somebody calls; ``trunk``: by that resource."""
         pretend = PretendCall(
             parse_scenario({"to": number, "end_when_quiet_s": None, **(scenario or {})}, Path()),
             media=self.engine.media,
@@ -54,6 +57,8 @@ class House:
             incoming=lambda channel, dialer: None,
         )
         self.pretend.append(pretend)
+        facts = pretend.caller._facts
+        pretend.caller._facts = replace(facts, party=replace(facts.party, trunk=trunk))
         self.ring(pretend.caller, account_id)
         pretend.begin()
         return pretend.caller
@@ -147,6 +152,20 @@ def test_a_number_without_a_flow_is_answered_404(tmp_path: Path) -> None:
         assert caller.ended is not None
         assert (caller.ended.cause, caller.ended.code) == ("UNALLOCATED_NUMBER", 404)
         assert len(house.engine.live) == 0
+
+    in_house(tmp_path, play)
+
+
+def test_a_carriers_call_never_takes_no_match(tmp_path: Path) -> None:
+    """It often leads out again: strangers would call the world at the account's expense (kazoo.md 2.5)."""
+    account(tmp_path / "accounts" / "one", {"no_match": RECORD})
+
+    async def play(house: House) -> None:
+        house.serve(catalog(tmp_path / "accounts"))
+        stranger, colleague = house.call("one", "999", trunk="carrier"), house.call("one", "999")
+        await house.clock.sleep(0.1)
+        assert stranger.ended is not None and stranger.ended.code == 404
+        assert colleague.ended is None
 
     in_house(tmp_path, play)
 

@@ -109,6 +109,17 @@ def test_what_hangs_together_moves_together_and_the_smaller_part_moves() -> None
     assert routes.group("d") == ({"a", "b", "c", "d"}, {"r", "s"})
 
 
+def test_a_leg_that_comes_later_and_elsewhere_is_not_listened_to() -> None:
+    """Its recording is on another worker: it must not be taken for one that moves with the leg."""
+    routes = Routes(2)
+    routes.send(rtp("a", 0))
+    routes.send(start("r", read("a"), read("near"), read("far")))
+    routes.send(rtp("near", 0))
+    routes.send(rtp("far", 1))
+    assert routes.group("far") == ({"far"}, set())
+    assert routes.group("a") == ({"a", "near"}, {"r"})
+
+
 def test_a_bridge_ends_former_ones_before_it_moves_anything() -> None:
     routes = Routes(2)
     for leg, worker in (("a", 0), ("b", 0), ("c", 1)):

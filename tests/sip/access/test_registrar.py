@@ -180,6 +180,14 @@ def test_a_device_has_so_many_contacts_and_the_oldest_give_way() -> None:
     assert sorted(desk.contacts) == ["sip:c@b", "sip:d@b"]
 
 
+def test_the_oldest_contact_gives_way_however_much_it_is_liked() -> None:
+    desk = Desk(max_contacts=2)
+    for at, contact in enumerate(("<sip:a@b>;q=1.0", "<sip:c@b>;q=0.1", "<sip:d@b>;q=0.5")):
+        desk.clock.at = float(at)
+        desk.send(contact)
+    assert desk.contacts == ["sip:d@b", "sip:c@b"]
+
+
 def test_only_for_oneself() -> None:
     desk = Desk()
     assert desk.send("<sip:a@b>", to="<sip:boss@acme.example>").status == 403
