@@ -14,7 +14,7 @@ from callflow.documents.accounts import FOLDERS, Account
 from callflow.documents.check import Surroundings, check_paths
 from callflow.documents.problems import Problem
 from callflow.documents.settings import Settings, for_account, load_settings, user_folder
-from callflow.documents.shipped import system_config_dir
+from callflow.documents.shipped import examples_dir, system_config_dir
 from callflow.errors import CallflowError, InvalidDocument, MissingDocument, SettingsError
 from callflow.log import mask_text
 
@@ -67,7 +67,9 @@ def account_folders(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise MissingDocument(
-            f"there is no folder {folder}", hint="--accounts DIR holds a folder per account"
+            f"there is no folder {folder}",
+            hint="--accounts DIR holds a folder per account; an example came with callflow: "
+            f"{examples_dir() / 'accounts'}",
         )
     if _is_account(folder):
         return [folder]

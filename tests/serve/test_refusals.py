@@ -47,7 +47,10 @@ def test_other_machines_reach_only_accounts_that_ask_who_calls(tmp_path: Path) -
         (("--bind", "192.0.2.7:5060"), "--bind 192.0.2.7:5060: this machine has no address 192.0.2.7"),
         (("--media-address", "pbx.example"), "--media-address pbx.example is no address (give a numeric one"),
         (("--media-ports", "9-8"), "--media-ports 9-8 is not LOW-HIGH"),
-        (("--accounts", "nowhere"), "CF-DOC-003  error: there is no folder nowhere"),
+        (
+            ("--accounts", "nowhere"),
+            "there is no folder nowhere; --accounts DIR holds a folder per account; an example",
+        ),
         (("--system-config", "nowhere"), "CF-CFG-000  nowhere is not a folder"),
         (("--var", "x"), "--var 'x' is not NAME=VALUE"),
     ],
