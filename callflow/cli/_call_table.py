@@ -106,7 +106,8 @@ def _match(summary: Summary) -> str:
     if summary.match is None:
         return "-"
     if summary.match < GOOD_MATCH:  # the delay at which two different sounds fit best means nothing
-        return f"{summary.match:.3f} ({'not what was expected' if summary.expects else 'no echo of what was said'})"
+        why = "not what was expected" if summary.expects else "no echo of what was said"
+        return f"{summary.match:.3f} ({why})"
     return f"{summary.match:.3f}, {summary.delay_s * 1000:.0f} ms later"
 
 
