@@ -40,7 +40,8 @@ class Keeping:
     """Opens the state folder at ``start`` and finishes, keeps and delivers what is recorded into it.
 
     ``bus`` hears of it. ``allow_loopback``: files may be sent to this machine. ``deliver`` False: what is
-    finished stays in the outbox. Raises SettingsError for networks that cannot be read, and StorageError from ``start``.
+    finished stays in the outbox. Raises SettingsError for networks that cannot be read, and StorageError from
+    ``start``.
     """
 
     def __init__(
