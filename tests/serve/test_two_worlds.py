@@ -1,4 +1,4 @@
-"""The same flow behaves the same on a pretend call and on a SIP call: what is walked, recorded, how it ends."""
+"""The same flow behaves the same on a pretend call and on a SIP call: walked, recorded, ended alike."""
 
 from __future__ import annotations
 
