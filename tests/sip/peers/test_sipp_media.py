@@ -91,7 +91,7 @@ async def _check(here: House) -> None:
     assert_spoken(await here.delivered("hidden-1"), 0, "caller", least_s=0.8)
     assert_spoken(await here.delivered("moves-1"), 0, "caller", least_s=1.6, holes_s=0.2)
     held, seconds = heard(await here.delivered("hold-1"), 0)
-    assert 2.4 <= seconds < 3.2
+    assert 2.2 <= seconds < 3.2
     loud = levels(held, HERTZ["caller"]) > LOUD / 2
     pauses = "".join("x" if one else "." for one in loud).strip(".").split("x")
     (pause,) = [part for part in pauses if part]
