@@ -64,6 +64,12 @@ class Track:
         holes = self.holes(hertz, start, end)
         assert not holes, f"{self}: not {hertz} Hz from {start:.2f} to {end:.2f}: {holes}"
 
+    def assert_speaks(self, hertz: int, end: float) -> None:
+        """It has the tone without a hole from when it is first heard to ``end``."""
+        began = self.span(hertz)[0] + FRAME_S
+        assert began < end - 0.1, f"{self}: {hertz} Hz only from {began:.2f} on"
+        self.assert_says(hertz, began, end)
+
     def assert_quiet(self, start: float = 0.0, end: float | None = None) -> None:
         """Nothing is on it between two moments."""
         part = self.samples[round(start * self.rate) : None if end is None else round(end * self.rate)]

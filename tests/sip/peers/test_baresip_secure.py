@@ -13,7 +13,7 @@ import trustme
 from tests.sip.peers.baresip import Baresip
 from tests.sip.peers.house import PASSWORD, answer, record
 from tests.sip.peers.listening import heard_by, sides
-from tests.sip.peers.town import HERTZ, LATE_S, PLAYED, WIDE, Town, play, ring, town
+from tests.sip.peers.town import HERTZ, PLAYED, WIDE, Town, play, ring, town
 
 pytestmark = pytest.mark.peer
 
@@ -77,8 +77,8 @@ def test_each_kind_of_phone_is_recorded(here: Town, phones: dict[str, Baresip]) 
     for name, phone in phones.items():
         left, right = sides(here.delivered(calls[name]))
         assert left.rate == (16000 if name == "carol" else 8000)
-        left.assert_says(HERTZ[name], LATE_S, left.seconds - 0.2)
-        right.assert_says(PLAYED, LATE_S, right.seconds - 0.1)
+        left.assert_speaks(HERTZ[name], left.seconds - 0.2)
+        right.assert_speaks(PLAYED, right.seconds - 0.1)
         heard = heard_by(phone.heard[-1:])
         assert heard.span(PLAYED)[1] - heard.span(PLAYED)[0] > 1.2
         secured = phone.of("CALL_MENC")
@@ -99,8 +99,8 @@ def test_phones_of_different_kinds_talk(here: Town, phones: dict[str, Baresip], 
     caller.wait_for("CALL_CLOSED")
     left, right = sides(here.delivered(call))
     assert left.rate == (16000 if one == "carol" else 8000)
-    left.assert_says(HERTZ[one], LATE_S, left.seconds - 0.2)
-    right.assert_says(HERTZ[other], LATE_S, right.seconds - 0.2)
+    left.assert_speaks(HERTZ[one], left.seconds - 0.2)
+    right.assert_speaks(HERTZ[other], right.seconds - 0.2)
     assert heard_by(caller.heard[-1:]).span(HERTZ[other])[1] > 1.1
     assert heard_by(called.heard[-1:]).span(HERTZ[one])[1] > 1.1
     assert bool(called.of("CALL_MENC")) == (other in ("alice", "bob"))

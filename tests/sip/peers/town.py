@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+import time
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -94,6 +95,13 @@ class Town:
         """Have a phone call a number, and wait for the answer; gives the call id."""
         self.dial(phone, number)
         return str(phone.wait_for("CALL_ESTABLISHED")["id"])
+
+    def changes(self, phone: Baresip, command: str) -> float:
+        """Have a phone hold or resume its call; when the server has agreed."""
+        phone.events.clear()
+        phone.command(command)
+        phone.wait_for("CALL_REMOTE_SDP")
+        return time.monotonic()
 
     def delivered(self, call_id: str) -> Path:
         """The recording of a call, as it came to the receiver."""
