@@ -30,6 +30,7 @@ _LATE_MS = 1000  # so late is another time, not lateness
 _LATE_RUN, _LATE_RUN_MS = 5, 100
 _PAUSE_MS, _PAUSE_RUN, _PAUSE_RUN_MS = 200, 3, 40  # and where they are very late
 _FLAP_MS, _FLAP_QUIET_MS = 250, 100
+_RENEW_MS = 2000
 
 _Ints = NDArray[np.int64]
 _Rows = NDArray[np.intp]
@@ -37,9 +38,10 @@ _Rows = NDArray[np.intp]
 
 @dataclass(slots=True)
 class Batch:
-    """Packets of a batch: ``regular`` ones, and where they belong."""
+    """Packets of a batch: ``regular`` ones, and where they belong; those that are ``late`` as a whole."""
 
     regular: NDArray[np.bool_]
+    late: NDArray[np.bool_]
     places: _Ints
     sequences: _Ints
     leads: _Ints
@@ -88,8 +90,10 @@ class Bank:
         highest = c.max_seq[rows]
         step = (sequence - highest).astype(np.int16)
         sequences = highest + step
-        regular = (ssrc == c.ssrc[rows]) & (leads >= 0) & (leads <= self.ahead - size)
-        regular &= (step < _JUMP) & (step > -_JUMP) & (c.seen[rows, sequences % SEEN] != sequences)
+        regular = (ssrc == c.ssrc[rows]) & (step < _JUMP) & (step > -_JUMP)
+        regular &= c.seen[rows, sequences % SEEN] != sequences
+        late = regular & (leads <= -size)
+        regular &= (leads > -size) & (leads <= self.ahead - size)
         count = np.arange(len(rows))
         self._order[rows] = count
         if (self._order[rows] != count).any():  # several packets of a row: are they the same?
@@ -97,7 +101,30 @@ class Bank:
             again = np.ones(len(rows), np.bool_)
             again[first] = False
             regular &= ~again
-        return Batch(regular, places, sequences, leads)
+            late[:] = False
+        elif late.any():
+            late &= (leads >= -_LATE_MS * self.ms) | (step <= 0)
+        return Batch(regular, late, places, sequences, leads)
+
+    def pass_over(self, rows: _Rows, sequences: _Ints, leads: _Ints, now: int) -> NDArray[np.bool_]:
+        """Late packets, one of a row: count those that are passed over; gives which they are. The others are
+        one too many, their path has become slower.
+        """
+        c = self.columns
+        count = c.late_count[rows] + 1
+        since = np.where(count == 1, now, c.late_since[rows])
+        ms = (now - since) // self.ms
+        very = (leads < -_PAUSE_MS * self.ms) & (count >= _PAUSE_RUN) & (ms >= _PAUSE_RUN_MS)
+        often = (leads >= -_PAUSE_MS * self.ms) & (count >= _LATE_RUN) & (ms >= _LATE_RUN_MS)
+        over: NDArray[np.bool_] = ~(very | often)
+        rows, sequences = rows[over], sequences[over]
+        c.late_count[rows], c.late_since[rows] = count[over], since[over]
+        self.leads.seen(rows, leads[over] - self.behind)
+        c.late[rows] += 1
+        c.seen[rows, sequences % SEEN] = sequences
+        c.max_seq[rows] = np.maximum(c.max_seq[rows], sequences)
+        self._count(rows)
+        return over
 
     def accept(
         self, rows: _Rows, time: _Ints, places: _Ints, sequences: _Ints, size: _Ints, now: int
@@ -150,11 +177,18 @@ class Bank:
             piece = sound[at : at + longest]
             self.ring.write(np.array([row]), np.array([place + at]), piece[None])
 
-    def renew(self, row: int) -> None:
-        """The far end's sound comes from elsewhere now: its first packet, if it does not simply go on where
-        the last one ended, begins anew, even if another sender has chosen the same SSRC.
+    def renew(self, row: int, now: int) -> None:
+        """The far end's sound comes from elsewhere now: soon it may begin anew with numbers and times that
+        have been, when another sender has chosen the same SSRC.
         """
-        self.columns.renewed[row] = self.columns.received[row]
+        self.columns.renewed[row] = now + _RENEW_MS * self.ms
+
+    def _begins_anew(self, row: int, time: int, now: int) -> bool:
+        c = self.columns
+        if now >= c.renewed[row]:
+            return False
+        place = int(c.ref_place[row]) + int(_signed(time - int(c.ref_time[row]), 32)) * self.scale
+        return place - now - int(c.shift[row]) < -_PAUSE_MS * self.ms
 
     def shift_clock(self, row: int, later: int) -> None:
         """The row goes on with a clock that is ``later`` samples further."""
@@ -201,7 +235,7 @@ class Bank:
     def _sequence(self, row: int, ssrc: int, sequence: int, time: int, now: int) -> int | None:
         """The extended sequence number, after a look at the SSRC; None: not to be taken."""
         c = self.columns
-        renewed = c.received[row] == c.renewed[row]
+        renewed = self._begins_anew(row, time, now)
         if ssrc != c.ssrc[row] or renewed:
             if not renewed and c.ssrc[row] >= 0 and not self._may_switch(row, now):
                 c.received[row] += 1
@@ -231,6 +265,7 @@ class Bank:
     def _begin(self, row: int, ssrc: int, sequence: int, now: int) -> None:
         c = self.columns
         c.ssrc[row] = ssrc
+        c.renewed[row] = -FOREVER
         c.switched[row] = now
         self._renumber(row, sequence)
         c.received_now[row] = 0

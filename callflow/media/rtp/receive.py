@@ -113,7 +113,8 @@ class RtpReceiver:
         if stream is None or not stream.receives:
             return
         if before is not None and (before.host, before.port) != (stream.host, stream.port):
-            self._banks[int(self._wide[row])].renew(row)
+            bank = self._banks[int(self._wide[row])]
+            bank.renew(row, now * bank.rate // self._rate)
         for payload, codec in stream.accepts:
             if 0 <= payload < 128 and codec in CODEC_RATE:
                 self._kinds[row, payload] = _CODECS.index(codec)
@@ -205,7 +206,12 @@ class RtpReceiver:
         at = now // self._factor
         rows = arrivals.rows
         batch = bank.sort_out(rows, head.ssrc, head.sequence, head.timestamp, size, at)
+        late = np.flatnonzero(able & batch.late)
         able &= batch.regular
+        if len(late):
+            over = bank.pass_over(rows[late], batch.sequences[late], batch.leads[late], at)
+            good = good.copy()
+            good[late[over]] = False
         if not able.any():
             return good
         which = slice(None) if able.all() else np.flatnonzero(able)
