@@ -39,7 +39,7 @@ class Columns:
     late_count: _Ints  # packets in a row that came too late,
     late_since: _Ints  # and when the first of them came
     switched: _Ints  # when the SSRC changed
-    renewed: _Ints  # ``received`` when the far end's address changed
+    renewed: _Ints  # until then the far end, whose address has changed, may begin anew
     want: _Ints  # samples that are still to be slipped
     received: _Ints
     received_now: _Ints  # of this SSRC, duplicates too,
@@ -86,7 +86,7 @@ def columns(rows: int) -> Columns:
         playing=no(), mute=~no(), opened=no(), ssrc=ints(-1), base_seq=ints(), max_seq=ints(),
         ref_time=ints(), ref_place=ints(), shift=ints(), hold=ints(), end=ints(),
         silent_from=ints(-1), silent_to=ints(-1), transit=ints(), late_count=ints(), late_since=ints(),
-        switched=ints(-FOREVER), renewed=ints(-1), want=ints(), received=ints(), received_now=ints(),
+        switched=ints(-FOREVER), renewed=ints(-FOREVER), want=ints(), received=ints(), received_now=ints(),
         unique_now=ints(), lost_before=ints(), late=ints(), duplicates=ints(),
         concealed=ints(), slipped=ints(),
         jitter=np.zeros(rows), level=np.zeros(rows), seen=np.full((rows, SEEN), -1, np.int32),
