@@ -209,11 +209,14 @@ def test_a_copy_of_a_call_that_was_answered_meanwhile_is_merged_too() -> None:
     async def main(clock: VirtualClock) -> None:
         async with stage(clock) as on:
             kept: list[ServerTransaction] = []
-            on.uas.answer = lambda request, transaction: kept.append(transaction)
+
+            def answer(request: Request, transaction: ServerTransaction) -> None:
+                kept.append(transaction)
+                transaction.respond(new_response(request, 200))
+
+            on.uas.answer = answer
             one, late = Caller(), Caller()
             on.caller.send_request(a_request(), on.hop, one)
-            await clock.sleep(0.1)
-            kept[0].respond(new_response(kept[0].request, 200))
             assert await one.done == "200"
             on.caller.send_request(a_request(), on.hop, late)
             assert await late.done == "482" and len(kept) == 1
