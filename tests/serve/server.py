@@ -94,6 +94,7 @@ def free_ports(count: int) -> int:
     """The first of so many UDP ports that nobody has now; even. Not those of the last call: whoever asked may
     still be about to bind them.
     """
+    low: int
     first = 34000 + os.getpid() % 500 * 40
     for low in (*range(max(_given, default=first), 60000, count), *range(first, 60000, count)):
         with suppress(OSError):
