@@ -142,7 +142,11 @@ def test_calls_come_through_bad_weather(seed: int, loss: float, twice: float, de
                 assert not finals or (finals[0] == 486) is busy(n)
                 assert loss or delay > 0.5 or finals
             seen = [request.call_id for request in on.uas.requests]
-            assert len(seen) == len(set(seen)), "no request is handled twice"
+            # The last copy of an INVITE whose 200 was lost is sent at 31.5 s: under way for more than half a
+            # second, it outlives timer L (RFC 6026 7.1: 64*T1 from the 200 on).
+            twice_asked = {n for n in seen if seen.count(n) > 1}
+            assert delay > 0.5 or not twice_asked, "no request is handled twice"
+            assert all(int(n) % 3 == 0 for n in twice_asked)
             assert on.caller.transactions == on.answerer.transactions == 0
 
     played(main)
