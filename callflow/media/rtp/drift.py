@@ -17,7 +17,9 @@ WINDOWS = 6
 """Windows of ``WINDOW_S`` that are looked at; the last one is not full yet."""
 WINDOW_S = 1
 PLAN_S = 0.1
-_BEGIN_MS, _GOAL_MS = 6.0, 1.0
+# Too short a hold loses what comes late: it is mended soon. One that is too long costs nothing but time, and
+# up to a tick of it is not even there: arrivals are known to 10 ms only.
+_SHORT_MS, _LONG_MS, _GOAL_MS = 6.0, 9.0, 1.0
 # Error from which on so many samples are slipped in PLAN_S.
 _PACE_MS = ((0.0, 1), (12.0, 3), (25.0, 10))
 
@@ -73,7 +75,8 @@ class Leads:
         rows = np.arange(len(hold))
         error = self.errors(rows, hold)
         size = np.abs(error) * (1000 / self._rate)
-        self._moving = (size > _BEGIN_MS) | (self._moving & (size > _GOAL_MS))
+        begin = np.where(error > 0, _LONG_MS, _SHORT_MS)
+        self._moving = (size > begin) | (self._moving & (size > _GOAL_MS))
         pace = np.zeros(len(hold), np.int64)
         for ms, samples in _PACE_MS:
             pace[self._moving & (size >= ms)] = samples

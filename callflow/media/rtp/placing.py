@@ -36,6 +36,12 @@ _Ints = NDArray[np.int64]
 _Rows = NDArray[np.intp]
 
 
+_EARLY_MS = 4
+"""A first packet is as likely to have come late in its tick as early: it is placed as if it had waited half of
+it, so that the packets after it, some of which come earlier in theirs, need no correction.
+"""
+
+
 @dataclass(slots=True)
 class Batch:
     """Packets of a batch: ``regular`` ones, and where they belong; those that are ``late`` as a whole."""
@@ -299,6 +305,7 @@ class Bank:
                 c.silent_from[row] = end
             c.silent_to[row] = place
         else:
+            place -= _EARLY_MS * self.ms
             c.playing[row] = True
             c.end[row] = place
         c.ref_time[row], c.ref_place[row] = time, place
