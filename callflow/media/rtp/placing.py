@@ -37,8 +37,8 @@ _Rows = NDArray[np.intp]
 
 
 _EARLY_MS = 4
-"""A first packet is as likely to have come late in its tick as early: it is placed as if it had waited half of
-it, so that the packets after it, some of which come earlier in theirs, need no correction.
+"""A first packet is as likely to have come late in its tick as early: it is placed as if it had waited half
+of it, so that the packets after it, some of which come earlier in theirs, need no correction.
 """
 
 
