@@ -41,7 +41,7 @@ from callflow.log import logger, one_line
 
 __all__ = ["ClientTransaction", "ClientUser", "ServerTransaction", "SipStack", "TransactionUser"]
 
-EXTENSIONS = frozenset({"100rel", "timer", "replaces", "norefersub", "path", "outbound", "gruu", "tdialog"})
+EXTENSIONS = frozenset({"100rel", "timer", "replaces", "norefersub", "path"})
 """Option tags that a peer may require of us; any other is answered 420 by the stack."""
 NO_TCP_S = 600.0
 """How long it is remembered that a peer does not take TCP."""

@@ -174,6 +174,10 @@ def test_what_the_stack_refuses_by_itself() -> None:
             strange.headers.add("Require", "100rel, teleport, Abracadabra")
             how, caller = await status(strange)
             assert how == "420" and caller.responses[0].get("Unsupported") == "abracadabra, teleport"
+            wished = a_request("OPTIONS", call="wished")
+            wished.headers.add("Require", "gruu, timer, outbound, tdialog")
+            how, caller = await status(wished)
+            assert how == "420" and caller.responses[0].get("Unsupported") == "gruu, outbound, tdialog"
             looping = a_request(call="loop")
             looping.headers.set("Max-Forwards", "0")
             assert (await status(looping))[0] == "483"
