@@ -7,7 +7,7 @@ import signal
 import sys
 from contextlib import closing
 
-from callflow.app import calm_collector
+from callflow.app import calm_collector, collect_regularly
 from callflow.cli._lines import LineWriter
 from callflow.cli._network import loop_factory
 from callflow.cli._serve_log import log_lines
@@ -51,8 +51,12 @@ async def _serve(
             for line in await welcome(exchange) if chatter > Chatter.QUIET else ():
                 write(line)
             calm_collector()
-            await stop.wait()
-            await exchange.drain(drain_s)
+            collecting = asyncio.create_task(collect_regularly(exchange.clock))
+            try:
+                await stop.wait()
+                await exchange.drain(drain_s)
+            finally:
+                collecting.cancel()
         if chatter > Chatter.QUIET:
             write("ended")
 
