@@ -75,10 +75,15 @@ def judge(outcome: Outcome, samples: list[dict[str, float]], seconds: float) -> 
     # The first third fills pools and caches; before that half a call's length until the load is there.
     settled = max(2 * CALL_S, seconds / 3)
     long = seconds >= 300
+    unjudged = "" if long else " (too short a run to judge)"
     found = []
     memory, mean = growth(samples, "pss_kb", settled)
     found.append(
-        ("memory grows", f"{memory:.0f} kB a minute", not long or memory <= GROWTH_KB + mean * 0.001)
+        (
+            "memory grows",
+            f"{memory:.0f} kB a minute{unjudged}",
+            not long or memory <= GROWTH_KB + mean * 0.001,
+        )
     )
     for name in ("fds", "sockets", "threads", "spools"):
         slope, mean = growth(samples, name, settled)
