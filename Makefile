@@ -31,9 +31,10 @@ peers:
 bench: .venv/.dev
 	$(BIN)/python -m benchmarks
 
-# What is written from the code: docs/codes.md, and the outputs that README.md shows.
+# What is written from the code: docs/codes.md, tables of docs/modules, and the outputs that README.md shows.
 docs: .venv/.dev
 	$(BIN)/python -m tests.house.codes
+	$(BIN)/python -m tests.house.pages
 	$(BIN)/python -m tests.house.readme
 
 fmt: .venv/.dev

@@ -110,7 +110,7 @@ class StateError(CallflowError):
     """An event that a state machine does not allow; the message names state and event."""
 
     code = "CF-STA-000"
-    fix = "Ask for what the state allows; from a flow, see docs/modules.md."
+    fix = "Ask for what the state allows; from a flow, see docs/modules/record_call.md."
 
 
 class MediaError(CallflowError):

@@ -80,7 +80,7 @@ NOTICES: dict[str, Code] = {
                             "this one got a fresh id.", "Leave media_id out."),
     "CF-RUN-RECORDING": Code(WARNING, "recording command refused", "What was asked for does not fit the "
                              "recording's state, such as a pause of one that is over.",
-                             "See docs/modules.md on when each action is possible."),
+                             "See docs/modules/record_call.md on when each action is possible."),
     # ---- a server
     "CF-RUN-CALL-ID": Code(WARNING, "call id in use", "A call came in with the Call-ID of one that is up: "
                            "a loop between servers, or a peer whose ids are not unique. Answered 482.",

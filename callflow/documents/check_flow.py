@@ -189,14 +189,25 @@ def _branch_keys(sheet: Sheet, module: str, children: Mapping[str, Any], where: 
         sheet.add("CF-CHK-050", where, f"{module} ends the walk: its children never run", at_key=True)
     for key in children:
         if key and not _may_lead(rule, key):
-            hint = _HINTS[rule]
-            sheet.add(
-                "CF-CHK-052", f"{where}/{token(key)}", f"{module} never goes to {key}", hint, at_key=True
-            )
+            said = f"{module} never goes to {key}"
+            sheet.add("CF-CHK-052", f"{where}/{token(key)}", said, _hint(rule, key), at_key=True)
 
 
-def _may_lead(rule: str, key: str) -> bool:
-    """Whether a module of that rule (``x-children``) ever goes to child ``key``."""
+def _hint(rule: str | Mapping[str, Any], key: str) -> str:
+    """What could be written instead of child ``key``."""
+    if isinstance(rule, str):
+        return _HINTS[rule]
+    keys = [str(each) for each in rule["keys"]]
+    also = f", or {rule['also']}" if "also" in rule else ""
+    return did_you_mean(key, keys) or f"it goes to {', '.join(keys)}{also}"
+
+
+def _may_lead(rule: str | Mapping[str, Any], key: str) -> bool:
+    """Whether a module of that rule (``x-children``) ever goes to child ``key``: a word, or ``keys`` and a
+    ``pattern`` of further ones (which ``also`` says in words).
+    """
+    if not isinstance(rule, str):
+        return key in rule["keys"] or ("pattern" in rule and bool(re.fullmatch(rule["pattern"], key)))
     if rule == "always":
         return key == "_"
     if rule in ("bridge", "causes"):
