@@ -74,6 +74,7 @@ class SipSettings:
     ptime_ms: int
     srtp: str  # off | optional | required
     jitter_ms: int
+    rtp_latch: str  # signalling | any | off
     rtp_timeout_s: int  # 0: never
     rtp_hold_timeout_s: int  # 0: never
     session_expires_s: int  # 0: no session timer

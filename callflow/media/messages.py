@@ -115,7 +115,8 @@ class RtpStream:
     digits are looked for in the sound, and sent as sound). ``noise_payload``: comfort noise (RFC 3389),
     ``-1``: none. ``sends`` and ``receives`` are ours: hold by the peer is ``receives`` or both False.
     ``latch``: follow the real source of the packets (symmetric RTP behind NAT) instead of taking only those
-    from ``host:port``.
+    from ``host:port``: it may be at another port of ``host`` or at an address of ``near`` (where the
+    signalling comes from); ``near`` None: anywhere.
     ``rtcp_port`` 0: ``port + 1``; ``rtcp_mux``: RTCP on the RTP port.
     """
 
@@ -131,6 +132,7 @@ class RtpStream:
     sends: bool = True
     receives: bool = True
     latch: bool = True
+    near: tuple[str, ...] | None = ()
     rtcp_port: int = 0
     rtcp_mux: bool = False
     key_in: SrtpKey | None = None
@@ -346,12 +348,14 @@ class RtpBegan:
 @dataclass(frozen=True, slots=True)
 class RtpLost:
     """Nothing has come on an RTP leg for ``silent_s`` seconds (its ``timeout_s``); told once a silence.
-    Infinite: the leg is gone with its media process, and will not come back.
+    Infinite: the leg is gone with its media process, and will not come back. ``strangers``: packets of the
+    leg's life that came from elsewhere, and were refused.
     """
 
     leg: str
     time: float
     silent_s: float
+    strangers: int = 0
 
 
 @dataclass(frozen=True, slots=True)

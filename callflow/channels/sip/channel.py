@@ -11,7 +11,7 @@ from callflow.channels.sip.dialog import Dialog, as_server
 from callflow.channels.sip.digest_client import DigestAnswers
 from callflow.channels.sip.message import Request
 from callflow.channels.sip.replaces import Replaced
-from callflow.channels.sip.session_body import description_in
+from callflow.channels.sip.session_body import description_in, signalled_from
 from callflow.channels.sip.session_cause import cause_of, reason_headers, status_of
 from callflow.channels.sip.session_change import FlowOf
 from callflow.channels.sip.session_ground import Ground, HeaderList
@@ -192,7 +192,7 @@ class SipChannel:
         body = description_in(request)
         try:
             if body:
-                self._sound.answer(body)
+                self._sound.answer(body, signalled_from(request))
         except BadDescription:
             return 488
         if self._incoming is not None:

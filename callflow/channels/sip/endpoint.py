@@ -17,7 +17,7 @@ from callflow.channels.sip.offer import rate_of
 from callflow.channels.sip.registrar import Registrar
 from callflow.channels.sip.replaces import read_replaces
 from callflow.channels.sip.sdp import read_sdp
-from callflow.channels.sip.session_body import description_in, judge_body
+from callflow.channels.sip.session_body import description_in, judge_body, signalled_from
 from callflow.channels.sip.session_ground import ALLOW, CAPABILITIES, SDP, Ground, HeaderList, warning
 from callflow.channels.sip.session_media import LegSound, new_terms
 from callflow.channels.sip.session_outgoing import Outgoing
@@ -228,7 +228,7 @@ class SipEndpoint:
             sound = LegSound(ground, call_id, rate, terms, place)
             sound.reach(transaction.source)
             if body:
-                sound.answer(body)
+                sound.answer(body, signalled_from(request))
         except BadDescription as error:
             if place is not None:
                 ground.ports.give_back(place)

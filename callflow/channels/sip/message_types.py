@@ -71,14 +71,15 @@ REASONS = {
 
 class _Message:
     """What requests and responses share. A message that ``read_message`` gave has been checked: its typed
-    properties do not raise.
+    properties do not raise. ``peer``: the numeric address that it came from; empty: it is one of ours.
     """
 
-    __slots__ = ("_read", "body", "headers")
+    __slots__ = ("_read", "body", "headers", "peer")
 
     def __init__(self, headers: Headers, body: bytes) -> None:
         self.headers = headers
         self.body = body
+        self.peer = ""
         self._read: dict[str, tuple[object, Any]] = {}
 
     def get(self, name: str, default: str = "") -> str:

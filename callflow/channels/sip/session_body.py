@@ -1,13 +1,17 @@
-"""Layer 2: the session description in a message's body, or how a body that we cannot use is refused."""
+"""Layer 2: the session description in a message's body, or how a body that we cannot use is refused; where a
+message came from.
+"""
 
 from __future__ import annotations
 
 import re
+from ipaddress import IPv6Address, ip_address
 
 from callflow.channels.sip.message import Request, Response
 from callflow.channels.sip.session_ground import SDP, Refusal
 
 _MOST_PARTS = 8
+_MOST_HOPS = 4
 
 
 def description_in(message: Request | Response) -> bytes:
@@ -19,6 +23,24 @@ def description_in(message: Request | Response) -> bytes:
     if message.content_type.startswith("multipart/"):
         return _part(message.get("Content-Type"), message.body)
     return b""
+
+
+def signalled_from(message: Request | Response) -> tuple[str, ...]:
+    """The addresses at which the signalling sees the far end, for RTP that comes from elsewhere than the SDP
+    says (NAT): where the message came from, and before that what proxies have noted in Via (``received``).
+    """
+    seen = [message.peer]
+    if isinstance(message, Request):
+        seen += [via.params.get("received", "") for via in message.vias[1:_MOST_HOPS]]
+    found: dict[str, None] = {}
+    for text in seen:
+        try:
+            address = ip_address(text.strip("[]"))
+        except ValueError:
+            continue
+        inner = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+        found[str(inner or address)] = None
+    return tuple(found)
 
 
 def judge_body(request: Request) -> Refusal | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from callflow.channels.sip.dialog import usable_target
 from callflow.channels.sip.message import Request, Response, new_response
 from callflow.channels.sip.session_accept import Acceptance
-from callflow.channels.sip.session_body import description_in, judge_body
+from callflow.channels.sip.session_body import description_in, judge_body, signalled_from
 from callflow.channels.sip.session_ground import (
     CAPABILITIES,
     SDP,
@@ -96,7 +96,7 @@ class Changes:
         answer = b""
         try:
             if body:
-                answer = self._sound.answer(body)
+                answer = self._sound.answer(body, signalled_from(request))
             elif request.method == "INVITE":
                 answer = self._sound.offer()
         except BadDescription as error:
@@ -141,7 +141,7 @@ class Changes:
         if not self._sound.offering:
             return
         try:
-            self._sound.take(description_in(request))
+            self._sound.take(description_in(request), signalled_from(request))
         except BadDescription:
             self._owner.drop("INCOMPATIBLE_DESTINATION")
             return
@@ -214,7 +214,7 @@ class Changes:
         if not self._sound.offering:
             return
         try:
-            self._sound.take(description_in(response))
+            self._sound.take(description_in(response), signalled_from(response))
         except BadDescription:
             return  # it goes on as it was
         finally:

@@ -10,7 +10,7 @@ from callflow.channels.sip.dialog import Dialog
 from callflow.channels.sip.message import Request, new_response
 from callflow.channels.sip.prack import Reliable, read_rack
 from callflow.channels.sip.session_accept import Acceptance
-from callflow.channels.sip.session_body import description_in
+from callflow.channels.sip.session_body import description_in, signalled_from
 from callflow.channels.sip.session_ground import CAPABILITIES, SDP, Alarms, Ground, HeaderList
 from callflow.channels.sip.session_media import LegSound
 from callflow.channels.sip.session_timer import SessionTimer, answer_headers
@@ -102,11 +102,11 @@ class Incoming:
             return
         try:
             if body and self._sound.offering:
-                self._sound.take(body)
+                self._sound.take(body, signalled_from(request))
                 self._sound.settle()
                 self._sound.start()
             elif body:
-                answer = self._sound.answer(body)
+                answer = self._sound.answer(body, signalled_from(request))
                 self._sound.start()
         except BadDescription as error:
             self._ground.respond(transaction, 488, error.message)
@@ -205,7 +205,7 @@ class Incoming:
         body = description_in(request)
         if self._sound.offering:
             try:
-                self._sound.take(body)
+                self._sound.take(body, signalled_from(request))
             except BadDescription:
                 self._owner.acknowledged()
                 self._owner.drop("INCOMPATIBLE_DESTINATION")

@@ -20,6 +20,7 @@ from callflow.channels.sip.sdp import UNSPECIFIED, Description, read_sdp
 from callflow.channels.sip.session_ground import Alarms, Ground
 from callflow.channels.sip.transport import Hop
 from callflow.errors import BadDescription
+from callflow.log import logger, one_line
 from callflow.media.messages import (
     AddLeg,
     RemoveLeg,
@@ -117,13 +118,13 @@ class LegSound:
         self._offered = self._latest = self._numbered(description)
         return self._offered.to_bytes()
 
-    def take(self, body: bytes) -> None:
-        """The answer to our offer, which stays open (other forks answer too) until ``settle``. Raises
-        ``BadDescription``.
+    def take(self, body: bytes, near: tuple[str, ...] = ()) -> None:
+        """The answer to our offer, which stays open (other forks answer too) until ``settle``. ``near``: see
+        ``signalled_from``. Raises ``BadDescription``.
         """
         if self._offered is None:
             raise BadDescription("an answer, but nothing was offered")
-        self._agreed = take_answer(self._offered, read_sdp(body), self._terms)
+        self._agreed = self._listening(take_answer(self._offered, read_sdp(body), self._terms), near)
 
     def settle(self) -> None:
         """Our offer has its last answer, or is withdrawn."""
@@ -133,10 +134,12 @@ class LegSound:
         """Our last offer has another answer after all: another fork's."""
         self._offered = self._latest
 
-    def answer(self, body: bytes) -> bytes:
-        """Our answer to their offer. Raises ``BadDescription``; then all is as it was."""
+    def answer(self, body: bytes, near: tuple[str, ...] = ()) -> bytes:
+        """Our answer to their offer; ``near``: see ``signalled_from``. Raises ``BadDescription``; then all is
+        as it was.
+        """
         agreed = answer_offer(read_sdp(body), self._terms, self._version + 1)
-        self._agreed = replace(agreed, local=self._numbered(agreed.local))
+        self._agreed = replace(self._listening(agreed, near), local=self._numbered(agreed.local))
         return self._agreed.local.to_bytes()
 
     def describe(self) -> bytes:
@@ -168,6 +171,12 @@ class LegSound:
         if before is not None and held != before:
             self.on_held(held)
 
+    def _listening(self, agreed: Agreed, near: tuple[str, ...]) -> Agreed:
+        """Whose packets are taken besides those of the negotiated address, as ``sip.rtp_latch`` says."""
+        wanted = self._ground.settings.rtp_latch
+        stream = replace(agreed.stream, latch=wanted != "off", near=None if wanted == "any" else near)
+        return replace(agreed, stream=stream)
+
     def _numbered(self, description: Description) -> Description:
         """With the version that ``o=`` must have: one more if anything has changed (RFC 3264 8)."""
         if self._last is not None and self._last.media == description.media:
@@ -190,6 +199,7 @@ class LegSound:
         if not isinstance(event, RtpLost) or self._closed:
             return
         if (self._live and not self._held) or isinf(event.silent_s):  # its media process has died
+            self._explain(event)
             self.on_dead()
             return
         # Told once a silence: one after the other without a gap is one long silence.
@@ -201,6 +211,13 @@ class LegSound:
             self.on_dead()
         else:
             self._watch_again()
+
+    def _explain(self, event: RtpLost) -> None:
+        """Why a call is deaf, where somebody has sent and was not believed."""
+        if event.strangers and self._told is not None:
+            text = "%s: nothing from %s:%d for %.0f s, but %d RTP packets from elsewhere; see sip.rtp_latch"
+            where = self._told.host, self._told.port
+            logger.warning(text, one_line(self.leg), *where, event.silent_s, event.strangers)
 
     def _watch_again(self) -> None:
         """The same stream once more: the media counts the silence from now."""

@@ -13,7 +13,7 @@ from callflow.channels.sip.digest_client import DigestAnswers
 from callflow.channels.sip.locate import Way
 from callflow.channels.sip.message import Request, Response, new_request
 from callflow.channels.sip.prack import read_rseq
-from callflow.channels.sip.session_body import description_in
+from callflow.channels.sip.session_body import description_in, signalled_from
 from callflow.channels.sip.session_cause import cause_of
 from callflow.channels.sip.session_ground import (
     CAPABILITIES,
@@ -228,7 +228,7 @@ class Outgoing:
         settled = self._settled is not None
         if body and not settled and not self._owner.cancelled and len(self._forks) == 1:
             try:
-                self._sound.take(body)
+                self._sound.take(body, signalled_from(response))
             except BadDescription:
                 return
             self._sound.start()
@@ -296,7 +296,7 @@ class Outgoing:
         try:
             if self._settled is not fork and (body or not self._sound.agreed):
                 self._sound.reopen()
-                self._sound.take(body)
+                self._sound.take(body, signalled_from(response))
         except BadDescription:
             self._owner.accepted(fork, None, usable=False)
             return

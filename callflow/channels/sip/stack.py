@@ -145,6 +145,7 @@ class SipStack:
         except MalformedMessage as error:
             self._refused(error, error.answer, source, answer)
             return
+        message.peer = answer.peer if isinstance(answer, Connection) else source.host
         if isinstance(message, Response):
             client = self._clients.get(client_key(message))
             if client is None:

@@ -30,6 +30,8 @@ class Connection(asyncio.Protocol):
     ) -> None:
         self.hop = hop
         self.local: tuple[str, int] = ("", 0)
+        self.peer = ""
+        """The numeric address of the other end, once it is up."""
         self.incoming = opened is not None
         self.users: dict[object, Failed | None] = {}
         self._receiver = receiver
@@ -58,7 +60,7 @@ class Connection(asyncio.Protocol):
         local = transport.get_extra_info("sockname")
         peer = transport.get_extra_info("peername")
         if local and peer:
-            self.local = (local[0], local[1])
+            self.local, self.peer = (local[0], local[1]), peer[0]
             self.hop = Hop(self.hop.transport, self.hop.host or peer[0], peer[1], self.hop.connection)
         self.touched = self.since = self._loop.time()
         if self.gone:  # given up while it came up

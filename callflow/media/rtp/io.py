@@ -354,7 +354,7 @@ class RtpIo:
             link.silent()
         if 0 < link.source.timeout_s <= silent_s and not leg.told:
             leg.told = True
-            self._news.events.append(RtpLost(link.name, time, silent_s))
+            self._news.events.append(RtpLost(link.name, time, silent_s, link.strangers))
 
     def _enter(self, leg: _Leg) -> None:
         link, row = leg.row, leg.row.row

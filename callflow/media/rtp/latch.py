@@ -1,8 +1,10 @@
 """Layer 1: whose packets a leg takes, as values: addresses and times in, yes or no out.
 
 Without ``latch`` only the negotiated address is listened to. With it (symmetric RTP, RFC 4961) the real
-source may be another one: a NAT's. The negotiated address is believed at once; any other after two packets
-that follow one another, and for two seconds the negotiated one may still take over from it.
+source may be another one: a NAT's. The negotiated address is believed at once; another port of its host, or
+a port of a host that is ``near`` (the signalling came from there), after two packets that follow one another,
+and for two seconds the negotiated one may still take over from it. Everybody else is a stranger, whatever
+and how much he sends; only where ``near`` is None (configured so, or keys tell who it is) nobody is.
 """
 
 from __future__ import annotations
@@ -31,17 +33,26 @@ class Trust(Enum):
 class Latch:
     """Of one leg and one agreement. ``source``: whose packets are taken; None: nobody's yet.
 
-    ``wanted``: the negotiated address; ``follow``: other sources may be latched. ``former``: the source of
-    the agreement before this one.
+    ``wanted``: the negotiated address; ``follow``: sources of ``near`` may be latched too. ``former``:
+    the source of the agreement before this one.
     """
 
-    __slots__ = ("_candidates", "_former", "_since", "_until", "follow", "source", "trust", "wanted")
+    __slots__ = ("_candidates", "_former", "_since", "_until", "follow", "near", "source", "trust", "wanted")
 
-    def __init__(self, wanted: Address, *, follow: bool, time: float, former: Address | None = None) -> None:
+    def __init__(
+        self,
+        wanted: Address,
+        *,
+        follow: bool,
+        time: float,
+        near: tuple[str, ...] | None = (),
+        former: Address | None = None,
+    ) -> None:
         self.wanted = wanted
         self.source: Address | None = None
         self.trust = Trust.OPEN
         self.follow = follow
+        self.near = near
         self._former = former if former != wanted else None
         self._since = time
         self._until = 0.0
@@ -60,13 +71,17 @@ class Latch:
             if time >= self._until:
                 self.trust = Trust.SURE
             return source == self.source
-        return self.follow and self._tried(source, packet, time)
+        return self.follow and self._may_be(source[0]) and self._tried(source, packet, time)
 
     def reopen(self, time: float) -> None:
         """The source has fallen silent: it, the negotiated one or another may be latched."""
         self.trust, self.source = Trust.OPEN, None
         self._former, self._since = None, time
         self._candidates.clear()
+
+    def _may_be(self, host: str) -> bool:
+        """Whether the peer may send from there."""
+        return host == self.wanted[0] or self.near is None or host in self.near
 
     def _tried(self, source: Address, packet: memoryview, time: float) -> bool:
         if not _is_rtp(packet) or (source == self._former and time < self._since + FORMER_S):

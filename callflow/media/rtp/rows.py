@@ -98,10 +98,13 @@ class RtpRow:
             self._disconnect()
         elif former is None or former.wanted != wanted or former.follow != stream.latch:
             old = None if former is None else former.source
-            self.latch = Latch(wanted, follow=stream.latch, time=self._news.time, former=old)
+            near = _near(stream)
+            self.latch = Latch(wanted, follow=stream.latch, time=self._news.time, near=near, former=old)
             self._disconnect()
             if not stream.latch and self.target is not None:
                 self._connect(wanted)
+        else:
+            former.near = _near(stream)
         self._choose()
 
     @property
@@ -266,6 +269,11 @@ class RtpRow:
 
 def _nowhere(packet: memoryview) -> int:
     return 0
+
+
+def _near(stream: RtpStream) -> tuple[str, ...] | None:
+    """Where else the peer may be; who has the keys may be anywhere."""
+    return None if stream.near is None or stream.key_in is not None else stream.near
 
 
 def _address(stream: RtpStream) -> Address:

@@ -161,8 +161,45 @@ def test_junk_and_floods_are_bounded_and_harmless() -> None:
             assert level(read_side(stage, tap)[-8000:], hertz) > 7000
 
 
+def test_only_the_host_of_the_sdp_and_that_of_the_signalling_can_be_latched() -> None:
+    packets = [memoryview(bytes([0x80, 0, 0, number]) + bytes(8)) for number in range(250)]
+    wanted, near = ("10.0.0.1", 4000), ("192.0.2.7", "192.0.2.8")
+    for source, taken in (
+        (("198.51.100.1", 4000), False),
+        (("10.0.0.1", 5000), True),
+        (("192.0.2.7", 61_000), True),
+        (("192.0.2.8", 4000), True),
+    ):
+        latch = Latch(wanted, follow=True, near=near, time=0.0)
+        assert [latch.takes(source, packet, 0.0) for packet in packets[:3]] == [False, taken, taken]
+        assert latch.source == (source if taken else None)
+        latch.reopen(60.0)  # a silence opens the door to nobody else
+        assert [latch.takes(source, packet, 60.0) for packet in packets[3:5]] == [False, taken]
+    deaf = Latch(wanted, follow=False, near=near, time=0.0)
+    assert not any(deaf.takes(("192.0.2.7", 4000), packet, 0.0) for packet in packets)
+    assert deaf.takes(wanted, packets[0], 0.0)
+
+
+def test_where_the_sdp_address_never_sends_no_stranger_takes_its_place() -> None:
+    with on_machine(LOW + 240) as stage:
+        nobody, nat, mallory = stage.phone(), stage.phone(ssrc=5), stage.phone(ssrc=66)
+        mallory.sock.close()
+        mallory.sock = stage.net.bind("127.0.0.66", 0)
+        strict = stage.leg("a", nobody.port)
+        tap = listen(stage, "a")
+        speak(stage, [(mallory, 1000)], strict, 100)
+        assert not stage.of(RtpBegan)
+        assert level(read_side(stage, tap), 1000) < 100
+        speak(stage, [(mallory, 1000), (nat, 440)], strict, 60, 100)
+        assert [event.port for event in stage.of(RtpBegan)] == [nat.port]
+        stage.do(SetStream("a", replace(PLAIN, port=nobody.port, near=None)))  # configured so
+        stage.tick(300)
+        speak(stage, [(mallory, 1000)], strict, 60)
+        assert [event.host for event in stage.of(RtpBegan)] == [HOST, "127.0.0.66"]
+
+
 def test_candidates_are_few_and_the_peer_is_found_among_them() -> None:
-    latch = Latch(("10.0.0.1", 4000), follow=True, time=0.0)
+    latch = Latch(("10.0.0.1", 4000), follow=True, near=None, time=0.0)
     packets = [bytes([0x80, 0, 0, number]) + bytes(8) for number in range(250)]
     for number in range(1000):
         assert not latch.takes(("10.9.9.9", number), memoryview(packets[number % 250]), 0.0)
