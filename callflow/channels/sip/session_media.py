@@ -24,6 +24,7 @@ from callflow.log import logger, one_line
 from callflow.media.messages import (
     AddLeg,
     RemoveLeg,
+    RtpBegan,
     RtpLost,
     RtpPlace,
     RtpSource,
@@ -38,8 +39,8 @@ GAP_S = 2.0
 
 
 class LegSound:
-    """In the pump from ``add`` on. ``on_held`` is told when the far end holds or resumes, ``on_dead`` when
-    nothing has come for too long.
+    """In the pump from ``add`` on. ``on_heard`` is told when the far end's first packet has come (again after
+    each latching), ``on_held`` when it holds or resumes, ``on_dead`` when nothing has come for too long.
 
     One offer is open at a time, ours (``offer``, then ``take`` or ``withdraw``) or theirs (``answer``).
     """
@@ -48,6 +49,7 @@ class LegSound:
         self.leg = leg
         self.rate = rate
         self.on_held: Callable[[bool], None] = _nothing
+        self.on_heard: Callable[[], None] = lambda: None
         self.on_dead: Callable[[], None] = lambda: None
         self._ground = ground
         self._place = place
@@ -196,6 +198,8 @@ class LegSound:
             self._alarms.set("silence", longest, self.on_dead)
 
     def _on_media(self, event: object) -> None:
+        if isinstance(event, RtpBegan) and not self._closed:
+            self.on_heard()
         if not isinstance(event, RtpLost) or self._closed:
             return
         if (self._live and not self._held) or isinf(event.silent_s):  # its media process has died

@@ -106,6 +106,7 @@ class Outgoing:
         self._winner: Fork | None = None
         self._settled: Fork | None = None  # whose reliable response has had the answer
         self._early = self._reported = False
+        sound.on_heard = self._heard
         self._cancel: HeaderList | None = None
         self._over = False
         self._alarms = Alarms()
@@ -235,9 +236,14 @@ class Outgoing:
             if "100rel" in response.require:
                 self._sound.settle()  # offer and answer are through: others may follow (RFC 3262 5)
                 self._settled = fork
-            if not self._early:
-                self._early = True
-                self._owner.tell(EarlyMedia())
+
+    def _heard(self) -> None:
+        """The far end's first sound is here. Before the answer it is early media: not the SDP of a 183, which
+        many phones send without ever playing anything; the caller would sit in silence instead of ringback.
+        """
+        if not self._early and self._winner is None and not self._over:
+            self._early = True
+            self._owner.tell(EarlyMedia())
 
     def _in_order(self, fork: Fork, response: Response) -> bool:
         """Answer a reliable provisional response with PRACK; False: it came before (RFC 3262 4)."""

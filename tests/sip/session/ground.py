@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from callflow.channels.channel import Channel, ChannelEvent, DialTarget, Ended, Party
+from callflow.channels.channel import Channel, ChannelEvent, DialTarget, EarlyMedia, Ended, Party
 from callflow.channels.sip.admission import Admission, Admitted
 from callflow.channels.sip.channel import SipChannel
 from callflow.channels.sip.credentials import Credentials
@@ -23,7 +23,7 @@ from callflow.clock import Clock, VirtualClock, run_virtual
 from callflow.documents.settings import SipSettings, load_settings
 from callflow.errors import NoMediaPort
 from callflow.ids import Ids
-from callflow.media.messages import AddLeg, RemoveLeg, RtpPlace, RtpSource, RtpStream, SetStream
+from callflow.media.messages import AddLeg, RemoveLeg, RtpBegan, RtpPlace, RtpSource, RtpStream, SetStream
 from callflow.media.port import MediaHandler
 
 PATIENCE_S = 100.0
@@ -261,6 +261,13 @@ async def event(channel: Channel, kind: type[ChannelEvent] | type = Ended, secon
             if isinstance(got, kind):
                 return got
             assert not isinstance(got, Ended), got
+
+
+async def early(side: Side, call: SipChannel) -> None:
+    """The far end of a call out has sent SDP before the answer; its first packet comes, and is told."""
+    await until(lambda: bool(side.media.streams(call.leg)))
+    side.media.emit(RtpBegan(call.leg, 0.0, "127.0.0.1", 4000))
+    await event(call, EarlyMedia)
 
 
 def sdp(

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from callflow.channels.channel import Answered, EarlyMedia, Ended, Held
+from callflow.channels.channel import Answered, Ended, Held
 from callflow.clock import VirtualClock
 from callflow.media.messages import AddLeg, RtpStream
-from tests.sip.session.ground import Side, event, side, until, virtual
+from tests.sip.session.ground import Side, early, event, side, until, virtual
 
 
 def _stream(one: Side, leg: str) -> RtpStream:
@@ -60,7 +60,7 @@ def test_whatever_is_lost_once_the_call_goes_on(lost: str) -> None:
             out = await ann.dial(bob.hop.port)
             come = await bob.next_call()
             await come.progress()
-            await event(out, EarlyMedia)
+            await early(ann, out)
             await come.answer()
             await event(out, Answered)
             await until(lambda: come.state == "talking")

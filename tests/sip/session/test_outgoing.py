@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from callflow.channels.channel import Answered, DialTarget, EarlyMedia, Ended, Party
+from callflow.channels.channel import Answered, DialTarget, Ended, Party
 from callflow.channels.sip.credentials import Credentials
 from callflow.channels.sip.locate import Way
 from callflow.channels.sip.message import Request
@@ -17,8 +17,20 @@ from callflow.channels.sip.sdp import read_sdp
 from callflow.channels.sip.session_outgoing import MOST_FORKS, MOST_TARGETS
 from callflow.clock import VirtualClock
 from callflow.documents.settings import load_settings
-from callflow.media.messages import RtpStream
-from tests.sip.session.ground import SETTINGS, Phone, Side, Talk, event, phone, sdp, side, until, virtual
+from callflow.media.messages import RtpBegan, RtpStream
+from tests.sip.session.ground import (
+    SETTINGS,
+    Phone,
+    Side,
+    Talk,
+    early,
+    event,
+    phone,
+    sdp,
+    side,
+    until,
+    virtual,
+)
 
 DIGEST = 'Digest realm="gw", nonce="{}", algorithm=MD5, qop="auth"'
 
@@ -42,7 +54,7 @@ def test_early_media_then_the_answer() -> None:
             bob.reply(asked, 180, to)
             bob.reply(asked, 183, to, body=sdp(4000))
             bob.reply(asked, 183, to, body=sdp(4000))
-            await event(call, EarlyMedia)
+            await early(ann, call)
             assert _stream(ann, call.leg).port == 4000
             bob.reply(asked, 200, to, body=sdp(4002))
             ack = await bob.next("ACK")
@@ -59,13 +71,35 @@ def test_early_media_then_the_answer() -> None:
     virtual(main)
 
 
+@pytest.mark.parametrize("sends", [False, True])
+def test_sdp_before_the_answer_is_no_early_media_until_something_is_heard(sends: bool) -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with side(clock) as ann, phone() as bob:
+            call = await ann.dial(bob.port)
+            asked = await bob.next("INVITE")
+            bob.reply(asked, 183, ann.hop.port, body=sdp(4000))
+            await until(lambda: bool(ann.media.streams(call.leg)))
+            await clock.sleep(5.0)
+            assert call._events.empty()
+            if sends:
+                await early(ann, call)
+                ann.media.emit(RtpBegan(call.leg, 6.0, "127.0.0.1", 4002))  # latched anew: told once
+            bob.reply(asked, 200, ann.hop.port)
+            assert isinstance(await call.next_event(), Answered)
+            ann.media.emit(RtpBegan(call.leg, 7.0, "127.0.0.1", 4000))
+            await clock.sleep(0.1)
+            assert call._events.empty(), "what comes after the answer is not early"
+
+    virtual(main)
+
+
 def test_an_answer_without_sdp_is_the_one_of_the_183() -> None:
     async def main(clock: VirtualClock) -> None:
         async with side(clock) as ann, phone() as bob:
             call = await ann.dial(bob.port)
             asked = await bob.next("INVITE")
             bob.reply(asked, 183, ann.hop.port, body=sdp(4000))
-            await event(call, EarlyMedia)
+            await early(ann, call)
             bob.reply(asked, 200, ann.hop.port)
             await event(call, Answered)
             assert len(set(ann.media.streams(call.leg))) == 1
@@ -110,7 +144,7 @@ def test_reliable_provisional_responses_get_their_prack_once_and_in_order() -> N
             second = await bob.next("PRACK")
             assert second.get("RAck").startswith("8 ")
             bob.reply(second, 200, to)
-            await event(call, EarlyMedia)
+            await early(ann, call)
             await asyncio.sleep(3)
             assert bob.count("PRACK") == 2
 
@@ -125,7 +159,7 @@ def test_of_a_forked_call_the_first_answer_wins_and_the_others_are_hung_up() -> 
             to = ann.hop.port
             bob.reply(asked, 183, to, tag="one", body=sdp(4000))
             bob.reply(asked, 180, to, tag="two")
-            await event(call, EarlyMedia)
+            await early(ann, call)
             bob.reply(asked, 200, to, tag="two", body=sdp(4002))
             assert (await bob.next("ACK")).to.tag == "two"
             await event(call, Answered)
@@ -380,7 +414,7 @@ def test_what_is_agreed_reliably_may_be_changed_before_the_answer() -> None:
             reliable = [("Require", "100rel"), ("RSeq", "1")]
             bob.reply(asked, 183, to, body=sdp(4000), headers=reliable)
             bob.reply(await bob.next("PRACK"), 200, to)
-            await event(call, EarlyMedia)
+            await early(ann, call)
             talk = Talk(bob, to, asked.call_id, "ph", asked.from_.tag)
             talk.send("UPDATE", body=sdp(4002))
             await bob.next(200)
@@ -401,8 +435,8 @@ def test_another_fork_answers_than_the_one_that_has_agreed_reliably() -> None:
             reliable = [("Require", "100rel"), ("RSeq", "1")]
             bob.reply(asked, 183, to, tag="one", body=sdp(4000), headers=reliable)
             bob.reply(await bob.next("PRACK"), 200, to)
+            await early(ann, call)
             bob.reply(asked, 200, to, tag="two", body=sdp(4002))
-            await event(call, EarlyMedia)
             await event(call, Answered)
             assert _stream(ann, call.leg).port == 4002
 
@@ -418,7 +452,7 @@ def test_requests_before_the_answer_find_their_fork() -> None:
                 asked, 183, ann.hop.port, body=sdp(4000), headers=[("Require", "100rel"), ("RSeq", "1")]
             )
             bob.reply(await bob.next("PRACK"), 200, ann.hop.port)
-            await event(call, EarlyMedia)
+            await early(ann, call)
             talk = Talk(bob, ann.hop.port, asked.call_id, "ph", asked.from_.tag)
             talk.send("OPTIONS")
             await bob.next(200)

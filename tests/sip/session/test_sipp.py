@@ -10,13 +10,13 @@ from typing import cast
 
 import pytest
 
-from callflow.channels.channel import Answered, EarlyMedia, Ended
+from callflow.channels.channel import Answered, Ended
 from callflow.channels.sip.channel import SipChannel
 from callflow.channels.sip.credentials import Credentials
 from callflow.channels.sip.transport import Hop
 from callflow.clock import SystemClock
 from tests.peers import free_port, require
-from tests.sip.session.ground import Side, event, side, until
+from tests.sip.session.ground import Side, early, event, side, until
 
 pytestmark = pytest.mark.peer
 
@@ -188,7 +188,7 @@ def test_sipp_is_a_gateway_with_a_password_and_early_media(password: str, tmp_pa
                     if password == "wrong":
                         assert await event(channel, Ended, 20) == Ended("CALL_REJECTED", 403)
                         continue
-                    await event(channel, EarlyMedia, 20)
+                    await early(ann, channel)
                     await event(channel, Answered, 20)
                     stream = ann.media.streams(channel.leg)[-1]
                     assert stream is not None
