@@ -10,6 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from callflow.media.room_commands import JoinRoom as JoinRoom
+from callflow.media.room_commands import LeaveRoom as LeaveRoom
+from callflow.media.room_commands import SetMember as SetMember
+
 # ---- where in the sound --------------------------------------------------------------------
 
 
@@ -231,7 +235,7 @@ class Play:
     """Play ``clips`` to a leg. Playbacks of one leg queue up unless ``now`` (then former ones end).
 
     ``loops``: how often the whole list is played; 0: for ever. A pressed digit in ``terminators`` ends
-    it (and the digit event says so). While it plays the leg does not hear its bridge, unless ``mix``.
+    it (and the digit event says so). While it plays the leg does not hear its bridge or room, unless ``mix``.
     ``cause_of``: free text that comes back in ``PlaybackDone`` (what this is for).
     """
 
@@ -282,6 +286,9 @@ LegCommand = (
     | Bridge
     | Unbridge
     | Hold
+    | JoinRoom
+    | SetMember
+    | LeaveRoom
     | Play
     | StopPlay
     | SendDigits
