@@ -168,7 +168,7 @@ class Engine:
             ids=Ids(self._options.seed),
             bus=self.bus,
             settings=self._options.settings,
-            account=self._options.account,
+            account=self._with_changes(self._options.account),
             dialer=_Nobody(),
             http=self.keeping.http,
             database=self.database,
@@ -176,6 +176,10 @@ class Engine:
             variables=self._options.variables,
             flows=self._options.flows,
         )
+
+    def _with_changes(self, account: Account) -> Account:
+        """The account with what calls have changed in it: before this start, and before it was read anew."""
+        return replace(account, changes=self.keeping.changes_of(account.id))
 
     @property
     def folder(self) -> StateFolder:
@@ -205,7 +209,7 @@ class Engine:
         return replace(
             self._services,
             settings=tenant.settings,
-            account=tenant.account,
+            account=self._with_changes(tenant.account),
             dialer=dialer,
             fetched=self._services.fetched / safe_name(account_id),
             calls=known.calls if known is not None else Calls(),

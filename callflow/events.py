@@ -184,6 +184,32 @@ class RecordingChanged(Event):
     message: str = ""
 
 
+# ---- the account ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentChanged(Event):
+    """A call has changed a document of its account for good: its top-level ``keys``, never their values."""
+
+    NAME: ClassVar[str] = "document.changed"
+
+    account_id: str
+    kind: str
+    document_id: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresenceChanged(Event):
+    """A lamp was set by a flow: ``status`` is ``idle``, ``ringing`` or ``busy``."""
+
+    NAME: ClassVar[str] = "presence.changed"
+
+    account_id: str
+    presence_id: str
+    status: str
+
+
 # ---- deliveries -----------------------------------------------------------------------------
 
 

@@ -20,6 +20,7 @@ from callflow.delivery.deliverer import Deliverer
 from callflow.delivery.guard import Guard
 from callflow.delivery.http import GuardedHttp
 from callflow.delivery.outside import OutsideHttp
+from callflow.documents.changes import Changes
 from callflow.documents.settings import Settings
 from callflow.errors import CallflowError
 from callflow.events import DeliveryChanged, EventBus
@@ -28,6 +29,7 @@ from callflow.recording.closing import ClosingDesk
 from callflow.recording.crashpoints import crash_point
 from callflow.recording.finish import Finished, Finisher
 from callflow.recording.recover import recover
+from callflow.state.changes import list_changes
 from callflow.state.database import Database
 from callflow.state.folder import StateFolder
 from callflow.state.records import ACTIVE, DeliveryRow, list_deliveries
@@ -71,6 +73,9 @@ class Keeping:
         self.folder = StateFolder.open(self._state)
         self.database = Database.open(self.folder.database)
         life.callback(self.database.close)
+        self._changes: dict[str, Changes] = {}
+        for row in self.database.run(list_changes):
+            self.changes_of(row.account_id).put(row.kind, row.document_id, row.patch, row.revision)
         self._outside = OutsideLoop()
         life.callback(self._outside.close)
         self._start_delivery(life)
@@ -101,6 +106,10 @@ class Keeping:
     async def _close_outside(self) -> None:
         await self._outside.run(self._deliverer.close(), self._clock)
         await self._outside.run(self._http.close(), self._clock)
+
+    def changes_of(self, account_id: str) -> Changes:
+        """What calls have changed in the account's documents: one object for as long as the engine runs."""
+        return self._changes.setdefault(account_id, Changes())
 
     # ---- recordings ----------------------------------------------------------------------------
 

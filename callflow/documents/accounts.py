@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from callflow.documents import jsontext
+from callflow.documents.changes import Changes
 from callflow.documents.moduledata import prepare_document
 from callflow.errors import CallflowError, DocumentError, InvalidDocument, MissingDocument
 
@@ -27,6 +28,8 @@ FOLDERS = {
 }
 """Kind of document → its folder."""
 
+_NONE: Mapping[str, Mapping[str, Any]] = {}
+
 AUDIO_SUFFIXES = (".wav", ".mp3", ".ogg", ".flac")
 
 
@@ -34,7 +37,8 @@ AUDIO_SUFFIXES = (".wav", ".mp3", ".ogg", ".flac")
 class Account:
     """One account's documents, with the defaults of their schemas filled in (as Kazoo's API does on saving).
 
-    ``broken``: documents that could not be read; they are left out.
+    ``documents``: as they are on disk; ``get`` and ``all`` lay ``changes`` over them, what calls have changed
+    in them. ``broken``: documents that could not be read; they are left out.
     """
 
     id: str
@@ -43,6 +47,7 @@ class Account:
     documents: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     media_files: Mapping[str, Path] = field(default_factory=dict)
     broken: tuple[CallflowError, ...] = ()
+    changes: Changes = field(default_factory=Changes, compare=False, repr=False)
 
     @classmethod
     def empty(cls, id: str = "account") -> Account:
@@ -77,12 +82,14 @@ class Account:
         return cls(id, folder, document or {}, documents, media_files, tuple(broken))
 
     def get(self, kind: str, id: str) -> Mapping[str, Any] | None:
-        """The document ``id`` of ``kind`` (a key of ``FOLDERS``: ``user``, ``device`` ...), or None."""
-        return self.documents.get(kind, {}).get(id)
+        """The document ``id`` of ``kind`` (a key of ``FOLDERS``: ``user``, ``device`` ...), or None. A kind
+        without a folder (``presence``) has the documents that calls have made.
+        """
+        return self.all(kind).get(id)
 
     def all(self, kind: str) -> Mapping[str, Mapping[str, Any]]:
         """All documents of ``kind`` by id. Device documents carry ``owner_id``."""
-        return self.documents.get(kind, {})
+        return self.changes.over(kind, self.documents.get(kind, _NONE), kept_only=kind not in FOLDERS)
 
     def media_file(self, id: str) -> Path | None:
         """The audio of the media document ``id``, or None."""

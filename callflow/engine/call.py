@@ -14,6 +14,7 @@ from callflow.documents.accounts import Account
 from callflow.documents.settings import Settings
 from callflow.engine.background import Background
 from callflow.engine.bridging import Bridging
+from callflow.engine.changing import change_document
 from callflow.engine.clips import ClipFinder
 from callflow.engine.endpoints import (
     MemberTargets,
@@ -23,6 +24,7 @@ from callflow.engine.endpoints import (
     user_targets,
 )
 from callflow.engine.flow import Flow, Node
+from callflow.engine.identity import Identity
 from callflow.engine.line import Line
 from callflow.engine.listening import Listening
 from callflow.engine.recordings import RecordingHandle, RecordingsDesk
@@ -54,6 +56,7 @@ class Call:
         self.language = "en-us"
         self.interaction_id = interaction_id(services)
         self.party = channel.party
+        self.identity = Identity(services.account, channel.party)
         self.line = Line(services, channel, self.notice)
         self.variables = CallVariables(services.account, channel.party)
         self.background = Background(self.notice)
@@ -326,6 +329,16 @@ class Call:
         self.capture_group = match.capture_group
         self.capture_groups = match.capture_groups
         return Flow.parse(match.document, flow_id=match.flow_id)
+
+    # ---- the account -------------------------------------------------------------------------
+
+    async def change(self, kind: str, id: str, patch: Mapping[str, Any]) -> None:
+        """Change a document of the account for good: ``patch`` is merged into it (RFC 7396: null removes a
+        key). When this returns it is on disk, and every call sees it in ``account.get``; the file of the
+        document is never touched. A kind without a folder (``presence``) needs no document. Does not raise
+        ``CallGone``. Raises ``MissingDocument``, ``StorageError``.
+        """
+        await change_document(self.services, self.id, kind, id, patch)
 
     # ---- the outside world -------------------------------------------------------------------
 

@@ -85,6 +85,17 @@ STEPS: tuple[str, ...] = (
         PRIMARY KEY (delivery_id, number)
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE changes (
+        account_id   TEXT NOT NULL,
+        kind         TEXT NOT NULL,
+        document_id  TEXT NOT NULL,
+        patch        TEXT NOT NULL,
+        revision     INTEGER NOT NULL,
+        changed_wall REAL NOT NULL,
+        PRIMARY KEY (account_id, kind, document_id)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 
 
