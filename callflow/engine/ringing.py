@@ -97,7 +97,8 @@ class Ringing:
         return tuple(events)
 
     async def _dial(self, index: int) -> None:
-        call, target = self._call, self._targets[index]
+        call = self._call
+        target = call.identity.present(self._targets[index])
         channel = await call.services.dialer.dial(
             target,
             caller=target.caller or call.party,

@@ -8,6 +8,7 @@ from typing import Any
 
 from callflow.channels.channel import DialTarget
 from callflow.engine.call import BridgeResult, Call
+from callflow.engine.identity import HIDDEN
 from callflow.engine.outcome import Attempt, Continue, HandOver, Outcome, Stop
 from callflow.errors import CallflowError, CallGone
 from callflow.media.messages import Clip, ToneClip
@@ -17,9 +18,6 @@ DEFAULT_TIMEOUT_S = 20.0
 
 NO_CODE = 600
 """The status that stands for a failure without one of its own (kazoo.md 2.4)."""
-
-HIDDEN = "anonymous"
-"""Number and name that stand for a caller who is not to be shown."""
 
 
 async def ring(

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from callflow.channels.channel import DialTarget, Party
-from callflow.documents.caller_id import caller_id
 from callflow.documents.resources import EMERGENCY
 from callflow.engine.call import BridgeResult, Call
 from callflow.engine.outcome import Attempt, HandOver, Outcome, Stop
@@ -86,9 +85,7 @@ async def _try_each(targets: list[DialTarget], data: Mapping[str, Any], call: Ca
 def _shown(data: Mapping[str, Any], call: Call, number: str) -> Party:
     """Who the callee sees: the documents' caller id of the wanted kind, else the caller's own."""
     kind = "emergency" if number in EMERGENCY else str(data.get("caller_id_type") or "external")
-    party = call.party
-    said, name = caller_id(call.account, party.device_id, party.user_id, kind)
-    return replace(party, from_number=said or party.from_number, from_name=name or party.from_name)
+    return call.identity.shown(kind)
 
 
 def _headers(data: Mapping[str, Any], call: Call) -> Mapping[str, Any]:

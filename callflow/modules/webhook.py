@@ -44,8 +44,8 @@ def hook_fields(call: Call, custom_data: object) -> dict[str, object]:
         "account_id": call.account.id,
         "from": call.party.from_number,
         "to": call.party.to_number,
-        "caller_id_name": call.party.from_name,
-        "caller_id_number": call.party.from_number,
+        "caller_id_name": call.identity.name,
+        "caller_id_number": call.identity.number,
         "owner_id": call.party.user_id,
     }
     fields = {name: value for name, value in fields.items() if value}

@@ -6,8 +6,8 @@ import pytest
 
 from callflow.channels.sim.scenario import Scenario
 from callflow.documents.accounts import Account
+from callflow.engine import identity
 from callflow.events import CallBridged, CallRinging, CallTransferred
-from callflow.modules import _carriers as _carriers_module
 from tests.modules.stage import NEVER, Ran, Stage, answers, caller, keyed, node, rejects
 
 STAYS = caller(leaves=300.0)
@@ -85,7 +85,7 @@ def test_resources_shows_the_caller_id_of_the_wanted_kind(
         asked.append(kind)
         return "", ""
 
-    monkeypatch.setattr(_carriers_module, "caller_id", noted)
+    monkeypatch.setattr(identity, "caller_id", noted)
     nobody = Scenario(caller=STAYS, callee=rejects("CALL_REJECTED"))
     for number, data in (
         (OUT, {}),
