@@ -14,6 +14,8 @@ from callflow.media.messages import (
     DigitHeard,
     Hold,
     Hush,
+    JoinRoom,
+    LeaveRoom,
     LegCommand,
     Play,
     PlaybackDone,
@@ -24,18 +26,22 @@ from callflow.media.messages import (
     Say,
     SayDone,
     SendDigits,
+    SetMember,
     SetStream,
     StopPlay,
     Unbridge,
 )
 from callflow.media.plane import Plane
+from callflow.media.room_commands import MOST_MEMBERS
+from callflow.media.rooms import Member
 from callflow.media.sound import Part, Sound
 from callflow.media.tones import DTMF_HZ, dtmf
 
 PASSED_S = 0.1
 """Length of a digit (and of the gap after it) that is passed on over a bridge."""
 
-_OnLeg = RemoveLeg | SetStream | Say | Hush | Press | Unbridge | Hold | Play | StopPlay | SendDigits
+_InRoom = JoinRoom | SetMember | LeaveRoom
+_OnLeg = RemoveLeg | SetStream | Say | Hush | Press | Unbridge | Hold | _InRoom | Play | StopPlay | SendDigits
 
 
 class PumpSide(Protocol):
@@ -45,6 +51,8 @@ class PumpSide(Protocol):
     def now(self) -> float: ...
 
     def plane(self, rate: int) -> Plane: ...
+
+    def room_rate(self, room: str) -> int: ...
 
     def legs_changed(self, name: str) -> None: ...
 
@@ -114,6 +122,8 @@ class Commands:
             case Hold(held=held):
                 leg.held = held
                 self._rewire(leg)
+            case JoinRoom() | SetMember() | LeaveRoom():
+                self._in_room(command, leg)
             case Say():
                 self._say(command, leg, now, events)
             case Hush():
@@ -155,6 +165,7 @@ class Commands:
     def _remove(self, leg: Leg, now: int, events: list[object]) -> None:
         self._pump.leg_leaving(leg.name, events)
         self._unbridge(leg)
+        self._leave_room(leg)
         events += [_done(leg, item.what, "leg_gone", now) for item in leg.plays.items]
         leg.silence()
         if leg.on_net:
@@ -190,6 +201,44 @@ class Commands:
         plane.rewire(leg)
         if leg.peer is not None:
             plane.rewire(leg.peer)
+
+    # ---- rooms -------------------------------------------------------------------------------
+
+    def _in_room(self, command: _InRoom, leg: Leg) -> None:
+        plane = self._pump.plane(leg.rate)
+        match command:
+            case LeaveRoom():
+                self._leave_room(leg)
+            case SetMember():
+                if leg.member is not None:
+                    leg.member = Member.of(command, leg.member.room)
+                    plane.rewire(leg)
+            case JoinRoom(room=room):
+                self._may_join(leg, room)
+                self._leave_room(leg)
+                leg.member = Member.of(command, room)
+                plane.rooms.join(leg)
+                plane.rewire(leg)
+
+    def _may_join(self, leg: Leg, room: str) -> None:
+        """Raises MediaError for a room of another rate, and a full one."""
+        rate = self._pump.room_rate(room)
+        if rate and rate != leg.rate:
+            raise MediaError(
+                f"leg {leg.name!r} ({leg.rate} Hz) cannot join room {room!r} ({rate} Hz)",
+                hint="All members of a room have one rate.",
+            )
+        rooms = self._pump.plane(leg.rate).rooms
+        inside = leg.member is not None and leg.member.room == room
+        if not inside and rooms.size(room) >= MOST_MEMBERS:
+            raise MediaError(f"room {room!r} is full", hint=f"{MOST_MEMBERS} legs hear each other at most.")
+
+    def _leave_room(self, leg: Leg) -> None:
+        if leg.member is not None:
+            plane = self._pump.plane(leg.rate)
+            plane.rooms.leave(leg)
+            leg.member = None
+            plane.rewire(leg)
 
     # ---- what parties do ---------------------------------------------------------------------
 

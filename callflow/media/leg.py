@@ -11,6 +11,7 @@ import numpy as np
 
 from callflow.media.messages import AddLeg, Play, PretendSource, RtpSource
 from callflow.media.mixing import add_clipped, lose_packets
+from callflow.media.rooms import Member
 from callflow.media.sound import Track
 from callflow.media.taps import Samples
 
@@ -26,6 +27,7 @@ class Leg:
         "delay",
         "held",
         "keys",
+        "member",
         "name",
         "on_net",
         "peer",
@@ -61,6 +63,7 @@ class Leg:
         self.send_s = (0.0, 0.0)  # length of each and of the gap after it
         self.peer: Leg | None = None
         self.held = False
+        self.member: Member | None = None  # of which room, and what it may do there
 
     @property
     def sounding(self) -> bool:
@@ -69,7 +72,7 @@ class Leg:
 
     @property
     def played(self) -> bool:
-        """Something is laid over what it hears from its bridge (now or later)."""
+        """Something is laid over what it hears from its bridge and room (now or later)."""
         return bool(self.plays or self.tones)
 
     @property
@@ -113,7 +116,7 @@ class Leg:
             lose_packets(row, start - self.born - self.delay, packet, mask)
 
     def render_write(self, row: Samples, start: int) -> None:
-        """Lay what is played to the leg over ``row`` (what it hears from its bridge)."""
+        """Lay what is played to the leg over ``row`` (what it hears from its bridge and room)."""
         for item, low, high in self.plays.within(start, start + len(row)):
             part = row[low - start : high - start]
             if item.what.mix:

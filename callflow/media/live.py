@@ -135,6 +135,8 @@ class LivePump(Pump):
             legs = [leg for leg in moved.legs if leg.rate == plane.rate]
             for leg in legs:
                 plane.update(leg)
+                if leg.member is not None:
+                    plane.rooms.join(leg)
                 plane.rewire(leg)
             if legs:
                 plane.make_up(legs, max(moved.tick, self._tick - HISTORY_TICKS), self._tick)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from callflow.media.leg import Leg
 from callflow.media.plane import READ, WRITE, Plane
+from callflow.media.rooms import Mix
 from callflow.media.rtp.io import RtpIo
 from callflow.media.rtp.ports import PortPool
 from callflow.media.sound import ENDLESS
@@ -49,6 +50,8 @@ class LivePlane(Plane):
         self._due[leg.row] = ENDLESS
         self._listener[leg.row] = -1
         self._bridged = True
+        if leg.member is not None:
+            self.rooms.leave(leg)
         del self.legs[leg.row]
         self._free.append(leg.row)
 
@@ -71,12 +74,15 @@ class LivePlane(Plane):
             self._find_bridges()
         sides = self._sides(rows)
         sides[self._hears] = sides[self._talks]
+        if self.rooms:
+            self.rooms.mix(rows, n)
         for row, leg in self._playing.items():
             side = rows[row, WRITE]
             leg.render_write(side, start)
 
     def make_up(self, legs: Sequence[Leg], first: int, end: int) -> None:
         """Make past ticks ``first .. end`` of ``legs``, which were elsewhere; they hear only each other."""
+        mix = Mix.of(legs)
         rows = np.array(sorted(leg.row for leg in legs if leg.on_net), np.intp)
         for tick in range(first, end):
             past, start = self._ring[tick % HISTORY_TICKS], tick * self.tick
@@ -88,6 +94,8 @@ class LivePlane(Plane):
             for leg in legs:
                 if leg.hears is not None:
                     past[leg.row, WRITE] = past[leg.hears.row, READ]
+            mix(past, self.tick)
+            for leg in legs:
                 if leg.played:
                     leg.render_write(past[leg.row, WRITE], start)
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from callflow.media.leg import Leg
 from callflow.media.mixing import bridge_rows
+from callflow.media.rooms import Rooms
 from callflow.media.sound import ENDLESS
 from callflow.media.taps import Samples
 
@@ -31,6 +32,8 @@ class Plane:
         self._free = list(range(_FIRST_ROWS - 1, -1, -1))
         self._due: NDArray[np.int64] = np.full(_FIRST_ROWS, ENDLESS, np.int64)
         self._listener: NDArray[np.intp] = np.full(_FIRST_ROWS, -1, np.intp)  # who hears a row; -1: nobody
+        self.rooms = Rooms()
+        self._mixed: frozenset[int] = frozenset()  # who hears something of a room in these rows
         self._sounding: dict[int, Leg] = {}
         self._playing: dict[int, Leg] = {}
 
@@ -42,7 +45,7 @@ class Plane:
         self.legs[leg.row] = leg
 
     def remove(self, leg: Leg) -> None:
-        """Take its row back. Its tracks and its bridge must be empty by now."""
+        """Take its row back. Its tracks must be empty, and it in no bridge or room by now."""
         self.update(leg)
         self.rewire(leg)
         del self.legs[leg.row]
@@ -64,7 +67,8 @@ class Plane:
             self._clear(row, WRITE)
 
     def rewire(self, leg: Leg) -> None:
-        """``leg``'s bridge or hold has changed."""
+        """``leg``'s bridge, hold or place in a room has changed."""
+        self.rooms.changed(leg)
         peer = leg.hears
         self._listener[leg.row] = -1 if peer is None else peer.row
         self._clear(leg.row, WRITE)
@@ -80,7 +84,7 @@ class Plane:
 
     def due_legs(self, at: int) -> list[Leg]:
         """The legs on which something has happened up to sample ``at``."""
-        return [self.legs[row] for row in np.flatnonzero(self._due <= at).tolist()]
+        return [self.legs[row] for row in (self._due <= at).nonzero()[0].tolist()]
 
     def render(self, start: int, n: int) -> None:
         """Make the sound of all legs for ``n`` samples from sample ``start`` on.
@@ -88,6 +92,8 @@ class Plane:
         A group of legs at a time, so that what one party says is still in the cache when the other hears it.
         """
         rows = self.rows
+        if self._mixed and self.rooms.stale:
+            self._unmix()
         talkers = np.fromiter(self._sounding, np.intp, len(self._sounding))
         legs = list(self._sounding.values())
         group = max(1, _GROUP_BYTES // (2 * rows.itemsize * n))
@@ -95,12 +101,29 @@ class Plane:
             for leg in legs[first : first + group]:
                 leg.render_read(rows[leg.row, READ, :n], start)
             bridge_rows(rows, talkers[first : first + group], self._listener, n)
+        if self.rooms:
+            self._mix(n)
         for row, leg in self._playing.items():
             side = rows[row, WRITE, :n]
             talker = leg.hears
-            if talker is None or not talker.sounding:
+            if row not in self._mixed and (talker is None or not talker.sounding):
                 side[:] = 0
             leg.render_write(side, start)
+
+    def _mix(self, n: int) -> None:
+        """What is heard in rooms."""
+        mix = self.rooms.mix
+        if self._sounding.keys().isdisjoint(mix.sources):
+            self._unmix()
+        else:
+            mix(self.rows, n)
+            self._mixed = mix.listeners
+
+    def _unmix(self) -> None:
+        """Nobody hears anything of a room any more."""
+        for row in self._mixed:
+            self._clear(row, WRITE)
+        self._mixed = frozenset()
 
     def _clear(self, row: int, side: int) -> None:
         """Nothing sounds on that side any more."""

@@ -141,6 +141,10 @@ class Pump:
             self._planes[rate] = self._new_plane(rate, tick)
         return self._planes[rate]
 
+    def room_rate(self, room: str) -> int:
+        """The rate of a room's members; 0: there is no such room."""
+        return next((rate for rate, plane in self._planes.items() if room in plane.rooms), 0)
+
     def _new_plane(self, rate: int, tick: int) -> Plane:
         return Plane(rate, tick, _BLOCK_TICKS * tick)
 
