@@ -6,21 +6,14 @@ that one run shows them all; where it is not, it stops.
 
 from __future__ import annotations
 
-import bisect
 import json
 import math
 import re
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from callflow.documents.jsonplaces import Entry, Lines, Position, end_of, entry_at, place
 from callflow.errors import JsonSyntaxError
-
-
-class Position(NamedTuple):
-    """A place in a text, both from 1; columns count characters."""
-
-    line: int
-    column: int
 
 
 class Fault(NamedTuple):
@@ -32,14 +25,6 @@ class Fault(NamedTuple):
     position: Position
 
 
-class _Entry(NamedTuple):
-    """Where a value is: offset of its key (or of itself) and of itself; and what it holds."""
-
-    key: int
-    start: int
-    inner: dict[str, _Entry]
-
-
 @dataclass(slots=True)
 class Scan:
     """The outcome: ``value`` is meaningful if ``readable``."""
@@ -48,23 +33,22 @@ class Scan:
     value: Any = None
     readable: bool = False
     faults: list[Fault] = field(default_factory=list)
-    top: _Entry = field(default_factory=lambda: _Entry(0, 0, {}))
+    top: Entry = field(default_factory=lambda: Entry(0, 0, {}))
+    closed: dict[int, int] = field(default_factory=dict)
+    _lines: Lines | None = None
 
     def position(self, pointer: str, *, of_key: bool) -> Position:
         """Where a JSON pointer's value (or its key) is; a pointer that goes too far ends at what is there."""
-        entry = self.top
-        for part in pointer.split("/")[1:]:
-            below = entry.inner.get(part.replace("~1", "/").replace("~0", "~"))
-            if below is None:
-                break
-            entry = below
-        return place(self.text, entry.key if of_key else entry.start)
+        entry, _ = entry_at(self.top, pointer)
+        if self._lines is None:
+            self._lines = Lines(self.text)
+        return self._lines.place(entry.key if of_key else entry.start)
 
-
-def place(text: str, offset: int) -> Position:
-    """Line and column of ``offset`` in ``text``."""
-    before = text.rfind("\n", 0, offset)
-    return Position(text.count("\n", 0, offset) + 1, offset - before)
+    def span(self, pointer: str, *, of_key: bool) -> tuple[int, int] | None:
+        """From where to where the text of that value (or of its key) goes; None: it is not there."""
+        entry, there = entry_at(self.top, pointer)
+        start = entry.key if of_key else entry.start
+        return (start, end_of(self.text, start, self.closed)) if there else None
 
 
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -86,7 +70,7 @@ class _Level:
     """An array or object that is still open."""
 
     value: Any  # list or dict
-    entry: _Entry
+    entry: Entry
     opened: int
 
 
@@ -100,6 +84,7 @@ class _Scanner:
         self.offset = 0
         self.found: list[tuple[int, str, str, str]] = []
         self.levels: list[_Level] = []
+        self.closed: dict[int, int] = {}
 
     # ---- faults
 
@@ -111,13 +96,10 @@ class _Scanner:
         return JsonSyntaxError(message, hint=hint)
 
     def faults(self) -> list[Fault]:
-        newlines = [match.start() for match in re.finditer("\n", self.text)]
-        made = []
-        for offset, code, message, hint in self.found:
-            line = bisect.bisect_left(newlines, offset)
-            column = offset - (newlines[line - 1] if line else -1)
-            made.append(Fault(code, message, hint, Position(line + 1, column)))
-        return made
+        lines = Lines(self.text)
+        return [
+            Fault(code, message, hint, lines.place(offset)) for offset, code, message, hint in self.found
+        ]
 
     # ---- the text between values
 
@@ -160,11 +142,11 @@ class _Scanner:
 
     # ---- values
 
-    def document(self) -> tuple[Any, _Entry]:
+    def document(self) -> tuple[Any, Entry]:
         if not self.text.strip(" \t\r\n"):
             raise self.stop(0, "CF-CHK-011", "is empty", "write a callflow document: {...}")
         root: list[Any] = []
-        top = _Entry(0, 0, {})
+        top = Entry(0, 0, {})
         self.value(root, None, top, -1)
         while self.levels:
             self.step()
@@ -178,12 +160,12 @@ class _Scanner:
             )
         return root[0], top.inner["0"]
 
-    def value(self, into: Any, key: str | None, entry: _Entry, key_offset: int) -> None:
+    def value(self, into: Any, key: str | None, entry: Entry, key_offset: int) -> None:
         """Read one value (of an array or object: its opening) and put it into ``into``."""
         here = self.peek()
         start = self.offset
         name = str(len(into)) if key is None else key
-        below = _Entry(start if key_offset < 0 else key_offset, start, {})
+        below = Entry(start if key_offset < 0 else key_offset, start, {})
         entry.inner[name] = below
         made: Any
         if here in ("{", "["):
@@ -357,7 +339,7 @@ class _Scanner:
 
     def close(self) -> None:
         self.offset += 1
-        self.levels.pop()
+        self.closed[self.levels.pop().opened] = self.offset
 
 
 def scan(text: str, max_depth: int, max_integer: int) -> Scan:
@@ -369,7 +351,7 @@ def scan(text: str, max_depth: int, max_integer: int) -> Scan:
         outcome.readable = True
     except JsonSyntaxError:
         pass  # the scanner has noted it among its faults, and what it read until then is of no use
-    outcome.faults = scanner.faults()
+    outcome.faults, outcome.closed = scanner.faults(), scanner.closed
     return outcome
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from callflow.documents.jsonscan import Fault, Position, Scan, place, scan
+from callflow.documents.jsonplaces import Position, place
+from callflow.documents.jsonscan import Fault, Scan, scan
 from callflow.errors import DocumentError, JsonSyntaxError, MissingDocument
 
 __all__ = ["MAX_DEPTH", "MAX_INTEGER", "Fault", "Parsed", "Position", "examine", "parse", "read"]
@@ -46,6 +47,10 @@ class Parsed:
     def key_position(self, pointer: str) -> Position:
         """Line and column of the key under which that value stands (the value itself in an array)."""
         return self._scanned().position(pointer, of_key=True)
+
+    def span(self, pointer: str, *, of_key: bool = False) -> tuple[int, int] | None:
+        """From where to where (offsets in ``text``) that value, or its key, is written; None: it is not."""
+        return self._scanned().span(pointer, of_key=of_key)
 
     def _scanned(self) -> Scan:
         if self._scan is None:
