@@ -80,7 +80,9 @@ class CallUnbridged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallTransferred(Event):
-    """A party was transferred: ``leg`` left, ``kept`` goes on with ``target``."""
+    """A party was transferred: ``leg`` left, ``kept`` goes on with ``target``. ``kind``: ``blind``,
+    ``attended``, or ``forward`` (``leg`` was rung, and says where else to try).
+    """
 
     NAME: ClassVar[str] = "call.transferred"
 

@@ -49,12 +49,14 @@ class EarlyMedia:
 @dataclass(frozen=True, slots=True)
 class Ended:
     """The leg is gone: ``cause`` (``USER_BUSY``), ``code`` (the SIP status, 0: none), ``by`` who ended it
-    (``party``: the far end, ``engine``).
+    (``party``: the far end, ``engine``). ``forward``: a number of the account at which the far end, instead
+    of answering, says that it can be reached (empty: none).
     """
 
     cause: str
     code: int = 0
     by: str = "party"
+    forward: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from callflow.channels.channel import ChannelEvent, DialTarget, Ended, Held, Tra
 from callflow.engine.flow import Flow
 from callflow.engine.line import Leg
 from callflow.engine.results import BridgeResult
-from callflow.engine.ringing import Ringing
+from callflow.engine.ringing import Forward, Ringing
 from callflow.errors import TooManyBranches
 from callflow.events import CallBridged, CallTransferred, CallUnbridged, DigitPressed
 from callflow.media.messages import Bridge, Clip, Digit, Hold, PlaybackDone, Unbridge
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 TRANSFER_RING_S = 60.0
 """How long the target of a transfer rings."""
+
+MOST_FORWARDS = 10
+"""So often in a row what is rung may forward a call, without anybody having answered: loops end there."""
 
 NORMAL = "NORMAL_CLEARING"
 TRANSFERRED = {"blind": "BLIND_TRANSFER", "attended": "ATTENDED_TRANSFER"}
@@ -36,7 +39,7 @@ class Bridging:
         self._connected = False
         self._news: asyncio.Queue[tuple[Leg, Ended | TransferRequested]] = asyncio.Queue()
         self._redirect: Flow | None = None
-        self._transfers = 0
+        self._transfers = self._forwards = 0
         self._trusted = False  # who asked for the latest transfer is a device of the account
 
     @property
@@ -57,6 +60,7 @@ class Bridging:
         ringback: Clip | None,
         fail_on_single_reject: bool,
         ignore_early_media: bool = False,
+        follow_forwards: bool = True,
     ) -> BridgeResult:
         """See ``Call.bridge``."""
         self._call.line.check()
@@ -70,6 +74,8 @@ class Bridging:
         )
         rung = await ringing.run()
         if rung.leg is None or rung.target is None:
+            if follow_forwards and rung.forward is not None and self._forwarded(rung.forward):
+                return BridgeResult(answered=False, cause=rung.cause, code=rung.code, transferred=True)
             return BridgeResult(answered=False, cause=rung.cause, code=rung.code)
         ended = await self._talk(rung.leg, f"{rung.target.endpoint} {rung.target.id}", rung.since)
         if isinstance(ended, Ended):
@@ -108,6 +114,7 @@ class Bridging:
         has been hung up then.
         """
         call, media = self._call, self._call.services.media
+        self._forwards = 0
         self._news = asyncio.Queue()
         self._peer = leg
         leg.listener = call.line.leg.listener = self._hear
@@ -197,6 +204,34 @@ class Bridging:
             )
 
     # ---- transfers ---------------------------------------------------------------------------
+
+    def _forwarded(self, forward: Forward) -> bool:
+        """Send the line to where a phone forwards it; False: no callflow takes it, or it is a loop."""
+        call = self._call
+        if self._forwards >= MOST_FORWARDS:
+            call.notice(
+                "error",
+                TooManyBranches.code,
+                f"the call was forwarded {self._forwards} times: this one is refused",
+                "Do two phones forward to each other?",
+            )
+            return False
+        flow = call.route(forward.number, allow_no_match=forward.trusted)
+        if flow is None:
+            return False
+        self._forwards += 1
+        self._redirect = flow
+        call.services.bus.publish(
+            CallTransferred(
+                time=call.services.clock.now(),
+                call_id=call.id,
+                leg=forward.leg,
+                kept=call.leg,
+                target=forward.number,
+                kind="forward",
+            )
+        )
+        return True
 
     def _too_many_transfers(self) -> bool:
         """Whether one more is refused; then the author is told."""

@@ -247,12 +247,14 @@ class Call:
         ringback: Clip | None = None,
         fail_on_single_reject: bool = False,
         ignore_early_media: bool = False,
+        follow_forwards: bool = True,
     ) -> BridgeResult:
         """Ring ``targets`` (each after its ``delay_s``) for at most ``timeout_s`` seconds (or their own); the
         first to answer talks with the caller, the others lose the race. Comes back when nobody answered or
         when the talk is over. ``ringback`` None: the usual one. ``fail_on_single_reject``: one that rejects
         (``CALL_REJECTED``) ends it for all. ``ignore_early_media``: what a target sends before it answers is
-        not heard.
+        not heard. ``follow_forwards``: when nobody answers and one has said that it can be reached at another
+        number of the account, the caller is sent there (``transferred``).
         """
         return await self.bridging.run(
             targets,
@@ -260,6 +262,7 @@ class Call:
             ringback=ringback,
             fail_on_single_reject=fail_on_single_reject,
             ignore_early_media=ignore_early_media,
+            follow_forwards=follow_forwards,
         )
 
     async def transfer(self, target: str) -> None:

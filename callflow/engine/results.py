@@ -22,8 +22,8 @@ class BridgeResult:
 
     ``answered``: somebody did; it has ended since, ``cause`` says why. Otherwise ``cause`` is why nobody
     did (``USER_BUSY``, ``NO_ANSWER`` ...) and ``code`` the SIP status that the far end gave (0: none).
-    ``transferred``: a party was transferred meanwhile; the walk is over or goes on with another flow,
-    whatever the module's next move (return ``HandOver``).
+    ``transferred``: a party was transferred meanwhile, or who was rung has forwarded the call; the walk is
+    over or goes on with another flow, whatever the module's next move (return ``HandOver``).
     """
 
     answered: bool

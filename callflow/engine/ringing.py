@@ -22,9 +22,18 @@ LOSE_RACE = "LOSE_RACE"
 
 
 @dataclass(frozen=True, slots=True)
+class Forward:
+    """Who was rung said: try that ``number``. ``leg``: its name; ``trusted``: a device of the account."""
+
+    number: str
+    leg: str
+    trusted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Rung:
     """Who answered (``leg`` and the ``target`` it stands for), or why nobody did. ``since``: what who
-    answered has done meanwhile.
+    answered has done meanwhile. ``forward``: nobody did, but the first to forward the call says where else.
     """
 
     leg: Leg | None
@@ -32,6 +41,7 @@ class Rung:
     cause: str = ""
     code: int = 0
     since: tuple[ChannelEvent, ...] = ()
+    forward: Forward | None = None
 
 
 class Ringing:
@@ -54,6 +64,7 @@ class Ringing:
         self._ringback = ringback or RINGBACK
         self._playback = ""
         self._early: int | None = None
+        self._forward: Forward | None = None
         self._legs: dict[int, Leg] = {}
         self._news: asyncio.Queue[tuple[Leg, ChannelEvent]] = asyncio.Queue()
         self._race = Race(
@@ -83,7 +94,7 @@ class Ringing:
             await self._hang_up(race.give_up(), "ORIGINATOR_CANCEL")
             self._quiet()
         if race.winner is None:
-            return Rung(None, None, *race.failure)
+            return Rung(None, None, *race.failure, forward=self._forward)
         leg = self._legs[race.winner]
         return Rung(leg, self._targets[race.winner], since=self._rest_of(leg))
 
@@ -139,6 +150,8 @@ class Ringing:
         elif isinstance(event, Answered):
             await self._hang_up(self._race.answered(index), LOSE_RACE)
         elif isinstance(event, Ended) and leg.ended is not None:
+            if event.forward and self._forward is None:
+                self._forward = Forward(event.forward, leg.name, bool(leg.channel.party.device_id))
             await self._on_ended(index, event)
 
     def _let_hear(self, index: int, leg: Leg) -> None:

@@ -36,6 +36,7 @@ async def ring_members(members: Sequence[Mapping[str, Any]], data: Mapping[str, 
                 ringback=ringback,
                 fail_on_single_reject=data["fail_on_single_reject"],
                 ignore_early_media=data["ignore_early_media"],
+                follow_forwards=not data["ignore_forward"],
             )
             refused = data["fail_on_single_reject"] and result.cause == REJECTED
             if result.answered or result.transferred or refused:

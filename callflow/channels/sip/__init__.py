@@ -14,7 +14,8 @@ Where to look, from the wire up; each line uses those above it:
     a dialog       dialog, session_ground (what all calls share), session_path (requests on their way),
                    session_timer, session_cause, session_body, prack, replaces
     a call         session_media (its port, its offers), session_accept, session_incoming, session_outgoing,
-                   session_change (re-INVITE, UPDATE), refer, session_talk (every request within it)
+                   session_redirect (3xx), session_change (re-INVITE, UPDATE), refer,
+                   session_talk (every request within it)
     all calls      session_states and channel (one call, as the engine sees it), endpoint_calls (the table),
                    endpoint (who gets a request), dialer (calls out)
 

@@ -39,7 +39,8 @@ class Way:
     None then. ``hop`` None: resolve ``routes`` or ``request_uri`` (``SipStack.hop_for``). ``codecs`` and
     ``srtp`` empty: as the settings say. ``from_`` and ``to`` are without tags. ``progress_timeout_s``: give
     up when nothing but 100 has come until then (0: no limit). ``device_id``, ``user_id``: whose phone it is.
-    ``roams``: a 3xx may send the call to any host; False: only to the one that has sent it.
+    ``roams``: a 3xx may send the call to any host; False: only to the one that has sent it. ``realm``: whose
+    addresses, besides our own, are numbers of ours when a 3xx names them.
     """
 
     request_uri: SipUri | None = None
@@ -57,6 +58,7 @@ class Way:
     cause: str = ""
     code: int = 0
     roams: bool = True
+    realm: str = ""
 
 
 class Locator:
@@ -104,7 +106,9 @@ class Locator:
             return self._to_device(account, target, caller)
         if target.endpoint == "number":
             gateway = self._trunks.find(account_id, target.contact)
-            return _to_gateway(gateway, target, caller) if gateway else _none("NO_ROUTE_DESTINATION")
+            if gateway is None:
+                return _none("NO_ROUTE_DESTINATION")
+            return replace(_to_gateway(gateway, target, caller), realm=realm_of(account))
         return _none("USER_NOT_REGISTERED")
 
     def resting(self, account_id: str, target: DialTarget) -> bool:
@@ -146,6 +150,7 @@ class Locator:
             user_id=str(document.get("owner_id") or ""),
             device_id=target.id,
             srtp=srtp_of(document),
+            realm=realm,
             roams=False,  # a phone, or who has its password, does not send our callers to strangers
         )
         fixed = _fixed_address(replace(target, document=document))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from callflow.channels.channel import EarlyMedia, Ended
-from callflow.channels.sip.dialog import Dialog, as_client, usable_target
+from callflow.channels.sip.dialog import Dialog, as_client
 from callflow.channels.sip.digest_client import DigestAnswers
 from callflow.channels.sip.locate import Way
 from callflow.channels.sip.message import Request, Response, new_request
@@ -26,15 +26,14 @@ from callflow.channels.sip.session_ground import (
 )
 from callflow.channels.sip.session_media import LegSound
 from callflow.channels.sip.session_path import Path
+from callflow.channels.sip.session_redirect import MOST_TARGETS, named_targets, reached
 from callflow.channels.sip.session_timer import SessionTimer, read_min_se, settle
 from callflow.channels.sip.stack import ClientTransaction
-from callflow.channels.sip.transport import Hop
+from callflow.channels.sip.transport import DEFAULT_PORTS, Hop
 from callflow.channels.sip.uri import NameAddr, SipUri
 from callflow.errors import BadDescription, TransportFailed
 
 MOST_FORKS = 16
-MOST_TARGETS = 6
-"""The first one, and those that 3xx name."""
 _MOST_TRIES = 12
 
 
@@ -109,6 +108,7 @@ class Outgoing:
         sound.on_heard = self._heard
         self._cancel: HeaderList | None = None
         self._over = False
+        self._forward = ""  # the number of ours that a 3xx has named
         self._alarms = Alarms()
         self._sending: asyncio.Task[None] | None = None
 
@@ -329,26 +329,35 @@ class Outgoing:
         self._next_or_refused(status, response.all("Reason"))
 
     def _redirect(self, response: Response) -> None:
-        """Note where else to call, the best first, nobody twice (RFC 3261 8.1.3.4)."""
+        """Note where else to call; a number of ours is for the engine, when all before it have failed."""
+        ahead, number = named_targets(response, self._is_ours, self._may_follow)
         tried = self._tried
-        contacts = [one for one in response.contacts[:MOST_TARGETS] if usable_target(one)]
-        contacts.sort(key=_preference, reverse=True)
-        for contact in contacts:
-            uri = replace(contact.uri, headers={})
-            if len(tried.seen) < MOST_TARGETS and uri not in tried.seen and self._may_follow(uri):
+        for uri in ahead:
+            if len(tried.seen) < MOST_TARGETS and uri not in tried.seen:
                 tried.seen.append(uri)
                 tried.ahead.append(uri)
+        self._forward = self._forward or number
 
     def _may_follow(self, uri: SipUri) -> bool:
         """Whether a 3xx may send the call there."""
         hop = self._transaction.hop if self._transaction is not None else None
-        return self._way.roams or _reached(uri) in (_reached(self._tried.uri), hop.host if hop else "")
+        return self._way.roams or reached(uri) in (reached(self._tried.uri), hop.host if hop else "")
+
+    def _is_ours(self, uri: SipUri) -> bool:
+        """Whether that is at the account's realm or at our own address."""
+        if self._way.realm and uri.host.lower() == self._way.realm.lower():
+            return True
+        if self._transaction is None:
+            return False
+        hop = self._transaction.hop
+        host, port = self._ground.stack.local(hop)
+        return (reached(uri), uri.port or DEFAULT_PORTS[hop.transport]) == (host.strip("[]").lower(), port)
 
     def _next_or_refused(self, status: int, reasons: list[str]) -> None:
         if self._cancel is None and not self._over and self._tried.ahead:
             tried = self._tried
             uri = tried.ahead.pop(0)
-            if _reached(uri) != _reached(tried.uri):
+            if reached(uri) != reached(tried.uri):
                 self._digest = DigestAnswers(None)  # what we know is not for everybody
             self._tried = _Tried(uri, None, (), tried.seen, tried.ahead)
             self._forks.clear()
@@ -362,20 +371,8 @@ class Outgoing:
         if self._over or self._winner is not None:
             return
         self.close()
-        self._owner.lose(Ended(cause_of(status, reasons), status))
+        self._owner.lose(Ended(cause_of(status, reasons), status, forward=self._forward))
 
 
 def _keep(fork: Fork, request: Request) -> None:
     fork.ack = request
-
-
-def _reached(uri: SipUri) -> str:
-    """The host that requests to ``uri`` go to."""
-    return (uri.params.get("maddr") or uri.host).strip("[]").lower()
-
-
-def _preference(contact: NameAddr) -> float:
-    try:
-        return min(1.0, max(0.0, float(contact.params.get("q", "1")[:8])))
-    except ValueError:
-        return 0.0

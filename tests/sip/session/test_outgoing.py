@@ -14,7 +14,8 @@ from callflow.channels.sip.credentials import Credentials
 from callflow.channels.sip.locate import Way
 from callflow.channels.sip.message import Request
 from callflow.channels.sip.sdp import read_sdp
-from callflow.channels.sip.session_outgoing import MOST_FORKS, MOST_TARGETS
+from callflow.channels.sip.session_outgoing import MOST_FORKS
+from callflow.channels.sip.session_redirect import MOST_TARGETS
 from callflow.clock import VirtualClock
 from callflow.documents.settings import load_settings
 from callflow.media.messages import RtpBegan, RtpStream
