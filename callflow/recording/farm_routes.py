@@ -1,9 +1,9 @@
 """Layer 2: which worker has which leg and recording, and what must wait while some of them move. Sans-IO.
 
-A *group* is what must live on one worker: legs that are bridged, or that one recording listens to, and
-whatever hangs on those. When a command joins groups of two workers, the smaller one moves: its worker is told
-to pack it (``PackGroup``), what comes back goes to the other (``AdoptGroup``), and commands that touch what
-is on the move wait, in order; so do later ones that touch what a waiting one touches.
+A *group* is what must live on one worker: legs that are bridged, in one room, or that one recording listens
+to, and whatever hangs on those. When a command joins groups of two workers, the smaller one moves: its worker
+is told to pack it (``PackGroup``), what comes back goes to the other (``AdoptGroup``), and commands that
+touch what is on the move wait, in order; so do later ones that touch what a waiting one touches.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from callflow.media.messages import AddLeg, Bridge, RemoveLeg, RtpPlace, RtpSource, Unbridge
-from callflow.recording.messages import (
-    LegNotice,
-    Mask,
-    MoveTaps,
-    Pause,
-    RecordingSpec,
-    Resume,
-    StartRecording,
-    StopRecording,
-    Unmask,
+from callflow.media.messages import (
+    AddLeg,
+    Bridge,
+    JoinRoom,
+    LeaveRoom,
+    RemoveLeg,
+    RtpPlace,
+    RtpSource,
+    Unbridge,
 )
+from callflow.recording.farm_keys import about, leg_key, recording_key, room_key
+from callflow.recording.messages import LegNotice, MoveTaps, RecordingSpec, StartRecording
 from callflow.recording.worker_protocol import AdoptGroup, GroupPacked, PackGroup
 
 NOBODY = -1
@@ -50,6 +50,7 @@ class _Leg:
     worker: int
     place: RtpPlace | None
     peer: str = ""
+    room: str = ""
     recordings: set[str] = field(default_factory=set)
 
 
@@ -70,14 +71,13 @@ class _Move:
 
 
 class Routes:
-    """The tables. ``workers``: how many there are. Names of legs and of recordings do not collide with each
-    other here: they are kept apart by a prefix.
-    """
+    """The tables. ``workers``: how many there are."""
 
     def __init__(self, workers: int) -> None:
         self._load = [0] * workers
         self._legs: dict[str, _Leg] = {}
         self._recordings: dict[str, _Recording] = {}
+        self._rooms: dict[str, set[str]] = {}  # the legs in each
         self._moves: dict[int, _Move] = {}
         self._number = 0
         self._waiting: list[object] = []
@@ -121,14 +121,16 @@ class Routes:
 
     def _touched(self, command: object) -> set[str]:
         """The keys of all that ``command`` is about, and that may not overtake it."""
-        legs, recording = _about(command)
-        keys = {_leg(name) for name in legs}
+        legs, recording, room = about(command)
+        keys = {leg_key(name) for name in legs}
         if recording:
-            keys.add(_rec(recording))
+            keys.add(recording_key(recording))
+        if room:
+            keys.add(room_key(room))
         for name in legs:
             found = self._legs.get(name)
             if found is not None:
-                keys.update(map(_rec, found.recordings))
+                keys.update(map(recording_key, found.recordings))
         return keys
 
     def _together(self, command: object) -> list[tuple[int, str]]:
@@ -139,6 +141,9 @@ class Routes:
             case Bridge(a, b):
                 if a in self._legs and b in self._legs:
                     names = (a, b)
+            case JoinRoom(leg, room):
+                if leg in self._legs:
+                    names = (leg, *sorted(self._rooms.get(room, set()) - {leg})[:1])
             case StartRecording(spec):
                 if spec.id not in self._recordings:
                     names = {point.leg for point in spec.taps}
@@ -163,6 +168,15 @@ class Routes:
             case Unbridge(leg):
                 self._part(leg)
                 return self._worker(leg)
+            case JoinRoom(leg, room):
+                self._leave(leg)
+                if leg in self._legs:
+                    self._legs[leg].room = room
+                    self._rooms.setdefault(room, set()).add(leg)
+                return self._worker(leg)
+            case LeaveRoom(leg):
+                self._leave(leg)
+                return self._worker(leg)
             case StartRecording(spec):
                 return self._begin(spec)
             case MoveTaps(id, taps):
@@ -174,7 +188,7 @@ class Routes:
                 return recording.worker
             case LegNotice(leg):
                 return self._worker(leg)
-        _, id = _about(command)
+        id = about(command)[1]
         if id:
             known = self._recordings.get(id)
             return NOBODY if known is None else known.worker
@@ -198,6 +212,7 @@ class Routes:
 
     def _remove(self, leg: str) -> int:
         self._part(leg)
+        self._leave(leg)
         known = self._legs.pop(leg, None)
         if known is None:
             return NOBODY
@@ -220,6 +235,15 @@ class Routes:
             known.peer = ""
             if peer is not None:
                 peer.peer = ""
+
+    def _leave(self, leg: str) -> None:
+        known = self._legs.get(leg)
+        if known is not None and known.room:
+            members = self._rooms[known.room]
+            members.discard(leg)
+            if not members:
+                del self._rooms[known.room]
+            known.room = ""
 
     def _begin(self, spec: RecordingSpec) -> int:
         known = self._recordings.get(spec.id)
@@ -264,6 +288,7 @@ class Routes:
             if here is None:
                 continue
             near = {here.peer} if here.peer else set()
+            near |= self._rooms.get(here.room, set())
             for name in here.recordings - recordings:
                 recordings.add(name)
                 near |= self._heard(name)
@@ -277,6 +302,9 @@ class Routes:
             orders = [Order(worker, Unbridge(leg)) for worker, leg in together if self._legs[leg].peer]
             for _, leg in together:
                 self._part(leg)
+        elif isinstance(command, JoinRoom) and self._legs[command.leg].room:  # so does the room that it is in
+            orders = [Order(self._worker(command.leg), LeaveRoom(command.leg))]
+            self._leave(command.leg)
         else:
             orders = []
         sizes: dict[int, int] = {}
@@ -296,7 +324,8 @@ class Routes:
 
     def _move(self, source: int, target: int, legs: set[str], recordings: set[str]) -> Order:
         self._number += 1
-        touched = frozenset([*map(_leg, legs), *map(_rec, recordings)])
+        rooms = {self._legs[leg].room for leg in legs if leg in self._legs} - {""}
+        touched = frozenset([*map(leg_key, legs), *map(recording_key, recordings), *map(room_key, rooms)])
         self._moves[self._number] = _Move(self._number, source, target, frozenset(legs), touched)
         self._blocked |= touched
         return Order(source, PackGroup(self._number, tuple(sorted(legs))))
@@ -365,27 +394,3 @@ class Routes:
     def tables(self) -> tuple[int, int, int]:
         """How many legs, recordings and waiting commands it knows (tests look for what is left over)."""
         return len(self._legs), len(self._recordings), len(self._waiting)
-
-
-def _about(command: object) -> tuple[tuple[str, ...], str]:
-    """The legs and the recording that a command names."""
-    match command:
-        case Bridge(a, b):
-            return (a, b), ""
-        case StartRecording(spec):
-            return tuple({point.leg for point in spec.taps if point.leg}), spec.id
-        case MoveTaps(id, taps):
-            return tuple({point.leg for point in taps if point.leg}), id
-        case LegNotice(leg):
-            return (leg,), ""
-        case StopRecording(id) | Mask(id) | Unmask(id) | Pause(id) | Resume(id):
-            return (), id
-    return (getattr(command, "leg", ""),), ""
-
-
-def _leg(name: str) -> str:
-    return "leg " + name
-
-
-def _rec(name: str) -> str:
-    return "recording " + name

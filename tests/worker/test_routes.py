@@ -11,6 +11,8 @@ from callflow.media.messages import (
     AddLeg,
     Bridge,
     Hold,
+    JoinRoom,
+    LeaveRoom,
     Play,
     PretendSource,
     RemoveLeg,
@@ -130,6 +132,31 @@ def test_a_bridge_ends_former_ones_before_it_moves_anything() -> None:
     assert pack(orders)[1].legs in (("a",), ("c",))
 
 
+def test_who_joins_a_room_comes_to_its_worker_and_leaves_the_room_it_was_in() -> None:
+    routes = Routes(2)
+    for leg, worker in zip("abcde", (0, 0, 1, 1, 1), strict=True):
+        routes.send(rtp(leg, worker))
+    for leg in "ab":
+        assert routes.send(JoinRoom(leg, "red"))[0].worker == 0
+    for leg in "cd":
+        assert routes.send(JoinRoom(leg, "blue"))[0].worker == 1
+    orders = routes.send(JoinRoom("c", "red"))
+    assert orders[0] == Order(1, LeaveRoom("c"))
+    worker, packing = pack(orders)
+    assert (worker, packing.legs) == (1, ("c",))
+    assert routes.send(JoinRoom("e", "red")) == []  # behind the one on the move
+    assert routes.send(JoinRoom("b", "red")) == []
+    orders = routes.packed(GroupPacked(packing.move, packing.legs, (), b"state"), [])
+    assert [order.message for order in orders[1:3]] == [JoinRoom("c", "red"), PackGroup(2, ("e",))]
+    assert routes.packed(GroupPacked(2, ("e",), (), b"state"), [])[1:] == [
+        Order(0, JoinRoom("e", "red")),
+        Order(0, JoinRoom("b", "red")),
+    ]
+    assert routes.group("a")[0] == {"a", "b", "c", "e"}
+    assert [order.worker for order in routes.send(LeaveRoom("a"))] == [0]
+    assert routes.group("a")[0] == {"a"}
+
+
 def test_a_move_that_fails_gives_the_joining_command_up_and_nothing_else() -> None:
     routes = Routes(2)
     routes.send(rtp("a", 0))
@@ -166,6 +193,8 @@ commands = st.one_of(
     st.builds(Bridge, st.sampled_from(LEGS), st.sampled_from(LEGS)),
     st.builds(Unbridge, st.sampled_from(LEGS)),
     st.builds(Hold, st.sampled_from(LEGS), st.booleans()),
+    st.builds(JoinRoom, st.sampled_from(LEGS), st.sampled_from(["room", "hall"])),
+    st.builds(LeaveRoom, st.sampled_from(LEGS)),
     st.builds(
         lambda id, one, other: start(id, read(one), read(other)),
         st.sampled_from(RECORDINGS),
@@ -191,6 +220,7 @@ class Model:
         self.routes = Routes(3)
         self.legs: list[set[str]] = [set() for _ in range(3)]
         self.packing: list[tuple[int, PackGroup]] = []
+        self.room: dict[str, str] = {}
         self.said: dict[str, list[object]] = defaultdict(list)  # by leg, in the order of carrying out
 
     def take(self, orders: list[Order]) -> None:
@@ -206,13 +236,22 @@ class Model:
             elif isinstance(message, Bridge):
                 there = set().union(*self.legs) & {message.a, message.b}
                 assert there <= here, "bridged legs live together"
+            elif isinstance(message, JoinRoom) and message.leg in here:
+                self.room[message.leg] = message.room
+                assert self.members(message.room) <= here, "a room's members live together"
+            elif isinstance(message, LeaveRoom):
+                self.room.pop(message.leg, None)
             elif isinstance(message, AddLeg):
                 here.add(message.leg)
             elif isinstance(message, RemoveLeg):
                 assert message.leg in here
                 here.discard(message.leg)
+                self.room.pop(message.leg, None)
             for leg in {getattr(message, name, "") for name in ("leg", "a", "b")} - {""}:
                 self.said[leg].append(message)
+
+    def members(self, room: str) -> set[str]:
+        return {leg for leg, its in self.room.items() if its == room}
 
     def answer(self) -> None:
         if self.packing:
@@ -226,6 +265,8 @@ class Model:
             )
 
     def dies(self, worker: int) -> None:
+        for leg in self.legs[worker]:
+            self.room.pop(leg, None)
         self.legs[worker].clear()
         self.packing = [(who, what) for who, what in self.packing if who != worker]
         self.take(self.routes.died(worker)[1])
@@ -254,6 +295,9 @@ def test_legs_that_hear_each_other_live_together_and_nothing_waits_for_ever(step
     for worker, here in enumerate(model.legs):
         assert all(model.routes.worker_of(leg) == worker for leg in here)
         assert model.routes.load(worker) == len(here)
+        for leg in here & model.room.keys():
+            assert model.members(model.room[leg]) <= here
+            assert model.members(model.room[leg]) <= model.routes.group(leg)[0]
     for leg, said in model.said.items():  # whatever waited, the order for one leg is that of the asking
         holds = [message for message in said if isinstance(message, Hold)]
         wanted = iter(asked[leg])
