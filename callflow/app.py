@@ -16,7 +16,7 @@ from callflow.channels.sim.call import PretendCall
 from callflow.channels.sim.scenario import Scenario
 from callflow.clock import Clock
 from callflow.documents.accounts import Account
-from callflow.documents.catalog import Tenant
+from callflow.documents.catalog import Catalog, Tenant
 from callflow.documents.settings import Settings
 from callflow.engine.call import Call
 from callflow.engine.flow import Flow
@@ -175,6 +175,16 @@ class Engine:
             fetched=self.folder.root / "fetched",
             variables=self._options.variables,
             flows=self._options.flows,
+        )
+
+    def with_changes(self, catalog: Catalog) -> Catalog:
+        """The documents with what calls have changed in them."""
+        return replace(
+            catalog,
+            tenants={
+                id: replace(tenant, account=self._with_changes(tenant.account))
+                for id, tenant in catalog.tenants.items()
+            },
         )
 
     def _with_changes(self, account: Account) -> Account:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,10 @@ class Account:
 
     def all(self, kind: str) -> Mapping[str, Mapping[str, Any]]:
         """All documents of ``kind`` by id. Device documents carry ``owner_id``."""
-        return self.changes.over(kind, self.documents.get(kind, _NONE), kept_only=kind not in FOLDERS)
+        documents = self.documents.get(kind, _NONE)
+        if kind not in FOLDERS:
+            return self.changes.over(kind, documents, kept_only=True)
+        return self.changes.over(kind, documents, settle=partial(_settled, kind))
 
     def media_file(self, id: str) -> Path | None:
         """The audio of the media document ``id``, or None."""
@@ -114,7 +118,30 @@ def _read(path: Path, kind: str, broken: list[CallflowError]) -> Mapping[str, An
     except DocumentError as error:
         broken.append(error)
         return None
-    return prepare_document(kind, value).data
+    return _settled(kind, value)
+
+
+def _settled(kind: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """With the defaults of its schema; a device belongs to who sits at it."""
+    prepared = prepare_document(kind, document).data
+    return seated(prepared) if kind == "device" else prepared
+
+
+def seated(device: dict[str, Any]) -> dict[str, Any]:
+    """A device to which somebody has logged in (``hotdesk.users``) has that user as its owner, the latest of
+    several; its own one is remembered in ``hotdesk.owner_id`` and comes back when all have logged out.
+    """
+    hotdesk = device.get("hotdesk")
+    if not isinstance(hotdesk, Mapping):
+        return device
+    users = hotdesk.get("users")
+    own = hotdesk.get("owner_id", device.get("owner_id"))
+    if isinstance(users, Mapping) and users:
+        return {**device, "owner_id": list(users)[-1], "hotdesk": {**hotdesk, "owner_id": own}}
+    if "owner_id" not in hotdesk:
+        return device
+    rest = {key: value for key, value in device.items() if key != "owner_id"}
+    return rest if own is None else {**rest, "owner_id": own}
 
 
 def _audio_of(folder: Path, id: str, document: Mapping[str, Any]) -> Path | None:

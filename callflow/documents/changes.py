@@ -6,7 +6,7 @@ too) replaces. Documents on disk are never written; ``callflow/state/changes.py`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 Documents = Mapping[str, Mapping[str, Any]]
@@ -34,9 +34,17 @@ class Changes:
         """All that is changed in one document; {}: nothing."""
         return self._patches.get(kind, {}).get(id, (0, {}))[1]
 
-    def over(self, kind: str, documents: Documents, *, kept_only: bool = False) -> Documents:
-        """``documents`` of ``kind`` with what was changed in them. ``kept_only``: documents of this kind
-        live nowhere else, so each patch is one; else a patch whose document is gone counts for nothing.
+    def over(
+        self,
+        kind: str,
+        documents: Documents,
+        *,
+        kept_only: bool = False,
+        settle: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda document: document,
+    ) -> Documents:
+        """``documents`` of ``kind`` with what was changed in them, each brought into shape by ``settle``.
+        ``kept_only``: documents of this kind live nowhere else, so each patch is one; else a patch whose
+        document is gone counts for nothing.
         """
         patches = self._patches.get(kind)
         if not patches:
@@ -47,7 +55,7 @@ class Changes:
         merged = dict(documents)
         for id, (_, patch) in patches.items():
             if kept_only or id in merged:
-                merged[id] = merge(merged.get(id, {}), patch)
+                merged[id] = settle(merge(merged.get(id, {}), patch))
         self._merged[kind] = (documents, merged)
         return merged
 

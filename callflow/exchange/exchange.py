@@ -102,6 +102,7 @@ class Exchange:
             self._life.callback(self._lock().release)
             self._life.push_async_callback(self.engine.close)
             await self.engine.start()
+            self.catalog = self.engine.with_changes(self.catalog)
             if isinstance(self.engine.media, MediaFarm):
                 await self.engine.media.ready()
             await self._start_sip()
@@ -232,6 +233,7 @@ class Exchange:
             if isinstance(found, Refusal):
                 self._tell_refusal(found)
                 return False
+            found = self.engine.with_changes(found)
             changes = differences(self.catalog, found)
             await self._access.reload(found.accounts, found.settings.sip)
             self._endpoint.reload(found.settings.sip)

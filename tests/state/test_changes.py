@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callflow.documents.accounts import Account
+from callflow.documents.accounts import Account, seated
 from callflow.documents.changes import Changes, combine, merge
 from callflow.errors import StorageError
 from callflow.state.changes import PATCH_LIMIT_BYTES, forget_change, keep_change, list_changes
@@ -80,7 +80,7 @@ def test_changes_are_kept_and_combined(tmp_path: Path) -> None:
 
 
 def test_an_account_shows_what_was_changed() -> None:
-    alice, bob = {"id": "alice", "first_name": "Alice"}, {"id": "bob"}
+    alice, bob = {"id": "alice", "first_name": "Alice", "enabled": True}, {"id": "bob"}
     account = Account("acme", documents={"user": {"alice": alice, "bob": bob}})
     assert account.all("user") is account.documents["user"], "nothing changed, nothing copied"
     account.changes.put("user", "alice", {"do_not_disturb": {"enabled": True}}, 2)
