@@ -15,6 +15,7 @@ from callflow.cli._output import Output, fail, terminal
 
 if TYPE_CHECKING:
     from callflow.documents.check import Problem, Surroundings, UrlVerdict
+    from callflow.documents.check_fix import Fixed
     from callflow.documents.settings import Settings
 
 LONGEST_POINTER = 200
@@ -31,23 +32,53 @@ def main(
         Path | None, typer.Option(metavar="DIR", help="Your system_config; it is checked as well.")
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings count as problems too.")] = False,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Mend what is safe to mend, in the files; says each change.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --fix: say and show the changes, write nothing.")
+    ] = False,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="With --fix: print a unified diff and nothing else; write nothing.")
+    ] = False,
     output: Annotated[Output, typer.Option("-o", "--output", help="How to print.")] = Output.text,
 ) -> None:
-    """Exit code 0: no errors; 1: errors (with --strict also warnings); 2: a path that cannot be read."""
-    from callflow.documents.check import check_paths, files_in
+    """Exit code 0: no errors; 1: errors (with --strict also warnings); 2: a path that cannot be read.
+
+    --fix looks again afterwards and tells what is left; with --dry-run or --diff: what there is now.
+    """
+    from callflow.cli import _check_fix
+    from callflow.documents.check import Checker, check_paths, files_in
 
     for folder in (account, system_config):
         if folder is not None and not folder.is_dir():
             fail(f"{folder} is not a folder")
+    if (dry_run or diff) and not fix:
+        fail("--dry-run and --diff go with --fix")
     judged_in = surroundings(system_config)
     wanted = [*paths, system_config] if system_config else paths
+    files = files_in(wanted)
+    mended: list[Fixed] = []
+    failed: list[str] = []
+    if fix:
+        checker, write = Checker(judged_in, account, system_config), not (dry_run or diff)
+        there = [path for path in files if path.is_file()]
+        mended, failed = _check_fix.fix_all(there, checker, write=write)
     problems = check_paths(wanted, judged_in, account=account, settings_folder=system_config)
-    files = len(files_in(wanted))
     if output is Output.json:
-        print(json.dumps(_as_json(problems, files), ensure_ascii=False, indent=2))
+        body = _as_json(problems, len(files))
+        print(json.dumps({**body, "fixed": _check_fix.as_json(mended)} if fix else body, indent=2))
+    elif diff:
+        _check_fix.show_diff(mended)
     else:
-        _print(problems, files)
-    if any(problem.code == "CF-CHK-001" for problem in problems):
+        _check_fix.tell(mended, failed, written=not dry_run)
+        _print(problems, len(files), sum(len(fixed.changes) for fixed in mended) if fix else None)
+    _leave(problems, strict, unread=bool(failed))
+
+
+def _leave(problems: list[Problem], strict: bool, *, unread: bool) -> None:
+    """End with the exit code that the problems ask for."""
+    if unread or any(problem.code == "CF-CHK-001" for problem in problems):
         raise typer.Exit(2)
     counted = ("error", "warning") if strict else ("error",)
     if any(problem.level in counted for problem in problems):
@@ -125,11 +156,14 @@ def _as_json(problems: list[Problem], files: int) -> dict[str, object]:
         "errors": levels["error"],
         "warnings": levels["warning"],
         "notes": levels["note"],
-        "problems": [dataclasses.asdict(problem) for problem in problems],
+        "problems": [
+            {**dataclasses.asdict(problem), "mend": problem.mend and problem.mend.effect}
+            for problem in problems
+        ],
     }
 
 
-def _print(problems: list[Problem], files: int) -> None:
+def _print(problems: list[Problem], files: int, mended: int | None = None) -> None:
     """One line a problem; where hints are, they follow on the same line, so that grep and editors see all."""
     from rich.text import Text
 
@@ -146,8 +180,9 @@ def _print(problems: list[Problem], files: int) -> None:
         console.print(line, soft_wrap=True)
     counts = [(level, sum(p.level == level for p in problems)) for level in ("error", "warning", "note")]
     said = ", ".join(f"{number} {level}{'s' * (number != 1)}" for level, number in counts if number)
+    changes = "" if mended is None else f"{mended} change{'s' * (mended != 1)}; "
     console.print(
-        f"{files} file{'s' * (files != 1)}: {said or 'no problems'}", soft_wrap=True, highlight=False
+        f"{files} file{'s' * (files != 1)}: {changes}{said or 'no problems'}", soft_wrap=True, highlight=False
     )
 
 

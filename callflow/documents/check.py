@@ -38,17 +38,16 @@ def check_paths(
     ``settings_folder``: files in it are system_config documents whatever its name. A path that cannot be read
     is a problem ``CF-CHK-001``.
     """
-    checker = _Checker(around, AccountIndex(account) if account else None, settings_folder)
+    checker = Checker(around, account, settings_folder)
+    found: list[Problem] = []
     for path, named in files_in(paths).items():
-        checker.file(path, named=named)
-    return sorted(checker.problems)
+        found += checker.file(path, named=named)
+    return sorted(found)
 
 
 def check_text(text: str | bytes, file: str, around: Surroundings) -> list[Problem]:
     """Check one document that is not in a file (yet); ``file`` is the name to show."""
-    checker = _Checker(around, None, None)
-    checker.text(text, Path(file), named=True)
-    return sorted(checker.problems)
+    return sorted(Checker(around).text(text, Path(file), named=True))
 
 
 def files_in(paths: Sequence[Path]) -> dict[Path, bool]:
@@ -68,29 +67,27 @@ def json_files(folder: Path) -> Iterator[Path]:
         yield from (Path(where) / name for name in sorted(files) if name.endswith(".json"))
 
 
-class _Checker:
-    """Checks one file after the other; knows the accounts it has met."""
+class Checker:
+    """Checks one file after the other; knows the accounts it has met. Arguments: see ``check_paths``."""
 
     def __init__(
-        self, around: Surroundings, account: AccountIndex | None, settings_folder: Path | None
+        self, around: Surroundings, account: Path | None = None, settings_folder: Path | None = None
     ) -> None:
-        self.problems: list[Problem] = []
         self._around = around
-        self._account = account
+        self._account = AccountIndex(account) if account else None
         self._settings_folder = settings_folder.resolve() if settings_folder else None
         self._accounts: dict[Path, AccountIndex] = {}
 
-    def file(self, path: Path, *, named: bool) -> None:
+    def file(self, path: Path, *, named: bool) -> list[Problem]:
         """Check a file. ``named``: the user asked for this very file, so it must be a document."""
         try:
             raw = path.read_bytes()
         except OSError as error:
             said = f"cannot be read: {error.strerror}"
-            self.problems.append(Problem(str(path), 1, 1, "CF-CHK-001", "error", said, "", ""))
-            return
-        self.text(raw, path, named=named)
+            return [Problem(str(path), 1, 1, "CF-CHK-001", "error", said, "", "")]
+        return self.text(raw, path, named=named)
 
-    def text(self, raw: str | bytes, path: Path, *, named: bool) -> None:
+    def text(self, raw: str | bytes, path: Path, *, named: bool) -> list[Problem]:
         """Check what a file holds."""
         parsed = jsontext.examine(raw, str(path))
         sheet = Sheet(parsed)
@@ -100,7 +97,7 @@ class _Checker:
             account = self._account_of(path)
             around = replace(self._around, ids=account.ids) if account else self._around
             _Document(sheet, path, around, account, self._settings_folder, named).check()
-        self.problems += sheet.problems
+        return sheet.problems
 
     def _account_of(self, path: Path) -> AccountIndex | None:
         root = account_root(path)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from callflow.documents import placeholders, schemas
 from callflow.documents.casting import CastNote, cast
 from callflow.documents.judging import fault
 from callflow.documents.patterns import compile_pattern
-from callflow.documents.problems import Sheet, did_you_mean, token
+from callflow.documents.problems import Mend, Sheet, did_you_mean, surely_meant, token
 from callflow.documents.settings import Settings
 from callflow.errors import BadUrl
 from callflow.log import mask_text
@@ -88,7 +89,11 @@ def _report_cast(sheet: Sheet, item: CastNote, pointer: str) -> None:
         else item.now
     )
     sheet.add(
-        "CF-CHK-075", where, f"{item.path[-1]} is a text; it is read as {now}", f"write {now} without quotes"
+        "CF-CHK-075",
+        where,
+        f"{item.path[-1]} is a text; it is read as {now}",
+        f"write {now} without quotes",
+        mend=Mend("value", json.dumps(item.now), f"nothing: {_show(item.was)} was read as {now} already"),
     )
 
 
@@ -130,7 +135,7 @@ def _walk(
             elif (
                 properties and not isinstance(rest, dict) and rest is not True and not _SYSTEM_KEY.match(key)
             ):
-                _unknown(sheet, key, schema, where, all_keys)
+                _unknown(sheet, key, value, schema, where, all_keys)
     elif isinstance(value, list):
         items = schema.get("items")
         for index, item in enumerate(value if isinstance(items, dict) else ()):
@@ -153,13 +158,25 @@ def _members(
             _document(sheet, id, str(kind), f"{pointer}/{token(id)}", around)
 
 
-def _unknown(sheet: Sheet, key: str, schema: Mapping[str, Any], where: str, all_keys: bool) -> None:
+def _unknown(
+    sheet: Sheet, key: str, value: Mapping[str, Any], schema: Mapping[str, Any], where: str, all_keys: bool
+) -> None:
     if key in schema.get("x-not-used-here", ()):
         sheet.add("CF-CHK-077", where, f"{key} is a setting of Kazoo's that has no effect here", at_key=True)
         return
     meant = did_you_mean(key, schema["properties"])
     if all_keys or meant:
-        sheet.add("CF-CHK-074", where, f"there is no key {key} here: it is ignored", meant, at_key=True)
+        said = f"there is no key {key} here: it is ignored"
+        mend = renamed(key, value, schema["properties"])
+        sheet.add("CF-CHK-074", where, said, meant, at_key=True, mend=mend)
+
+
+def renamed(key: str, siblings: Mapping[str, Any], known: Iterable[str]) -> Mend | None:
+    """How to mend a misspelt key, if it is clear which one is meant and that one is not there as well."""
+    name = surely_meant(key, known)
+    if not name or name in siblings:
+        return None
+    return Mend("key", name, f"{name} counts from now on: as {key} it was ignored")
 
 
 def _text(sheet: Sheet, value: str, schema: Mapping[str, Any], pointer: str, around: Surroundings) -> None:
@@ -204,7 +221,7 @@ def _document(sheet: Sheet, value: str, kind: str, pointer: str, around: Surroun
     if not value:
         sheet.add("CF-CHK-101", pointer, f"the {kind} id is empty")
         return
-    if around.ids is None or placeholders.names(value) or value in around.ids.get(kind, ()):
+    if around.ids is None or kind not in around.ids or placeholders.names(value) or value in around.ids[kind]:
         return
     if kind == "media" and ("/" in value or around.is_prompt(value)):
         return  # a prompt, a stream, or a file of Kazoo's system media

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from callflow.documents import schemas
-from callflow.documents.check_data import Surroundings, check_object
+from callflow.documents.causes import CAUSES
+from callflow.documents.check_data import Surroundings, check_object, renamed
 from callflow.documents.check_record import Passed, check_record_node
-from callflow.documents.problems import Sheet, did_you_mean, token
+from callflow.documents.problems import Mend, Sheet, did_you_mean, surely_meant, token
 
 MAX_NODES_DEEP = 1000
 """Deeper flows are refused (DESIGN 5, "walker")."""
@@ -90,9 +92,8 @@ def _check_node(sheet: Sheet, place: _Place, around: Surroundings, metaflow: boo
     for key in node:
         if key not in _NODE_KEYS and not key.startswith(("_", "$", "pvt_")):
             said = f"{key} is not a key of a node"
-            sheet.add(
-                "CF-CHK-048", f"{pointer}/{token(key)}", said, did_you_mean(key, _NODE_KEYS), at_key=True
-            )
+            hint, mend = did_you_mean(key, _NODE_KEYS), renamed(key, node, _NODE_KEYS)
+            sheet.add("CF-CHK-048", f"{pointer}/{token(key)}", said, hint, at_key=True, mend=mend)
     module = _module(sheet, node, pointer, metaflow)
     data = _data(sheet, node, pointer)
     passed = Passed(module, data, place.key, pointer, place.passed, leaf=not node.get("children"))
@@ -116,11 +117,10 @@ def _module(sheet: Sheet, node: Mapping[str, Any], pointer: str, metaflow: bool)
         sheet.add("CF-CHK-042", where, f"the module {said}")
         return ""
     known = schemas.metaflow_modules() if metaflow else schemas.known_kazoo_modules()
-    if module in schemas.module_names() or (metaflow and module in known):
-        return module
     if not metaflow and module in schemas.other_modules():
-        said = f"{module} is a module of Kazoo's that has no code here yet: the node is passed over to _"
-        sheet.add("CF-CHK-061", where, said)
+        said = f"{module} is a module of Kazoo's that has no code here: the node is passed over to _"
+        sheet.add("CF-CHK-061", where, said, schemas.other_modules()[module])
+    if module in schemas.module_names() or (metaflow and module in known):
         return module
     elsewhere = schemas.named_elsewhere().get(module)
     hint = f"did you mean {elsewhere}?" if elsewhere else did_you_mean(module, known)
@@ -128,9 +128,11 @@ def _module(sheet: Sheet, node: Mapping[str, Any], pointer: str, metaflow: bool)
         said = f"{module} is a module of metaflows (digits in mid-call), not of callflows"
         sheet.add("CF-CHK-062", where, said, hint)
     else:
-        sheet.add(
-            "CF-CHK-060", where, f"there is no module {module}", hint or "callflow schema lists the modules"
-        )
+        meant = "" if elsewhere else surely_meant(module, known)
+        effect = f"the node runs {meant} from now on: as {module} it was passed over to _"
+        mend = Mend("value", json.dumps(meant), effect) if meant else None
+        said, hint = f"there is no module {module}", hint or "callflow schema lists the modules"
+        sheet.add("CF-CHK-060", where, said, hint, mend=mend)
     return module
 
 
@@ -168,7 +170,9 @@ def _children(
         return []
     if _is_bare_node(children):
         said = "children holds a node without a branch key: on Kazoo the call hangs up here; it is read as _"
-        sheet.add("CF-CHK-046", where, said, 'write "children": {"_": {"module": ...}}', at_key=True)
+        effect = "on Kazoo the node inside runs from now on, where the call hung up; here it ran already"
+        hint = 'write "children": {"_": {"module": ...}}'
+        sheet.add("CF-CHK-046", where, said, hint, at_key=True, mend=Mend("wrap", "_", effect))
         return [_Place(children, where, place.depth + 1, passed, "_")]
     if not metaflow:
         _branch_keys(sheet, module, children, where)
@@ -190,7 +194,17 @@ def _branch_keys(sheet: Sheet, module: str, children: Mapping[str, Any], where: 
     for key in children:
         if key and not _may_lead(rule, key):
             said = f"{module} never goes to {key}"
-            sheet.add("CF-CHK-052", f"{where}/{token(key)}", said, _hint(rule, key), at_key=True)
+            mend = _other_branch(rule, key, children)
+            sheet.add("CF-CHK-052", f"{where}/{token(key)}", said, _hint(rule, key), at_key=True, mend=mend)
+
+
+def _other_branch(rule: str | Mapping[str, Any], key: str, children: Mapping[str, Any]) -> Mend | None:
+    """How to mend a misspelt branch key, where the module's keys are known by name."""
+    keys = rule["keys"] if not isinstance(rule, str) else CAUSES if rule in ("bridge", "causes") else ()
+    name = surely_meant(key, keys)
+    if not name or name in children:
+        return None
+    return Mend("key", name, f"the branch {name} can be taken from now on: nothing led to {key}")
 
 
 def _hint(rule: str | Mapping[str, Any], key: str) -> str:

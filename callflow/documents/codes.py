@@ -71,8 +71,8 @@ CODES: dict[str, Code] = {
     # ---- modules
     "CF-CHK-060": Code(ERROR, "unknown module", "Kazoo has no such module; its engine passes the node over.",
                        "Correct the name."),
-    "CF-CHK-061": Code(WARNING, "module without code here", "A module of Kazoo's that this engine does not "
-                       "have yet: the node is passed over to _.",
+    "CF-CHK-061": Code(WARNING, "module without code here", "A module of Kazoo's that this engine has no "
+                       "code for: the node is passed over to _. The reason is in docs/modules/README.md.",
                        "Leave it for Kazoo, or use another module."),
     "CF-CHK-062": Code(ERROR, "metaflow module", "The module exists for metaflows only.",
                        "Use a callflow module."),

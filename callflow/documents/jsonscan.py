@@ -97,9 +97,7 @@ class _Scanner:
 
     def faults(self) -> list[Fault]:
         lines = Lines(self.text)
-        return [
-            Fault(code, message, hint, lines.place(offset)) for offset, code, message, hint in self.found
-        ]
+        return [Fault(code, message, hint, lines.place(offset)) for offset, code, message, hint in self.found]
 
     # ---- the text between values
 

@@ -10,9 +10,25 @@ from callflow.documents.codes import CODES, ERROR
 from callflow.documents.jsontext import Parsed, Position
 
 
+@dataclass(frozen=True, slots=True)
+class Mend:
+    """A change that ``check --fix`` may make at a problem's place. ``kind``: ``value`` (write ``text``, JSON,
+    in place of the value), ``key`` (name the key ``text``), ``wrap`` (put the object under the key ``text``).
+
+    ``effect``: what the change means at run time.
+    """
+
+    kind: str
+    text: str
+    effect: str
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One thing to mend. ``line`` and ``column`` from 1; ``level``: ``error``, ``warning`` or ``note``."""
+    """One thing to mend. ``line`` and ``column`` from 1; ``level``: ``error``, ``warning`` or ``note``.
+
+    ``mend``: how ``check --fix`` mends it; None: that is for its author.
+    """
 
     file: str
     line: int
@@ -22,6 +38,7 @@ class Problem:
     message: str
     pointer: str
     hint: str
+    mend: Mend | None = field(default=None, compare=False)
 
     @property
     def is_error(self) -> bool:
@@ -36,16 +53,33 @@ class Sheet:
     parsed: Parsed
     problems: list[Problem] = field(default_factory=list)
 
-    def add(self, code: str, pointer: str, message: str, hint: str = "", *, at_key: bool = False) -> None:
+    def add(
+        self,
+        code: str,
+        pointer: str,
+        message: str,
+        hint: str = "",
+        *,
+        at_key: bool = False,
+        mend: Mend | None = None,
+    ) -> None:
         """A problem at the value that ``pointer`` names, or at its key."""
         place = self.parsed.key_position(pointer) if at_key else self.parsed.position(pointer)
-        self.add_at(code, place, message, hint, pointer)
+        self.add_at(code, place, message, hint, pointer, mend)
 
-    def add_at(self, code: str, place: Position, message: str, hint: str = "", pointer: str = "") -> None:
+    def add_at(
+        self,
+        code: str,
+        place: Position,
+        message: str,
+        hint: str = "",
+        pointer: str = "",
+        mend: Mend | None = None,
+    ) -> None:
         """A problem at a place in the text."""
         level = CODES[code].level
         self.problems.append(
-            Problem(self.parsed.file, place.line, place.column, code, level, message, pointer, hint)
+            Problem(self.parsed.file, place.line, place.column, code, level, message, pointer, hint, mend)
         )
 
 
@@ -59,6 +93,39 @@ def did_you_mean(word: object, known: Iterable[object]) -> str:
     names = {_plain(str(name)): str(name) for name in known}
     close = difflib.get_close_matches(_plain(str(word)), list(names), n=1, cutoff=0.6)
     return f"did you mean {names[close[0]]}?" if close else ""
+
+
+def surely_meant(word: str, known: Iterable[str]) -> str:
+    """The one name that ``word`` is a slip of, or an empty string: at most two letters away (one in a short
+    word), and no other name nearly as close.
+    """
+    plain = _plain(word)
+    by_distance = sorted((_distance(plain, _plain(name)), name) for name in set(known))
+    if not by_distance:
+        return ""
+    nearest, name = by_distance[0]
+    most = 2 if len(word) > SHORT_WORD else 1
+    if nearest > most or (len(by_distance) > 1 and by_distance[1][0] <= nearest + 1):
+        return ""
+    return name
+
+
+SHORT_WORD = 5
+_FAR = 9
+
+
+def _distance(one: str, other: str) -> int:
+    """Letters to insert, delete, change or swap with the next (optimal string alignment); large: _FAR."""
+    if abs(len(one) - len(other)) > 3:
+        return _FAR
+    before, row = [0] * (len(other) + 1), list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        older, before, row = before, row, [i] * (len(other) + 1)
+        for j, b in enumerate(other, 1):
+            row[j] = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b:
+                row[j] = min(row[j], older[j - 2] + 1)
+    return row[-1]
 
 
 def _plain(name: str) -> str:

@@ -15,7 +15,9 @@ Keywords of our own in them (validators ignore them):
 ``x-judged-by``        run-time reading leaves the value to that file
 ``x-bad-value``        ``keep``: run-time reading keeps a bad value, the module must judge it
 ``x-children``         when its children run: ``always``, ``bridge`` (not if answered), ``any``, ``never``,
-                       ``causes`` (as ``bridge``, but never ``_``)
+                       ``causes`` (as ``bridge``, but never ``_``); or the ``keys`` it branches on, a
+                       ``pattern`` of further ones and ``also``, that pattern in words
+``x-without-code``     why this module of Kazoo's has no code here: it is passed over to ``_``
 ``x-expected``         groups of keys: one of each should be there
 ``x-not-here-yet``     values that are known and have no code here yet
 ``x-not-used-here``    Kazoo's settings that are known and have no effect
@@ -94,7 +96,7 @@ def _inline(value: Any, name: str) -> Any:
 
 @cache
 def module_names() -> tuple[str, ...]:
-    """Modules that have code here, sorted."""
+    """All modules of kazoo.md 3, with or without code here, sorted."""
     return tuple(name.removeprefix("modules/") for name in names() if name.startswith("modules/"))
 
 
@@ -104,15 +106,16 @@ def module_schema(name: str) -> Schema:
 
 
 @cache
-def other_modules() -> frozenset[str]:
-    """Kazoo's modules (kazoo.md 3) that have no code here."""
-    return frozenset(_read("node")["x-other-modules"]) - frozenset(module_names())
+def other_modules() -> Mapping[str, str]:
+    """The modules that have no code here, and why."""
+    schemas = ((name, _read(f"modules/{name}")) for name in module_names())
+    return {name: str(schema["x-without-code"]) for name, schema in schemas if "x-without-code" in schema}
 
 
 @cache
 def known_kazoo_modules() -> frozenset[str]:
-    """All modules of kazoo.md 3, with or without code here."""
-    return frozenset(module_names()) | other_modules()
+    """``module_names`` as a set."""
+    return frozenset(module_names())
 
 
 @cache

@@ -26,6 +26,10 @@ class CallRecordingSettings:
 
     extension: str  # mp3 | wav
     url_metadata: bool
+    should_announce_when_recording: bool
+    announcement: str  # a prompt, a media id, a url
+    beep_interval_s: int  # 0: no beep
+    beep_tone: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ def test_check_as_json(tmp_path: Path) -> None:
     assert problem == {
         "file": "bad.json", "line": 7, "column": 18, "code": "CF-CHK-080", "level": "error",
         "message": "time_limit 99999 is over media.max_recording_time_limit: 10800 s are used",
-        "pointer": "/flow/data/time_limit", "hint": "raise that setting, or write less",
+        "pointer": "/flow/data/time_limit", "hint": "raise that setting, or write less", "mend": None,
     }  # fmt: skip
 
 
