@@ -17,10 +17,16 @@ class Arrivals:
 
     ``data``: uint8 ``[K, SLOT]``, bytes of each packet; ``sizes``: ``[K]``; ``rows``: ``[K]``, the leg's row
     of its plane; ``time``: engine seconds when they came; it is ahead of the plane's clock while late ticks
-    are being made up for. Who gets it only reads it, and keeps no view of it.
+    are being made up for. ``single``: no row has two packets here. Who gets it only reads it, and keeps no
+    view of it.
     """
 
     data: NDArray[np.uint8]
     sizes: NDArray[np.intp]
     rows: NDArray[np.intp]
     time: float
+    single: bool = False
+
+    def some(self, which: NDArray[np.intp]) -> Arrivals:
+        """Those packets alone."""
+        return Arrivals(self.data[which], self.sizes[which], self.rows[which], self.time, self.single)

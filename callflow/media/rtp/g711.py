@@ -58,9 +58,9 @@ CODES: Mapping[str, NDArray[np.uint8]] = {"PCMU": _ulaw_codes(), "PCMA": _alaw_c
 
 def decode_g711(codec: str, payload: NDArray[np.uint8], out: Samples) -> None:
     """``payload`` (uint8, any shape) of ``PCMU`` or ``PCMA`` into ``out`` (int16, same shape, contiguous)."""
-    np.take(SAMPLES[codec], payload, out=out, mode="clip")
+    SAMPLES[codec].take(payload, out=out, mode="clip")
 
 
 def encode_g711(codec: str, sound: Samples, out: NDArray[np.uint8]) -> None:
     """``sound`` (int16, any shape) into ``out`` (uint8, same shape, contiguous) as ``PCMU`` or ``PCMA``."""
-    np.take(CODES[codec], sound.view(np.uint16), out=out, mode="clip")
+    CODES[codec].take(sound.view(np.uint16), out=out, mode="clip")

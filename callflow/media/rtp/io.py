@@ -223,7 +223,7 @@ class RtpIo:
         if self._news.events:
             events += self._news.events
             self._news.events.clear()
-        digits, self._digits = self._digits, []
+        digits, self._digits = self._digits + self._receiver.digits(), []
         return digits
 
     def render(self, out: Samples, start: int, n: int) -> None:
@@ -261,25 +261,35 @@ class RtpIo:
 
     def _flush(self, now: int) -> None:
         """Hand over what was read, one packet of each leg at a time: the quick way through the receiver."""
-        ends, begin = [*self._ends, len(self._sizes)], 0
-        sizes, rows = np.array(self._sizes, np.intp), np.array(self._froms, np.intp)
+        if not self._sizes:
+            self._ends.clear()
+            return
+        sizes, rows, begin = np.array(self._sizes, np.intp), np.array(self._froms, np.intp), 0
+        for end in self._ends:
+            if begin < end:
+                self._hand_over(begin, end, sizes[begin:end], rows[begin:end], now, single=True)
+            begin = end
+        if begin < len(sizes):
+            self._hand_over(begin, len(sizes), sizes[begin:], rows[begin:], now, single=False)
         self._sizes.clear()
         self._froms.clear()
         self._ends.clear()
-        for end in ends:
-            if begin < end:
-                self._hand_over(self._data[begin:end], sizes[begin:end], rows[begin:end], now)
-            begin = max(begin, end)
 
-    def _hand_over(self, data: Bytes, sizes: Numbers, rows: Numbers, now: int) -> None:
-        control = (data[:, 1] >= 192) & (data[:, 1] <= 223)  # RFC 5761 4: RTCP on the RTP port
+    def _hand_over(
+        self, begin: int, end: int, sizes: Numbers, rows: Numbers, now: int, *, single: bool
+    ) -> None:
+        arrivals = Arrivals(self._data[begin:end], sizes, rows, self._news.time, single)
+        left = self._receiver.take_expected(arrivals, now)
+        if left is None:
+            return
+        control = (left.data[:, 1] >= 192) & (left.data[:, 1] <= 223)  # RFC 5761 4: RTCP on the RTP port
         if control.any():
             for number in np.flatnonzero(control).tolist():
-                leg = self._legs.get(int(rows[number]))
+                leg = self._legs.get(int(left.rows[number]))
                 if leg is not None and leg.row.stream is not None and leg.row.stream.rtcp_mux:
-                    leg.reports.take(data[number, : sizes[number]].tobytes(), self._news.time)
-            data, sizes, rows = data[~control], sizes[~control], rows[~control]
-        self._digits += self._receiver.take(Arrivals(data, sizes, rows, self._news.time), now)
+                    leg.reports.take(left.data[number, : left.sizes[number]].tobytes(), self._news.time)
+            left = left.some(np.flatnonzero(~control))
+        self._digits += self._receiver.take(left, now)
 
     def _rounds_now(self, behind: int) -> int:
         """How often sockets are read in this tick, which is so many ticks late."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from callflow.media.rtp.codecs import RTP_CLOCK
 from callflow.media.rtp.columns import FOREVER, SEEN, columns
 from callflow.media.rtp.drift import Leads
+from callflow.media.rtp.masks import some
 from callflow.media.rtp.ring import Ring
 from callflow.media.taps import Samples
 
@@ -102,13 +103,13 @@ class Bank:
         regular &= (leads > -size) & (leads <= self.ahead - size)
         count = np.arange(len(rows))
         self._order[rows] = count
-        if (self._order[rows] != count).any():  # several packets of a row: are they the same?
+        if some(self._order[rows] != count):  # several packets of a row: are they the same?
             first = np.unique(rows.astype(np.int64) << 16 | sequence, return_index=True)[1]
             again = np.ones(len(rows), np.bool_)
             again[first] = False
             regular &= ~again
             late[:] = False
-        elif late.any():
+        elif some(late):
             late &= (leads >= -_LATE_MS * self.ms) | (step <= 0)
         return Batch(regular, late, places, sequences, leads)
 
@@ -141,17 +142,34 @@ class Bank:
         c = self.columns
         quiet = (places > c.end[rows]) & (sequences == c.max_seq[rows] + 1)
         open_end = c.silent_to[rows] == FOREVER
-        if quiet.any():
+        if some(quiet):
             fresh = rows[quiet & ~open_end]
             c.silent_from[fresh] = c.end[fresh]
             c.silent_to[rows[quiet]] = places[quiet]
-        if open_end.any():
+        if some(open_end):
             c.silent_to[rows[open_end]] = places[open_end]
         c.seen[rows, sequences % SEEN] = sequences
         np.maximum.at(c.max_seq, rows, sequences)
         np.maximum.at(c.end, rows, places + size)
         c.ref_time[rows] = time
         c.ref_place[rows] = places
+        self._arrived(rows, places, now)
+
+    def go_on(self, rows: _Rows, time: _Ints, places: _Ints, size: _Ints, now: int) -> None:
+        """As ``accept``, of one packet of each row, which begins where the last one ended and has the next
+        number.
+        """
+        c = self.columns
+        sequences = c.max_seq[rows] + 1
+        c.seen[rows, sequences & (SEEN - 1)] = sequences
+        c.max_seq[rows] = sequences
+        c.end[rows] = places + size
+        c.ref_time[rows] = time
+        c.ref_place[rows] = places
+        self._arrived(rows, places, now)
+
+    def _arrived(self, rows: _Rows, places: _Ints, now: int) -> None:
+        c = self.columns
         transit = now + self.behind - places
         self.leads.seen(rows, -transit - c.shift[rows])
         jitter = c.jitter[rows]
@@ -163,8 +181,9 @@ class Bank:
     def _count(self, rows: _Rows) -> None:
         c = self.columns
         count = np.bincount(rows, minlength=len(c.received))
-        for column in (c.received, c.received_now, c.unique_now):
-            column += count
+        c.received += count
+        c.received_now += count
+        c.unique_now += count
 
     def follow(self, row: int, ssrc: int, sequence: int, time: int, now: int) -> int | None:
         """A packet without sound of its own (an event, comfort noise): its place; None: a repeated one."""

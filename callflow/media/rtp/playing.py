@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from callflow.media.rtp.conceal import HISTORY_MS, Concealment
+from callflow.media.rtp.masks import some
 from callflow.media.rtp.noise import NoiseTable
 from callflow.media.rtp.placing import Bank
 from callflow.media.rtp.ring import HOLE
@@ -40,14 +41,14 @@ class Player:
         rows = rows[c.playing[rows]]
         places = now + c.shift[rows]
         sound = bank.ring.read(rows, places, n)
-        holed = sound.min(axis=1, initial=0) == HOLE
+        holed = np.minimum.reduce(sound, axis=1) == HOLE
         odd = holed | c.opened[rows]
         c.mute[rows] &= odd
         wants = (c.want[rows] != 0) & ~odd
-        if odd.any():
-            self._fill(rows, places, sound, np.flatnonzero(odd))
-        if wants.any():
-            self._slip(rows, places, sound, np.flatnonzero(wants))
+        if some(odd):
+            self._fill(rows, places, sound, odd.nonzero()[0])
+        if some(wants):
+            self._slip(rows, places, sound, wants.nonzero()[0])
         bank.ring.clear(rows, places + bank.ahead, n + SLACK)
         return rows, sound
 

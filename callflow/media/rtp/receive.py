@@ -7,7 +7,6 @@ belong, ``ring.py`` keeps them until then, ``playing.py`` plays them and fills h
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +17,9 @@ from callflow.media.messages import RtpSource, RtpStream
 from callflow.media.rtp.arrivals import Arrivals
 from callflow.media.rtp.codecs import CODEC_RATE, RTP_CLOCK, Doubler, decode_g711
 from callflow.media.rtp.events import EventTracker
+from callflow.media.rtp.expected import Expected
 from callflow.media.rtp.inband import DtmfDetector
+from callflow.media.rtp.kinds import CODECS, EVENT, NOISE, PCMA, forms
 from callflow.media.rtp.noise import noise_level
 from callflow.media.rtp.packet import Headers, read_headers
 from callflow.media.rtp.placing import Bank
@@ -27,8 +28,6 @@ from callflow.media.rtp.told import DigitAt, ReceiveStats, RowState
 from callflow.media.rtp.waiting import Waiting
 from callflow.media.taps import Samples
 
-_CODECS = ("", "PCMU", "PCMA", "G722", "event", "noise")  # kinds of payload; 0: none that was agreed
-_PCMU, _PCMA, _G722, _EVENT, _NOISE = range(1, 6)
 _FIRST_ROWS = 16
 _PIECE_MS = 100  # of rendering: with what a slip can add it is within the ring's longest
 _MOST_MS = 400  # of sound in a packet
@@ -71,6 +70,7 @@ class RtpReceiver:
         self._bad: NDArray[np.int64] = np.zeros(_FIRST_ROWS, np.int64)
         self._banks = [Bank(RTP_CLOCK * (2 if wide else 1)) for wide in range(self._factor)]
         self._players = [Player(bank) for bank in self._banks]
+        self._expected = Expected(self._banks[0])
         self._double = Doubler()
         self._detector = DtmfDetector(rate)
         self._streams: dict[int, RtpStream | None] = {}
@@ -108,6 +108,7 @@ class RtpReceiver:
         """What may come from now on; None: nothing. Sound that is waiting for its time is not lost by it."""
         before = self._streams.get(row)
         self._streams[row] = stream
+        self._expected.forget(row)
         self._kinds[row] = 0
         self._listens[row] = False
         if stream is None or not stream.receives:
@@ -117,8 +118,8 @@ class RtpReceiver:
             bank.renew(row, now * bank.rate // self._rate)
         for payload, codec in stream.accepts:
             if 0 <= payload < 128 and codec in CODEC_RATE:
-                self._kinds[row, payload] = _CODECS.index(codec)
-        for payload, kind in ((stream.noise_payload, _NOISE), (stream.event_payload, _EVENT)):
+                self._kinds[row, payload] = CODECS.index(codec)
+        for payload, kind in ((stream.noise_payload, NOISE), (stream.event_payload, EVENT)):
             if 0 <= payload < 128:
                 self._kinds[row, payload] = kind
         self._listens[row] = stream.event_payload < 0
@@ -152,6 +153,7 @@ class RtpReceiver:
     def _forget(self, row: int) -> None:
         self._kinds[row] = 0
         self._listens[row] = False
+        self._expected.forget(row)
         for player in self._players:
             player.forget(row)
         for bank in self._banks:
@@ -166,15 +168,27 @@ class RtpReceiver:
 
     # ---- in --------------------------------------------------------------------------------
 
+    def take_expected(self, arrivals: Arrivals, now: int) -> Arrivals | None:
+        """Put packets that are just what their rows were to bring where they belong; what is left, for
+        ``take``. They are RTP: nobody need look.
+        """
+        if not arrivals.single:
+            return arrivals
+        self._be_behind(arrivals.time, now)
+        rows, left = self._expected.take(arrivals, now // self._factor)
+        self.heard[rows] = now
+        if not len(left):
+            return None
+        return arrivals.some(left) if len(rows) else arrivals
+
     def take(self, arrivals: Arrivals, now: int) -> list[DigitAt]:
         """Put packets where they belong. ``now``: the sample that is rendered next. Never raises for what is
-        in a packet. Gives the digits that began: call it each tick, packets or not.
+        in a packet. Gives the digits that began.
         """
         rows = arrivals.rows
         if len(rows):
-            behind = max(0, round(arrivals.time * self._rate) - now)
-            for bank in self._banks:
-                bank.behind = behind * bank.rate // self._rate
+            self._be_behind(arrivals.time, now)
+            self._expected.forget(rows)
             head = read_headers(arrivals.data, arrivals.sizes)
             kinds = self._kinds[rows, head.payload_type]
             good = head.ok & (kinds > 0) & (head.end > head.start)
@@ -184,8 +198,17 @@ class RtpReceiver:
             slow = self._take_regular(arrivals, head, kinds, good, now)
             for i in np.flatnonzero(slow).tolist():
                 self._take_one(arrivals, head, i, int(kinds[i]), now)
+        return self.digits()
+
+    def digits(self) -> list[DigitAt]:
+        """Those that began since this was asked last, also in the sound that was rendered."""
         digits, self._digits = self._digits, []
         return digits
+
+    def _be_behind(self, time: float, now: int) -> None:
+        behind = max(0, round(time * self._rate) - now)
+        for bank in self._banks:
+            bank.behind = behind * bank.rate // self._rate
 
     def _take_regular(
         self,
@@ -198,7 +221,7 @@ class RtpReceiver:
         """G.711 as it should be, all at once; gives which of the ``good`` packets are left."""
         bank = self._banks[0]
         size = head.end - head.start
-        able = good & (kinds <= _PCMA) & (size <= bank.ring.longest)
+        able = good & (kinds <= PCMA) & (size <= bank.ring.longest)
         if self._factor == 2:
             able &= ~self._wide[arrivals.rows]
         if not able.any():
@@ -215,30 +238,32 @@ class RtpReceiver:
         if not able.any():
             return good
         which = slice(None) if able.all() else np.flatnonzero(able)
-        for codec, start, n, some in _forms(kinds, head.start, size, which):
+        for codec, start, n, some in forms(kinds, head.start, size, which):
             sound = np.empty((len(rows[some]), n), np.int16)
             decode_g711(codec, arrivals.data[some, start : start + n], sound)
             bank.ring.write(rows[some], batch.places[some], sound)
         taken = (rows[which], head.timestamp[which], batch.places[which], batch.sequences[which])
         bank.accept(*taken, size[which], at)
+        self._expected.follow(rows[which], head, which, kinds, batch.places[which], batch.sequences[which])
         return good & ~able
 
     def _take_one(self, arrivals: Arrivals, head: Headers, i: int, kind: int, now: int) -> None:
         row, start, end = int(arrivals.rows[i]), int(head.start[i]), int(head.end[i])
+        self._expected.forget(row)
         payload = arrivals.data[i, start:end].tobytes()
         bank = self._banks[int(self._wide[row])]
         at = now * bank.rate // self._rate
         ssrc, sequence, time = int(head.ssrc[i]), int(head.sequence[i]), int(head.timestamp[i])
-        if kind in (_EVENT, _NOISE):
+        if kind in (EVENT, NOISE):
             if (place := bank.follow(row, ssrc, sequence, time, at)) is None:
                 return
-            if kind == _NOISE:
+            if kind == NOISE:
                 bank.columns.level[row] = noise_level(payload)
                 bank.hush(row, place)
             else:
                 self._take_event(bank, row, place, _Packet(ssrc, time, bool(head.marker[i]), payload), now)
             return
-        codec = _CODECS[kind]
+        codec = CODECS[kind]
         n = len(payload) * (2 if codec == "G722" else 1) * bank.rate // CODEC_RATE[codec]
         if n > _MOST_MS * bank.ms:
             self._bad[row] += 1
@@ -369,19 +394,3 @@ class RtpReceiver:
         self._waiting[int(state.wide)].adopt(row, state.waiting)
         self.heard[row] = state.heard + later if state.heard >= 0 else -1
         self._bad[row] = state.bad
-
-
-_Which = slice | NDArray[np.intp]
-
-
-def _forms(
-    kinds: NDArray[np.uint8], starts: NDArray[np.intp], sizes: NDArray[np.intp], which: _Which
-) -> Iterator[tuple[str, int, int, _Which]]:
-    """Packets of one codec, one length and one header at a time: nearly always these are all."""
-    form = (kinds[which].astype(np.int64) << 32) | (starts[which] << 16) | sizes[which]
-    first = int(form[0])
-    for one in (first,) if (form == first).all() else np.unique(form).tolist():
-        some = which
-        if not (form == one).all():
-            some = np.flatnonzero(form == one) if isinstance(which, slice) else which[form == one]
-        yield _CODECS[one >> 32], one >> 16 & 0xFFFF, one & 0xFFFF, some

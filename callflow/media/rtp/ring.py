@@ -6,6 +6,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
+from callflow.media.rtp.masks import some
 from callflow.media.taps import Samples
 
 HOLE = -32768
@@ -73,8 +74,8 @@ class Ring:
 
     def _edges(self, at: NDArray[np.int64], n: int) -> list[tuple[NDArray[np.bool_], int]]:
         """Which pieces are to be written a second time, and how far from the first."""
-        head, tail = at < 2 * self.longest, at + n > self.longest + self._size
-        return [(edge, by) for edge, by in ((head, self._size), (tail, -self._size)) if edge.any()]
+        head, tail = at < 2 * self.longest, at > self.longest + self._size - n
+        return [(edge, by) for edge, by in ((head, self._size), (tail, -self._size)) if some(edge)]
 
     def reset(self, row: int) -> None:
         """All holes."""
