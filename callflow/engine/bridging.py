@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from callflow.channels.channel import ChannelEvent, DialTarget, Ended, Held, TransferRequested
 from callflow.engine.flow import Flow
+from callflow.engine.joining import PICKED_OFF, Offer
 from callflow.engine.line import Leg
+from callflow.engine.recordings import RecordingsDesk
 from callflow.engine.results import BridgeResult
-from callflow.engine.ringing import Forward, Ringing
+from callflow.engine.ringing import Forward, Ringing, Rung
 from callflow.errors import TooManyBranches
 from callflow.events import CallBridged, CallTransferred, CallUnbridged, DigitPressed
 from callflow.media.messages import Bridge, Clip, Digit, Hold, PlaybackDone, Unbridge
@@ -37,7 +39,8 @@ class Bridging:
         self._call = call
         self._peer: Leg | None = None
         self._connected = False
-        self._news: asyncio.Queue[tuple[Leg, Ended | TransferRequested]] = asyncio.Queue()
+        self._ringing: Ringing | None = None
+        self._news: asyncio.Queue[tuple[Leg, Ended | TransferRequested] | Offer] = asyncio.Queue()
         self._redirect: Flow | None = None
         self._transfers = self._forwards = 0
         self._trusted = False  # who asked for the latest transfer is a device of the account
@@ -46,6 +49,15 @@ class Bridging:
     def bridged(self) -> bool:
         """True while two parties hear each other."""
         return self._connected
+
+    @property
+    def peer(self) -> Leg | None:
+        """Who talks with the line, if anybody does."""
+        return self._peer
+
+    def ringing(self) -> list[Leg]:
+        """The legs that ring for the line at this moment."""
+        return [] if self._ringing is None else self._ringing.legs
 
     def take_redirect(self) -> Flow | None:
         """The flow that a transfer has sent the line to, once: the walk goes on with it."""
@@ -72,16 +84,33 @@ class Bridging:
             fail_on_single_reject=fail_on_single_reject,
             ignore_early_media=ignore_early_media,
         )
-        rung = await ringing.run()
+        rung = await self._ring(ringing)
         if rung.leg is None or rung.target is None:
             if follow_forwards and rung.forward is not None and self._forwarded(rung.forward):
                 return BridgeResult(answered=False, cause=rung.cause, code=rung.code, transferred=True)
             return BridgeResult(answered=False, cause=rung.cause, code=rung.code)
-        ended = await self._talk(rung.leg, f"{rung.target.endpoint} {rung.target.id}", rung.since)
+        return await self._talk_out(rung.leg, f"{rung.target.endpoint} {rung.target.id}", rung.since)
+
+    async def welcome(self, offer: Offer) -> BridgeResult | None:
+        """Talk with another call's party, who has come (see ``Joins``); None: it has gone meanwhile."""
+        self._call.line.check()
+        if not offer.take(self._call):
+            return None
+        return await self._talk_out(offer.leg, f"call {offer.lender.id}")
+
+    async def _talk_out(self, leg: Leg, endpoint: str, since: Sequence[ChannelEvent] = ()) -> BridgeResult:
+        ended = await self._talk(leg, endpoint, since)
         if isinstance(ended, Ended):
             return BridgeResult(answered=True, cause=ended.cause, code=ended.code)
         cause = await self._go_on(ended)
         return BridgeResult(answered=True, cause=cause, transferred=True)
+
+    async def _ring(self, ringing: Ringing) -> Rung:
+        self._ringing = ringing
+        try:
+            return await ringing.run()
+        finally:
+            self._ringing = None
 
     async def send_to(self, target: str) -> None:
         """See ``Call.transfer``."""
@@ -113,50 +142,115 @@ class Bridging:
         transferred the other (who then is on the line). Raises ``CallGone`` once the line has ended; ``leg``
         has been hung up then.
         """
-        call, media = self._call, self._call.services.media
+        call = self._call
         self._forwards = 0
         self._news = asyncio.Queue()
         self._peer = leg
         leg.listener = call.line.leg.listener = self._hear
+        door = self._news.put_nowait
         try:
             if leg.ended is not None:
                 return leg.ended
             for event in since:
                 self._hear(leg, event)
             await call.line.answer()
-            media.send(Bridge(call.leg, leg.name))
-            media.send(LegNotice(leg.name, "answered"))
-            for name in (call.leg, leg.name):
-                media.send(LegNotice(name, "bridged"))
-            call.services.router.watch_leg(leg.name, self._on_media)
-            self._connected = True
-            call.services.bus.publish(
-                CallBridged(
-                    time=call.services.clock.now(),
-                    call_id=call.id,
-                    leg=call.leg,
-                    peer=leg.name,
-                    endpoint=endpoint,
-                )
-            )
+            self._connect(leg, endpoint)
+            call.joins.open(door)
             return await self._listen()
         finally:
+            call.joins.close(door)
+            self._turn_away()
             await self._part()
+
+    def _connect(self, leg: Leg, endpoint: str) -> None:
+        """The line and ``leg`` hear each other from now on."""
+        call, media, line = self._call, self._call.services.media, self._call.line.leg
+        self._peer = leg
+        media.send(Bridge(line.name, leg.name))
+        media.send(LegNotice(leg.name, "answered"))
+        for name in (line.name, leg.name):
+            media.send(LegNotice(name, "bridged"))
+        call.services.router.watch_leg(leg.name, self._on_media)
+        self._connected = True
+        call.services.bus.publish(
+            CallBridged(
+                time=call.services.clock.now(),
+                call_id=call.id,
+                leg=line.name,
+                peer=leg.name,
+                endpoint=endpoint,
+            )
+        )
+        for mine, other in ((line, leg), (leg, line)):
+            if mine.lender is not None:
+                mine.lender.joins.now_bridged(other.name)
 
     async def _listen(self) -> Ended | TransferRequested:
         call = self._call
         while True:
-            who, event = await call.line.guard(self._news.get())
+            news = await call.line.guard(self._news.get())
+            if isinstance(news, Offer):
+                await self._replace(news)
+                continue
+            who, event = news
+            peer = self._peer
+            assert peer is not None
+            if who is not peer and who is not call.line.leg:
+                continue  # whose place another has taken meanwhile
             if isinstance(event, Ended):
                 self._unbridged(event.cause, who)
                 return event
-            peer = self._peer
-            assert peer is not None
             leaver, stayer = (call.line.leg, peer) if who is call.line.leg else (peer, call.line.leg)
             if self._too_many_transfers():
                 continue
             await self._let_go(leaver, stayer, event)
             return event
+
+    async def _replace(self, offer: Offer) -> None:
+        """Another call's party takes the place of one of the two; that one is hung up."""
+        line, peer = self._call.line.leg, self._peer
+        assert peer is not None
+        if offer.place_of not in (line.name, peer.name) or not offer.take(self._call):
+            offer.decline()
+            return
+        leaver, stayer = (line, peer) if offer.place_of == line.name else (peer, line)
+        self._separate(leaver, stayer, PICKED_OFF)
+        await self._dismiss(leaver, stayer, PICKED_OFF)
+        offer.leg.listener = self._hear
+        self._connect(offer.leg, f"call {offer.lender.id}")
+
+    def _separate(self, leaver: Leg, stayer: Leg, cause: str) -> None:
+        """``leaver`` goes out of the talk: the recordings of all calls that hear it stay with ``stayer``, or
+        end.
+        """
+        for desk in self._desks(leaver, stayer):
+            desk.transfer(leaver.name, stayer.name)
+        self._unbridged(cause, stayer if leaver is self._call.line.leg else leaver)
+
+    async def _dismiss(self, leaver: Leg, stayer: Leg, cause: str) -> None:
+        """``leaver`` is hung up; ``stayer`` is on the line."""
+        call = self._call
+        self._peer = None
+        if leaver is call.line.leg:
+            call.line.reseat(stayer)
+            stayer.listener = self._hear
+            call.services.router.forget_leg(leaver.name)
+            call.listening.start()
+        call.services.router.forget_leg(leaver.name)
+        call.services.calls.remove(leaver.channel.call_id)
+        leaver.listener = _gone
+        await leaver.channel.hangup(cause)
+        await leaver.close()
+
+    def _desks(self, *legs: Leg) -> list[RecordingsDesk]:
+        return list(dict.fromkeys([self._call.recordings, *(desk for leg in legs for desk in leg.desks)]))
+
+    def _turn_away(self) -> None:
+        """Those who come now are too late."""
+        while not self._news.empty():
+            news = self._news.get_nowait()
+            if isinstance(news, Offer):
+                news.decline()
 
     async def _part(self) -> None:
         """The talk is over: the peer, if it is still ours, is hung up."""
@@ -188,6 +282,9 @@ class Bridging:
                 cause=cause,
             )
         )
+        for leg in (call.line.leg, peer):
+            if leg.lender is not None:
+                leg.lender.joins.unbridged(cause)
 
     def _hear(self, leg: Leg, event: ChannelEvent) -> None:
         if isinstance(event, Held):
@@ -251,8 +348,7 @@ class Bridging:
         call = self._call
         self._transfers += 1
         self._trusted = bool(leaver.channel.party.device_id)
-        call.recordings.transfer(leaver.name, stayer.name)
-        self._unbridged(TRANSFERRED[request.kind], stayer if leaver is call.line.leg else leaver)
+        self._separate(leaver, stayer, TRANSFERRED[request.kind])
         call.services.bus.publish(
             CallTransferred(
                 time=call.services.clock.now(),
@@ -263,15 +359,7 @@ class Bridging:
                 kind=request.kind,
             )
         )
-        if leaver is call.line.leg:
-            call.line.reseat(stayer)
-            call.services.router.forget_leg(leaver.name)
-            call.listening.start()
-        self._peer = None
-        call.services.router.forget_leg(leaver.name)
-        call.services.calls.remove(leaver.channel.call_id)
-        await leaver.channel.hangup(TRANSFERRED[request.kind])
-        await leaver.close()
+        await self._dismiss(leaver, stayer, TRANSFERRED[request.kind])
 
     async def _go_on(self, request: TransferRequested) -> str:
         """Bring the one on the line to the target of the transfer, and the next one, if that transfers again.
@@ -283,6 +371,8 @@ class Bridging:
             leg: Leg | None = None
             other = call.services.calls.find(request.consult) if request.consult else None
             if other is not None and other is not call:
+                if other.bridging.peer is None and other.line.channel.call_id == request.consult:
+                    await call.joins.sit_in(other, TRANSFERRED["attended"])
                 leg = await other.bridging.give_up(request.consult)
             since: Sequence[ChannelEvent] = ()
             if leg is None:
@@ -298,7 +388,7 @@ class Bridging:
                     ringback=None,
                     fail_on_single_reject=False,
                 )
-                rung = await ringing.run()
+                rung = await self._ring(ringing)
                 if rung.leg is None:
                     await call.hangup(rung.cause)
                     return rung.cause
@@ -311,20 +401,14 @@ class Bridging:
 
     async def give_up(self, consult: str) -> Leg | None:
         """Another call takes over the party that talks with the channel ``consult`` here (an attended
-        transfer); this call ends without hanging that party up. None: nobody talks with it; if it was still
-        ringing the target, that has ended.
+        transfer); this call ends without hanging that party up. None: nobody talks with it.
         """
-        call, peer = self._call, self._peer
-        line = call.line.leg
-        if peer is None:
-            if consult == line.channel.call_id:
-                await call.hangup(TRANSFERRED["attended"])
-            return None
-        if consult not in (line.channel.call_id, peer.channel.call_id):
+        call, peer, line = self._call, self._peer, self._call.line.leg
+        if peer is None or consult not in (line.channel.call_id, peer.channel.call_id):
             return None
         leaver, third = (line, peer) if consult == line.channel.call_id else (peer, line)
-        call.recordings.transfer(leaver.name, third.name)
-        self._unbridged(TRANSFERRED["attended"], peer)
+        self._separate(leaver, third, TRANSFERRED["attended"])
+        third.desks += [desk for desk in self._desks(leaver) if desk not in third.desks]
         self._peer = None
         call.services.router.forget_leg(third.name)
         call.services.router.forget_leg(leaver.name)
@@ -334,3 +418,23 @@ class Bridging:
         await leaver.channel.hangup(cause)
         call.line.lose(Ended(cause, by="engine"))
         return third
+
+    async def seat(self, leg: Leg, cause: str) -> None:
+        """``leg`` is on the line from now on, wherever the walk is; who was there is hung up with ``cause``.
+        Nobody talks with the line.
+        """
+        call, former = self._call, self._call.line.leg
+        for desk in self._desks(former):
+            desk.replace(former.name, leg.name)
+        if leg.channel.answered:
+            call.services.media.send(LegNotice(leg.name, "answered"))
+        call.line.reseat(leg)
+        call.services.router.forget_leg(former.name)
+        call.listening.start()
+        call.services.calls.remove(former.channel.call_id)
+        await former.channel.hangup(cause)
+        await former.close()
+
+
+def _gone(leg: Leg, event: ChannelEvent) -> None:
+    """What a leg that has left does is nobody's business any more."""

@@ -25,6 +25,7 @@ from callflow.engine.endpoints import (
 )
 from callflow.engine.flow import Flow, Node
 from callflow.engine.identity import Identity
+from callflow.engine.joining import Joins
 from callflow.engine.line import Line
 from callflow.engine.listening import Listening
 from callflow.engine.recordings import RecordingHandle, RecordingsDesk
@@ -65,6 +66,7 @@ class Call:
         self._clips = ClipFinder(services)
         self.listening = Listening(services, self.line)
         self.bridging = Bridging(self)
+        self.joins = Joins(self)
 
     def start(self) -> None:
         """Begin to hear the caller. ``callflow.engine.session`` does it, and ``close``."""
@@ -109,7 +111,7 @@ class Call:
     @property
     def bridged(self) -> bool:
         """True while two parties hear each other."""
-        return self.bridging.bridged
+        return self.bridging.bridged or self.joins.bridged
 
     @property
     def gone(self) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from callflow.channels.channel import (
     CAUSE_CODES,
@@ -26,6 +26,10 @@ from callflow.events import CallAnswered
 from callflow.media.messages import Hold
 from callflow.recording.messages import LegNotice
 
+if TYPE_CHECKING:
+    from callflow.engine.call import Call
+    from callflow.engine.recordings import RecordingsDesk
+
 T = TypeVar("T")
 
 LegListener = Callable[["Leg", ChannelEvent], None]
@@ -40,12 +44,19 @@ class Notice(Protocol):
 
 
 class Leg:
-    """A channel and the task that reads what its party does. ``listener`` gets each event, at once."""
+    """A channel and the task that reads what its party does. ``listener`` gets each event, at once.
+
+    A leg may go from call to call: ``lender`` is the call whose line it is (None: the one that it is in), and
+    is told that it has ended; ``desks`` have recordings of it beside those of the call that it is in.
+    """
 
     def __init__(self, channel: Channel, listener: LegListener) -> None:
         self.channel = channel
         self.listener = listener
+        self.lender: Call | None = None
+        self.desks: list[RecordingsDesk] = []
         self._reader: asyncio.Task[None] | None = None
+        self._told = False
 
     @property
     def name(self) -> str:
@@ -63,21 +74,32 @@ class Leg:
             self._reader = asyncio.ensure_future(self._read())
 
     async def close(self) -> None:
-        """Stop reading (the channel is left as it is)."""
+        """Stop reading (the channel is left as it is). That it has ended is told all the same."""
         if self._reader is not None and self._reader is not asyncio.current_task():
             self._reader.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._reader
+        if self.channel.ended is not None:
+            self._tell(self.channel.ended)
 
     async def _read(self) -> None:
         if self.channel.ended is not None:
-            self.listener(self, self.channel.ended)
+            self._tell(self.channel.ended)
             return
         while True:
             event = await self.channel.next_event()
-            self.listener(self, event)
             if isinstance(event, Ended):
+                self._tell(event)
                 return
+            self.listener(self, event)
+
+    def _tell(self, ended: Ended) -> None:
+        if self._told:
+            return
+        self._told = True
+        self.listener(self, ended)
+        if self.lender is not None:
+            self.lender.joins.ended(ended)
 
 
 class Line:
@@ -88,6 +110,7 @@ class Line:
         self.leg = Leg(channel, self._on_event)
         self.ended: Ended | None = None
         self.on_gone: list[Callable[[], None]] = []
+        self.on_reseat: list[Callable[[], None]] = []
         self._services = services
         self._notice = notice
         self._gone = asyncio.Event()
@@ -135,6 +158,8 @@ class Line:
         """Put ``leg`` on the line; give back the one that was on it. The call id stays."""
         former, self.leg = self.leg, leg
         self.listen()
+        for tell in tuple(self.on_reseat):
+            tell()
         return former
 
     def listen(self) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from callflow.channels.channel import Direction
+from callflow.channels.channel import Direction, Party
 from callflow.clock import month
 from callflow.documents.record_settings import RecordSettings
 from callflow.documents.settings import Settings
@@ -15,6 +15,19 @@ from callflow.recording.messages import RecordingSpec, content_type
 
 if TYPE_CHECKING:
     from callflow.engine.call import Call
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The leg that a recording is of, where that is not the caller's: a B-leg. Its ``call_id`` is that of the
+    recording's document and upload url (kazoo.md 1.14). ``owner_id``, ``endpoint_id``: whose phone it is.
+    """
+
+    leg: str
+    call_id: str
+    party: Party
+    owner_id: str = ""
+    endpoint_id: str = ""
 
 
 def tap_points(leg: str, settings: Settings) -> tuple[TapPoint, ...]:
@@ -36,11 +49,22 @@ def moved_taps(taps: tuple[TapPoint, ...], left: str, remains: str) -> tuple[Tap
     return tuple(TapPoint(remains, other[tap.side]) if tap.leg == left else tap for tap in taps)
 
 
+def replaced_taps(taps: tuple[TapPoint, ...], left: str, by: str) -> tuple[TapPoint, ...]:
+    """Where ``taps`` listen once the leg ``by`` is in the place of the leg ``left``."""
+    return tuple(TapPoint(by, tap.side) if tap.leg == left else tap for tap in taps)
+
+
 def document_of(
-    call: Call, media_name: str, settings: RecordSettings, origin: str, extra: Mapping[str, Any] | None
+    call: Call,
+    media_name: str,
+    settings: RecordSettings,
+    origin: str,
+    extra: Mapping[str, Any] | None,
+    subject: Subject | None = None,
 ) -> dict[str, Any]:
     """The facts of kazoo.md 1.12 that are known at the start; the finish adds duration, start and file."""
-    party = call.party
+    party = call.party if subject is None else subject.party
+    call_id = call.id if subject is None else subject.call_id
     facts: dict[str, Any] = {
         "name": media_name,
         "description": f"recording {media_name}",
@@ -48,18 +72,20 @@ def document_of(
         "media_type": settings.format,
         "media_source": "recorded",
         "source_type": "callflow",
-        "call_id": call.id,
-        "cdr_id": f"{month(call.services.clock.wall())}-{call.id}",
+        "call_id": call_id,
+        "other_leg_call_id": "" if subject is None else call.id,
+        "cdr_id": f"{month(call.services.clock.wall())}-{call_id}",
         "interaction_id": call.interaction_id,
         "from": f"{party.from_number}@{party.from_realm}",
         "to": f"{party.to_number}@{party.to_realm}",
         "request": f"{party.to_number}@{party.to_realm}",
-        "direction": str(Direction.INBOUND),
+        "direction": str(Direction.INBOUND if subject is None else Direction.OUTBOUND),
         "caller_id_number": call.identity.number,
         "caller_id_name": call.identity.name or call.identity.number,
         "callee_id_number": party.to_number,
         "callee_id_name": party.to_number,
-        "owner_id": call.variables.owner_id,
+        "owner_id": call.variables.owner_id if subject is None else subject.owner_id,
+        "endpoint_id": "" if subject is None else subject.endpoint_id,
         "account_id": call.account.id,
         "origin": origin,
         "custom_channel_vars": dict(call.variables.custom_channel_vars),

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from callflow.clock import month
@@ -13,8 +14,10 @@ from callflow.delivery.urls import upload_urls
 from callflow.documents.record_settings import RecordSettings, SilenceSettings
 from callflow.documents.settings import MediaSettings
 from callflow.engine.recording_facts import (
+    Subject,
     document_of,
     moved_taps,
+    replaced_taps,
     tap_points,
     with_url,
 )
@@ -53,11 +56,20 @@ LISTED = frozenset({"started", "masked", "unmasked", "paused", "resumed"})
 """Changes that the state database is told."""
 
 
+class By(StrEnum):
+    """What has asked for a recording: it decides which ones an action of the flow means."""
+
+    FLOW = "flow"  # a node or a metaflow
+    RULE = "rule"  # call_recording of account, user or device
+    MESSAGE = "message"  # a mailbox: a message, a greeting
+
+
 class RecordingHandle:
     """One recording of a call, while it lives. ``asked_id``: what its node wanted as its id."""
 
-    def __init__(self, spec: RecordingSpec, asked_id: str = "") -> None:
+    def __init__(self, spec: RecordingSpec, asked_id: str = "", by: By = By.FLOW) -> None:
         self.spec = spec
+        self.by = by
         self.asked_id = asked_id
         self.taps = spec.taps
         self.stopping = False
@@ -109,6 +121,16 @@ class RecordingsDesk:
         """Every recording that was started on this call, the first first."""
         return tuple(self._handles)
 
+    @property
+    def recording(self) -> bool:
+        """Whether anything of a talk is being recorded, or waits to be (messages do not count)."""
+        return any(not handle.over and handle.by is not By.MESSAGE for handle in self._handles)
+
+    @property
+    def hears(self) -> bool:
+        """Whether sound of a talk is being recorded at this moment: nothing masked, nothing paused."""
+        return any(handle.state == "RECORDING" and handle.by is not By.MESSAGE for handle in self._handles)
+
     async def all_ended(self) -> None:
         """Wait until nothing is recorded any more."""
         for handle in self.handles:
@@ -125,8 +147,12 @@ class RecordingsDesk:
         target: Target | None,
         dtmf_stop: str,
         document: Mapping[str, Any] | None = None,
+        by: By = By.FLOW,
+        subject: Subject | None = None,
     ) -> RecordingHandle | None:
-        """See ``Call.record``. Raises ``CallGone``."""
+        """See ``Call.record``. ``subject``: a B-leg, just answered, in place of the caller's leg. Raises
+        ``CallGone``.
+        """
         call = self._call
         call.line.check()
         wall = call.services.clock.wall()
@@ -137,18 +163,21 @@ class RecordingsDesk:
             if storage.target is None:
                 return None
             target = storage.target
-        points = tuple(taps) if taps is not None else tap_points(call.leg, call.settings)
-        spec = self._spec(settings, origin, points, target, document)
-        listed = await self._reserve(replace(spec, dtmf_stop=dtmf_stop))
+        leg = call.leg if subject is None else subject.leg
+        points = tuple(taps) if taps is not None else tap_points(leg, call.settings)
+        spec = self._spec(settings, origin, points, target, document, subject)
+        named_by = call.id if subject is None else subject.call_id
+        listed = await self._reserve(replace(spec, dtmf_stop=dtmf_stop), named_by)
         if listed is None:
             return None
         if call.gone:  # while the database was asked: its leg is not there any more to be recorded
             await self._cancel(listed)
             call.line.check()
-        handle = RecordingHandle(listed, settings.media_id)
+        handle = RecordingHandle(listed, settings.media_id, by)
         self._handles.append(handle)
         call.services.router.watch_recording(listed.id, lambda event: self._on_event(handle, event))
-        call.services.media.send(StartRecording(listed, answered=call.answered, bridged=call.bridged))
+        answered, bridged = (call.answered, call.bridged) if subject is None else (True, False)
+        call.services.media.send(StartRecording(listed, answered=answered, bridged=bridged))
         return handle
 
     def _spec(
@@ -158,6 +187,7 @@ class RecordingsDesk:
         taps: tuple[TapPoint, ...],
         target: Target,
         document: Mapping[str, Any] | None,
+        subject: Subject | None,
     ) -> RecordingSpec:
         call, media = self._call, self._call.settings.media
         wall = call.services.clock.wall()
@@ -185,10 +215,10 @@ class RecordingsDesk:
             label=settings.label,
             media_name=media_name,
             requested_wall=wall,
-            document=document_of(call, media_name, settings, origin, document),
+            document=document_of(call, media_name, settings, origin, document, subject),
         )
 
-    async def _reserve(self, spec: RecordingSpec) -> RecordingSpec | None:
+    async def _reserve(self, spec: RecordingSpec, named_by: str) -> RecordingSpec | None:
         """Put it into the database, under an id and an upload url that are nobody else's; None (after an
         error notice) if the database cannot be written.
         """
@@ -200,7 +230,7 @@ class RecordingsDesk:
             if records.find_recording(conn, spec.id) is not None:
                 found = replace(spec, id=fresh)
             if found.target.kind == "http":
-                candidates = upload_urls(found.target.url, found.call_id, found.format.name)
+                candidates = upload_urls(found.target.url, named_by, found.format.name)
                 found = with_url(found, records.reserve_url(conn, candidates, found.id))
             records.begin_recording(conn, listed_row(found))
             return found
@@ -262,8 +292,9 @@ class RecordingsDesk:
         return [] if handle is None else self._tell(handle, command(handle.id))
 
     def _pick(self, media_id: str, media_name: str, label: str) -> RecordingHandle | None:
+        named = bool(media_id or media_name or label)
         for handle in reversed(self._handles):
-            if handle.over or handle.stopping:
+            if handle.over or handle.stopping or not (named or handle.by is By.FLOW):
                 continue
             spec = handle.spec
             if (
@@ -284,6 +315,15 @@ class RecordingsDesk:
         """The leg ``left`` transfers the leg ``remains``: recordings that follow go on, each party on its
         channel; the others end. To be called while both legs are there.
         """
+        self._move(lambda taps: moved_taps(taps, left, remains))
+
+    def replace(self, left: str, by: str) -> None:
+        """The leg ``by`` takes the place of the leg ``left``: recordings that follow go on with it, each side
+        on its channel; the others end. To be called while both legs are there.
+        """
+        self._move(lambda taps: replaced_taps(taps, left, by))
+
+    def _move(self, moved: Callable[[tuple[TapPoint, ...]], tuple[TapPoint, ...]]) -> None:
         for handle in self._handles:
             if handle.over or handle.stopping:
                 continue
@@ -291,7 +331,7 @@ class RecordingsDesk:
                 handle.stopping = True
                 self._tell(handle, StopRecording(handle.id, "transfer"))
                 continue
-            taps = moved_taps(handle.taps, left, remains)
+            taps = moved(handle.taps)
             if taps != handle.taps:
                 handle.taps = taps
                 self._tell(handle, MoveTaps(handle.id, taps))
@@ -318,6 +358,8 @@ class RecordingsDesk:
                 message=event.message,
             )
         )
+        if event.change == "started" and handle.by is not By.MESSAGE:
+            call.announcing.recording_began()
         if event.change in LISTED:
             self._list_state(event)
         if handle.over:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from callflow.channels.channel import Answered, ChannelEvent, DialTarget, EarlyMedia, Ended
+from callflow.engine.joining import PICKED_OFF, Offer
 from callflow.engine.line import Leg
-from callflow.engine.race import TIMED_OUT, Race
+from callflow.engine.race import TIMED_OUT, AttemptState, Race
 from callflow.events import CallRinging
 from callflow.media.messages import Bridge, Clip, Play, StopPlay, ToneClip, Unbridge
 from callflow.media.tones import NAMED
@@ -66,7 +67,8 @@ class Ringing:
         self._early: int | None = None
         self._forward: Forward | None = None
         self._legs: dict[int, Leg] = {}
-        self._news: asyncio.Queue[tuple[Leg, ChannelEvent]] = asyncio.Queue()
+        self._picked: Offer | None = None
+        self._news: asyncio.Queue[tuple[Leg, ChannelEvent] | Offer] = asyncio.Queue()
         self._race = Race(
             [target.delay_s for target in targets],
             start=call.services.clock.now(),
@@ -75,9 +77,18 @@ class Ringing:
             timeouts=[target.timeout_s for target in targets],
         )
 
+    @property
+    def legs(self) -> list[Leg]:
+        """Those that ring at this moment."""
+        states = self._race.states
+        return [leg for index, leg in self._legs.items() if states[index] is AttemptState.RINGING]
+
     async def run(self) -> Rung:
         """Ring until the race is over. Raises ``CallGone``; then, as always, nobody is left ringing."""
         call, race = self._call, self._race
+        door = self._news.put_nowait
+        call.joins.open(door)
+        call.line.on_reseat.append(self._reseated)
         try:
             await call.line.progress()
             while True:
@@ -88,11 +99,27 @@ class Ringing:
                 if race.over:
                     break
                 event = await self._next(race.next_at() - now)
-                if event is not None:
+                if isinstance(event, Offer):
+                    await self._pick_up(event)
+                elif event is not None:
                     await self._on_event(*event)
         finally:
+            call.joins.close(door)
+            call.line.on_reseat.remove(self._reseated)
             await self._hang_up(race.give_up(), "ORIGINATOR_CANCEL")
             self._quiet()
+        rung = self._rung()
+        while not self._news.empty():
+            late = self._news.get_nowait()
+            if isinstance(late, Offer):
+                late.decline()
+        return rung
+
+    def _rung(self) -> Rung:
+        race = self._race
+        if self._picked is not None:
+            party = self._picked.party
+            return Rung(self._picked.leg, DialTarget("device", party.device_id or party.from_number))
         if race.winner is None:
             return Rung(None, None, *race.failure, forward=self._forward)
         leg = self._legs[race.winner]
@@ -102,10 +129,20 @@ class Ringing:
         """What a leg has done that nobody has looked at yet."""
         events: list[ChannelEvent] = []
         while not self._news.empty():
-            who, event = self._news.get_nowait()
-            if who is leg:
-                events.append(event)
+            news = self._news.get_nowait()
+            if isinstance(news, Offer):
+                news.decline()
+            elif news[0] is leg:
+                events.append(news[1])
         return tuple(events)
+
+    async def _pick_up(self, offer: Offer) -> None:
+        """Another call's party answers in place of those that ring."""
+        if offer.place_of or not offer.take(self._call):
+            offer.decline()
+            return
+        self._picked = offer
+        await self._hang_up(self._race.give_up(), PICKED_OFF)
 
     async def _dial(self, index: int) -> None:
         call = self._call
@@ -132,13 +169,13 @@ class Ringing:
         if not self._playback and self._early is None:
             self._play_ringback()
 
-    async def _next(self, wait_s: float) -> tuple[Leg, ChannelEvent] | None:
+    async def _next(self, wait_s: float) -> tuple[Leg, ChannelEvent] | Offer | None:
         try:
             return await self._call.line.guard(self._news_within(max(0.0, wait_s)))
         except TimeoutError:
             return None
 
-    async def _news_within(self, seconds: float) -> tuple[Leg, ChannelEvent]:
+    async def _news_within(self, seconds: float) -> tuple[Leg, ChannelEvent] | Offer:
         # Not wait_for(get()): a guard that ends before it has begun would leave get() unawaited.
         async with asyncio.timeout(seconds):
             return await self._news.get()
@@ -189,6 +226,13 @@ class Ringing:
         self._call.services.media.send(
             Play(self._call.leg, self._playback, (self._ringback,), loops=0, now=True)
         )
+
+    def _reseated(self) -> None:
+        """Another party has come on the line: now that one waits, and hears it."""
+        if self._playback:
+            self._play_ringback()
+        elif self._early is not None:
+            self._call.services.media.send(Bridge(self._call.leg, self._legs[self._early].name))
 
     def _quiet(self) -> None:
         if self._playback:

@@ -81,6 +81,10 @@ class Calls:
         """The call that has this leg, if it is up."""
         return self._by_leg.get(channel_id)
 
+    def all(self) -> list[Call]:
+        """Every call that is up, the oldest first."""
+        return list(dict.fromkeys(self._by_leg.values()))
+
 
 @dataclass(frozen=True, slots=True)
 class Services:

@@ -15,7 +15,7 @@ from callflow.documents.accounts import Account
 from callflow.engine.call import Call
 from callflow.engine.flow import Flow
 from callflow.engine.outcome import Continue, HandOver, Outcome
-from callflow.engine.session import run_call
+from callflow.engine.session import CallRun, run_call
 from callflow.engine.walker import WalkEnd
 from callflow.events import CallBridged, CallTransferred, CallUnbridged, Noticed
 from callflow.media.messages import Bridge, Side, TapPoint
@@ -254,10 +254,12 @@ def test_an_attended_transfer_takes_over_the_party_of_the_other_call(
 
 
 def test_an_attended_transfer_while_the_target_still_rings(tmp_path: Path) -> None:
+    """Who is transferred takes the transferor's place in the consultation call: the phone rings on."""
     with world(tmp_path) as here:
         other = FakeChannel(here.media, "call-2", Direction.INBOUND, Party("1001", "3000"))
         here.dialer.plans["d2"] = Plan(answer_s=3)
-        here.dialer.plans["3000"] = Plan(answer_s=1, end=(9, "NORMAL_CLEARING", 200))
+        here.dialer.plans["slow"] = Plan(answer_s=14, end=(23, "NORMAL_CLEARING", 200))
+        runs: list[asyncio.Task[CallRun]] = []
 
         async def second(data: Mapping[str, Any], call: Call) -> Outcome:
             await call.bridge([DialTarget("device", "slow")], timeout_s=60)
@@ -267,18 +269,28 @@ def test_an_attended_transfer_while_the_target_still_rings(tmp_path: Path) -> No
             calls = (Call(here.services, here.caller), Call(here.services, other))
             flows = ({"module": "talk"}, {"module": "second"})
             modules = {**MODULES, "second": second}
-            runs = [
+            runs.extend(
                 asyncio.ensure_future(run_call(call, Flow.parse(flow), modules))
                 for call, flow in zip(calls, flows, strict=True)
-            ]
+            )
             await asyncio.sleep(10)
             here.caller.happen(TransferRequested("3000", "attended", consult="call-2"))
             await asyncio.gather(*runs)
 
         run_virtual(asyncio.wait_for(main(), 1000), here.clock)
-        assert other.ended == Ended("ATTENDED_TRANSFER", 0, by="engine")
-        assert here.dialer.channels["slow"].ended == Ended("ORIGINATOR_CANCEL", 0, by="engine")
-        assert here.of(CallBridged)[-1].peer == leg(here, "3000")
+        callee, slow = leg(here, "d2"), leg(here, "slow")
+        assert other.ended == here.caller.ended == Ended("ATTENDED_TRANSFER", 0, by="engine")
+        assert sorted(name for _, name in here.dialer.dialled) == ["d2", "slow"]  # rung once
+        assert [(e.time, e.call_id, e.leg, e.peer) for e in here.of(CallBridged)][1:] == [
+            (14, "call-2", callee, slow),
+            (14, "call-1", callee, slow),
+        ]
+        assert [(run.result().duration, run.result().cause) for run in runs] == [
+            (23, "NORMAL_CLEARING"),
+            (23, "NORMAL_CLEARING"),
+        ]
+        assert here.changes == [("started", ""), ("moved", ""), ("finishing", "hangup")]
+        assert here.services.calls.all() == []
 
 
 def test_a_consultation_that_is_over_falls_back_to_ringing(tmp_path: Path) -> None:
