@@ -92,10 +92,26 @@ def test_an_account_shows_what_was_changed() -> None:
     assert account.all("user") is account.all("user")
     assert account.get("presence", "100") == {"status": "busy"}
     assert account.documents["user"]["alice"] == alice
-    anew = replace(account, documents={"user": {"alice": {"id": "alice", "first_name": "Al"}}})
-    assert anew.get("user", "alice") == {
-        "id": "alice",
-        "first_name": "Al",
-        "do_not_disturb": {"enabled": True},
-    }
-    assert replace(anew, changes=Changes()).get("user", "alice") == {"id": "alice", "first_name": "Al"}
+    al = {**alice, "first_name": "Al"}
+    anew = replace(account, documents={"user": {"alice": al}})
+    assert anew.get("user", "alice") == {**al, "do_not_disturb": {"enabled": True}}
+    assert replace(anew, changes=Changes()).get("user", "alice") == al
+
+
+def test_a_device_belongs_to_who_sits_at_it() -> None:
+    account = Account("acme", documents={"device": {"d": {"id": "d", "owner_id": "alice"}}})
+
+    def owner() -> object:
+        device = account.get("device", "d")
+        assert device is not None
+        return device.get("owner_id")
+
+    account.changes.put("device", "d", {"hotdesk": {"users": {"bob": {}}}}, 1)
+    assert owner() == "bob"
+    account.changes.put("device", "d", {"hotdesk": {"users": {"bob": {}, "carol": {}}}}, 2)
+    assert owner() == "carol"
+    account.changes.put("device", "d", {"hotdesk": {"users": {"bob": None, "carol": None}}}, 3)
+    assert owner() == "alice"
+    on_disk = seated({"owner_id": "alice", "hotdesk": {"users": {"bob": {}}}})
+    assert on_disk["owner_id"] == "bob"
+    assert seated(merge(on_disk, {"hotdesk": {"users": {"bob": None}}}))["owner_id"] == "alice"
