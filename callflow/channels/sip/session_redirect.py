@@ -26,10 +26,10 @@ def named_targets(
     ahead: list[SipUri] = []
     for contact in contacts:
         uri = replace(contact.uri, headers={})
-        number = target_number(uri)
-        if number and (uri.scheme == "tel" or ours(uri)):
-            return ahead, number
-        if usable_target(contact) and may_follow(uri):
+        if uri.scheme == "tel" or ours(uri):
+            if number := target_number(uri):
+                return ahead, number
+        elif usable_target(contact) and may_follow(uri):
             ahead.append(uri)
     return ahead, ""
 

@@ -276,7 +276,7 @@ def test_redirects_are_followed_by_preference_each_target_once() -> None:
                 bob,
                 asked,
                 ann.hop.port,
-                ["<tel:123>", f"<sip:b@127.0.0.1:{tom.port}>;q=0.1", f"{there};q=0.9", here],
+                ["<mailto:tom@there.example>", f"<sip:b@127.0.0.1:{tom.port}>;q=0.1", f"{there};q=0.9", here],
             )
             first = await tom.next("INVITE")
             assert str(first.uri).startswith("sip:tom@")
