@@ -26,9 +26,9 @@ NOTICES: dict[str, Code] = {
     # ---- the walk
     "CF-RUN-NODE": Code(WARNING, "node read another way", "The node is not written as a node should be, and "
                         "is read as what was surely meant.", "Run callflow check: it shows the place."),
-    "CF-RUN-NO-MODULE": Code(WARNING, "module without code here", "A module of Kazoo's that this engine does "
-                             "not have yet: the node is passed over to _.",
-                             "callflow schema lists the modules that can be run."),
+    "CF-RUN-NO-MODULE": Code(WARNING, "module without code here", "A module of Kazoo's that this engine has no "
+                             "code for: the node is passed over to _.",
+                             "The notice gives the reason, and often another way."),
     "CF-RUN-UNKNOWN-MODULE": Code(WARNING, "unknown module", "There is no such module: the node is passed "
                                   "over to _.", "Correct the name: callflow schema lists the modules."),
     "CF-RUN-MODULE": Code(ERROR, "module failed", "A fault in the module's own code. The call goes on to _.",

@@ -90,14 +90,18 @@ def _limits(part: Mapping[str, Any]) -> str:
 def _print_list(names: list[str]) -> None:
     from callflow.documents import schemas
 
-    found = ((name, schemas.load(name)) for name in names)
-    show_table(
-        ("schema", "description"), [(name, str(schema.get("description", ""))) for name, schema in found]
-    )
+    show_table(("schema", "description"), [(name, _about(schemas.load(name))) for name in names])
+
+
+def _about(schema: Mapping[str, Any]) -> str:
+    """What it is for; of a module without code, why it has none."""
+    why = schema.get("x-without-code")
+    said = str(schema.get("description", ""))
+    return f"{said} No code here: {why}" if why else said
 
 
 def _print_table(name: str, schema: Mapping[str, Any]) -> None:
     kind = "module" if name.startswith("modules/") else "document"
-    title = f"{kind} {name.rpartition('/')[2]}: {schema.get('description', '')}"
+    title = f"{kind} {name.rpartition('/')[2]}: {_about(schema)}"
     columns = ("key (* required)", "type", "default", "limits", "description")
     show_table(columns, rows(schema), title=title)

@@ -14,7 +14,7 @@ from typing import Any
 
 from callflow.documents.moduledata import prepare
 from callflow.documents.placeholders import fill
-from callflow.documents.schemas import known_kazoo_modules
+from callflow.documents.schemas import other_modules
 from callflow.engine.call import Call
 from callflow.engine.flow import DEFAULT_KEY, Flow, Node
 from callflow.engine.outcome import (
@@ -161,15 +161,14 @@ class Walker:
         return HardStop(cause=FAULT, did="cannot be run")
 
     def _no_module(self, node: Node) -> Outcome:
-        known = node.module in known_kazoo_modules()
-        self._call.notice(
-            "warning",
-            "CF-RUN-NO-MODULE" if known else "CF-RUN-UNKNOWN-MODULE",
-            f"module {node.module} of Kazoo has no code here yet: passed over"
-            if known
-            else f"there is no module {node.module!r}: passed over",
-            "`callflow schema` lists the modules that can be run.",
-        )
+        why = other_modules().get(node.module)
+        if why is None:
+            code, said = "CF-RUN-UNKNOWN-MODULE", f"there is no module {node.module!r}: passed over"
+            hint = "`callflow schema` lists the modules."
+        else:
+            code, said = "CF-RUN-NO-MODULE", f"{node.module} has no code here: passed over"
+            hint = why
+        self._call.notice("warning", code, said, hint)
         return Continue(did="passed over")
 
     def _data(self, node: Node) -> Mapping[str, Any]:

@@ -76,7 +76,7 @@ FLOWS: list[tuple[object, list[tuple[str, str]]]] = [
     (_node("user", {"id": "a"}, busy=_node("hangup")), [("052", "/children/busy")]),
     # modules
     (_node("recrd_call"), [("060", "/module")]),
-    (_node("pivot"), [("061", "/module")]),
+    (_node("function"), [("061", "/module")]),
     (_node("say", {}, _=_node("record_caller")), [("062", "/module")]),
     (_node("hold"), [("031", "")]),
     (_node("play", {"id": "x", "leg": "self"}, _=_node("record_call", {"action": "toggle"})), [("031", "")]),

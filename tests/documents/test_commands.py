@@ -51,7 +51,7 @@ def test_check_prints_place_code_what_where_and_hint(tmp_path: Path) -> None:
 
 def test_check_exit_codes(tmp_path: Path) -> None:
     _write(tmp_path / "good.json", {"module": "answer", "data": {}})
-    _write(tmp_path / "odd.json", {"module": "pivot", "data": {}})
+    _write(tmp_path / "odd.json", {"module": "function", "data": {}})
     assert _run("check", "good.json", cwd=tmp_path).returncode == 0
     assert _run("check", "odd.json", cwd=tmp_path).returncode == 0
     assert _run("check", "--strict", "odd.json", cwd=tmp_path).returncode == 1

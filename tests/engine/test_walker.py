@@ -196,7 +196,7 @@ def test_an_unknown_module_is_passed_over_with_a_warning(tmp_path: Path) -> None
 
 def test_a_module_of_kazoo_without_code_is_named_as_such(tmp_path: Path) -> None:
     with world(tmp_path) as here:
-        here.run(node("", "ring_group", _=node("after")), {"visit": visit})
+        here.run(node("", "function", _=node("after")), {"visit": visit})
         assert here.notices == [("warning", "CF-RUN-NO-MODULE")]
 
 
