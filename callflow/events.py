@@ -113,6 +113,20 @@ class DigitPressed(Event):
     digit: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetaflowDone(Event):
+    """Digits have done something beside the walk: ``leg`` pressed ``digits`` (without the binding digit),
+    which stand for ``action``; ``did``: in words, what came of it.
+    """
+
+    NAME: ClassVar[str] = "call.metaflow"
+
+    leg: str
+    digits: str
+    action: str
+    did: str
+
+
 # ---- the walk -------------------------------------------------------------------------------
 
 

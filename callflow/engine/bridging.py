@@ -154,6 +154,7 @@ class Bridging:
             for event in since:
                 self._hear(leg, event)
             await call.line.answer()
+            await call.meets(leg)
             self._connect(leg, endpoint)
             call.joins.open(door)
             return await self._listen()

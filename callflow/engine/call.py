@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from callflow.channels.channel import Channel, DialTarget
 from callflow.documents.accounts import Account
 from callflow.documents.settings import Settings
+from callflow.engine.announcing import Announcing
 from callflow.engine.background import Background
 from callflow.engine.bridging import Bridging
 from callflow.engine.changing import change_document
@@ -26,8 +27,10 @@ from callflow.engine.endpoints import (
 from callflow.engine.flow import Flow, Node
 from callflow.engine.identity import Identity
 from callflow.engine.joining import Joins
-from callflow.engine.line import Line
+from callflow.engine.line import Leg, Line
 from callflow.engine.listening import Listening
+from callflow.engine.metaflows import Metaflows
+from callflow.engine.recording_rules import RuleRecordings
 from callflow.engine.recordings import RecordingHandle, RecordingsDesk
 from callflow.engine.results import BridgeResult, Digits
 from callflow.engine.routing import Router
@@ -53,6 +56,7 @@ class Call:
         self.flow_name = flow_name
         self.capture_group = ""
         self.capture_groups: Mapping[str, str] = {}
+        self.no_match = False
         self.collections: dict[str, str] = {}
         self.language = "en-us"
         self.interaction_id = interaction_id(services)
@@ -62,6 +66,9 @@ class Call:
         self.variables = CallVariables(services.account, channel.party)
         self.background = Background(self.notice)
         self.recordings = RecordingsDesk(self)
+        self.announcing = Announcing(self)
+        self.rules = RuleRecordings(self)
+        self.metaflows = Metaflows(self)
         self._router = Router(services)
         self._clips = ClipFinder(services)
         self.listening = Listening(services, self.line)
@@ -74,10 +81,22 @@ class Call:
         self.listening.start()
         self.line.start()
 
+    async def begin(self, flow: Flow) -> None:
+        """Before the first node of ``flow``: what settings want. Raises ``CallGone``."""
+        self.metaflows.begin(flow)
+        await self.rules.begin(flow)
+
+    async def meets(self, leg: Leg) -> None:
+        """``leg`` has answered and is about to talk with the line. Raises ``CallGone``."""
+        await self.announcing.meet(leg.name)
+        await self.rules.meet(leg)
+        self.metaflows.meet(leg)
+
     async def close(self) -> None:
         """Hear nothing any more; the run of the call is over."""
         self.services.calls.remove(self.line.channel.call_id)
         self.listening.close()
+        self.metaflows.close()
         await self.background.cancel()
         await self.line.close()
 
@@ -333,6 +352,7 @@ class Call:
             return None
         self.capture_group = match.capture_group
         self.capture_groups = match.capture_groups
+        self.no_match = match.no_match
         return Flow.parse(match.document, flow_id=match.flow_id)
 
     # ---- the account -------------------------------------------------------------------------

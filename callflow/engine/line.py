@@ -16,6 +16,7 @@ from callflow.channels.channel import (
     CAUSE_CODES,
     Channel,
     ChannelEvent,
+    DialTarget,
     Ended,
     Held,
     TransferRequested,
@@ -55,6 +56,7 @@ class Leg:
         self.listener = listener
         self.lender: Call | None = None
         self.desks: list[RecordingsDesk] = []
+        self.target: DialTarget | None = None
         self._reader: asyncio.Task[None] | None = None
         self._told = False
 

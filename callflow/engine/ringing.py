@@ -155,6 +155,7 @@ class Ringing:
             near=call.leg,
         )
         leg = Leg(channel, lambda which, event: self._news.put_nowait((which, event)))
+        leg.target = target
         self._legs[index] = leg
         call.services.calls.add(channel.call_id, call)
         call.services.bus.publish(

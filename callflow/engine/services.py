@@ -23,6 +23,7 @@ from callflow.state.database import Database
 
 if TYPE_CHECKING:
     from callflow.engine.call import Call
+    from callflow.engine.metaflows import Action
 
 FETCH_LIMIT_BYTES = 100 * 1024 * 1024
 """The largest file that ``play`` fetches from a url."""
@@ -92,7 +93,7 @@ class Services:
 
     ``variables``: ``--var NAME=VALUE``. ``fetched``: a folder for sound files that a flow's urls name.
     ``flows``: callflow documents by id beside the account's own (a single file's). ``router`` hears
-    ``media`` and hands its events to the calls they belong to.
+    ``media`` and hands its events to the calls they belong to. ``actions``: what metaflows can do, by name.
     """
 
     media: MediaPort
@@ -109,6 +110,7 @@ class Services:
     variables: Mapping[str, str] = field(default_factory=dict)
     flows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     calls: Calls = field(default_factory=Calls)
+    actions: Mapping[str, Action] = field(default_factory=dict)
 
     def callflows(self) -> dict[str, Mapping[str, Any]]:
         """Every callflow document by id: the account's, and those of ``flows`` over them."""

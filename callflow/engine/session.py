@@ -9,6 +9,7 @@ from callflow.channels.channel import Ended
 from callflow.engine.call import Call
 from callflow.engine.flow import Flow
 from callflow.engine.walker import Module, WalkEnd, Walker
+from callflow.errors import CallGone
 from callflow.events import CallEnded, CallStarted
 
 
@@ -44,7 +45,7 @@ async def run_call(call: Call, flow: Flow, modules: Mapping[str, Module]) -> Cal
     call.start()
     run: CallRun | None = None
     try:
-        walk = await Walker(call, modules).run(flow)
+        walk = await _walk(call, flow, modules)
         if walk is WalkEnd.HANDED_OVER:
             await call.line.until_gone()
         run = _ended(call, walk, start)
@@ -56,6 +57,14 @@ async def run_call(call: Call, flow: Flow, modules: Mapping[str, Module]) -> Cal
             _ended(call, WalkEnd.HANGUP, start)
         await call.close()
     return run
+
+
+async def _walk(call: Call, flow: Flow, modules: Mapping[str, Module]) -> WalkEnd:
+    try:
+        await call.begin(flow)
+    except CallGone:
+        return WalkEnd.GONE
+    return await Walker(call, modules).run(flow)
 
 
 def _ended(call: Call, walk: WalkEnd, start: float) -> CallRun:

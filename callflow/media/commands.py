@@ -99,6 +99,7 @@ class Commands:
     def happen(self, leg: Leg, now: int, events: list[object]) -> None:
         """Everything that is due on ``leg`` by sample ``now``, in order."""
         events += [_done(leg, play.what, "finished", play.end) for play in leg.plays.finished(now)]
+        events += [_done(leg, play.what, "finished", play.end) for play in leg.overs.finished(now)]
         said = leg.talk.finished(now)
         if said and said[-1].what and not leg.talk:
             events.append(SayDone(leg.name, said[-1].end / leg.rate))
@@ -166,7 +167,7 @@ class Commands:
         self._pump.leg_leaving(leg.name, events)
         self._unbridge(leg)
         self._leave_room(leg)
-        events += [_done(leg, item.what, "leg_gone", now) for item in leg.plays.items]
+        events += [_done(leg, item.what, "leg_gone", now) for item in (*leg.plays.items, *leg.overs.items)]
         leg.silence()
         if leg.on_net:
             self._pump.net_remove(leg, now, events)
@@ -307,15 +308,16 @@ class Commands:
         except MediaError as error:
             events.append(_done(leg, command, "failed", now, message=error.message))
         else:
-            leg.plays.add(sound, now, command)
+            (leg.overs if command.over else leg.plays).add(sound, now, command)
 
 
 def _stop(leg: Leg, playback: str, now: int, events: list[object]) -> None:
     """End the playback called ``playback``, or all (empty)."""
-    for item in tuple(leg.plays.items):
-        if playback in ("", item.what.playback):
-            leg.plays.remove(item, now)
-            events.append(_done(leg, item.what, "stopped", now))
+    for track in (leg.plays, leg.overs):
+        for item in tuple(track.items):
+            if playback in ("", item.what.playback):
+                track.remove(item, now)
+                events.append(_done(leg, item.what, "stopped", now))
 
 
 def _done(leg: Leg, play: Play, reason: str, at: int, *, digit: str = "", message: str = "") -> PlaybackDone:

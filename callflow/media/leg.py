@@ -12,7 +12,7 @@ import numpy as np
 from callflow.media.messages import AddLeg, Play, PretendSource, RtpSource
 from callflow.media.mixing import add_clipped, lose_packets
 from callflow.media.rooms import Member
-from callflow.media.sound import Track
+from callflow.media.sound import Item, Track
 from callflow.media.taps import Samples
 
 PACKET_MS = 20
@@ -30,6 +30,7 @@ class Leg:
         "member",
         "name",
         "on_net",
+        "overs",
         "peer",
         "plays",
         "press_free",
@@ -55,6 +56,7 @@ class Leg:
         self.talk: Track[bool] = Track()  # what the party says; False: hushed
         self.keys: Track[None] = Track()  # audible digits, in place of what it says
         self.plays: Track[Play] = Track()  # what is played to it
+        self.overs: Track[Play] = Track()  # what is laid over all that (a beep)
         self.tones: Track[None] = Track()  # digits that are sent to it as sound, in place of all else
         self.presses: deque[tuple[int, str]] = deque()  # (sample, digit) still to be pressed
         self.press_free = now  # the sample from which the next digit may be pressed
@@ -73,12 +75,12 @@ class Leg:
     @property
     def played(self) -> bool:
         """Something is laid over what it hears from its bridge and room (now or later)."""
-        return bool(self.plays or self.tones)
+        return bool(self.plays or self.overs or self.tones)
 
     @property
     def due(self) -> int:
         """The sample of the next thing that happens by itself."""
-        due = min(self.talk.due, self.keys.due, self.plays.due, self.tones.due)
+        due = min(self.talk.due, self.keys.due, self.plays.due, self.overs.due, self.tones.due)
         if self.presses:
             due = min(due, self.presses[0][0])
         if self.sends:
@@ -93,7 +95,7 @@ class Leg:
 
     def silence(self) -> None:
         """Drop everything said, played and pressed."""
-        for track in (self.talk, self.keys, self.plays, self.tones):
+        for track in (self.talk, self.keys, self.plays, self.overs, self.tones):
             track.items.clear()
         self.presses.clear()
         self.sends.clear()
@@ -120,13 +122,20 @@ class Leg:
         for item, low, high in self.plays.within(start, start + len(row)):
             part = row[low - start : high - start]
             if item.what.mix:
-                sound = np.empty(len(part), np.int16)
-                item.sound.fill(sound, low - item.start)
-                add_clipped(part, sound)
+                _add(item, part, low)
             else:
                 item.sound.fill(part, low - item.start)
+        for item, low, high in self.overs.within(start, start + len(row)):
+            _add(item, row[low - start : high - start], low)
         for tone, low, high in self.tones.within(start, start + len(row)):
             tone.sound.fill(row[low - start : high - start], low - tone.start)
+
+
+def _add(item: Item[Play], part: Samples, low: int) -> None:
+    """Mix a playback into ``part``, which begins at sample ``low``."""
+    sound = np.empty(len(part), np.int16)
+    item.sound.fill(sound, low - item.start)
+    add_clipped(part, sound)
 
 
 def packet_masks(source: PretendSource) -> tuple[Samples, ...]:

@@ -236,7 +236,8 @@ class Play:
 
     ``loops``: how often the whole list is played; 0: for ever. A pressed digit in ``terminators`` ends
     it (and the digit event says so). While it plays the leg does not hear its bridge or room, unless ``mix``.
-    ``cause_of``: free text that comes back in ``PlaybackDone`` (what this is for).
+    ``over``: laid over all else that the leg hears, whatever is queued (a beep). ``cause_of``: free text that
+    comes back in ``PlaybackDone`` (what this is for).
     """
 
     leg: str
@@ -246,6 +247,7 @@ class Play:
     terminators: str = ""
     mix: bool = False
     now: bool = False
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
