@@ -25,6 +25,8 @@ COMMANDS: dict[str, Command] = {
     "call": Command("callflow.cli.call", "Be a small phone: call a SIP URI, or be called; see how it went."),
     "demo": Command("callflow.cli.demo", "See the whole way once: a call, its recording, a receiver."),
     "check": Command("callflow.cli.check", "Find every mistake in flows, accounts and system_config."),
+    "draw": Command("callflow.cli.draw", "Draw flows, with their problems in place: text, SVG, Mermaid."),
+    "diff": Command("callflow.cli.diff", "Compare two flows as trees: moved, changed, added, removed."),
     "explain": Command("callflow.cli.explain", "Show each record setting's effective value and its origin."),
     "schema": Command("callflow.cli.schema", "Print the field table of a module or document."),
     "receive": Command("callflow.cli.receive", "Be the server that takes recordings, with faults on demand."),

@@ -86,4 +86,9 @@ Realtime = Annotated[bool, typer.Option("--realtime", help="As fast as a real ca
 DeliveryWait = Annotated[
     float, typer.Option(metavar="S", min=0, help="Wait so long for recordings to be delivered.")
 ]
+Draw = Annotated[bool, typer.Option("--draw", help="Show the flow with the way that the call took.")]
+DrawTo = Annotated[
+    str | None,
+    typer.Option("--draw-to", metavar="FILE", help="Write that picture to a file: .svg, .mmd, .txt."),
+]
 Format = Annotated[Output, typer.Option("-o", "--output", help="text, or json: one event a line.")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import typer
@@ -15,6 +16,7 @@ from callflow.cli._story import Patient, Teller
 from callflow.clock import Clock, SystemClock, VirtualClock, run_virtual
 from callflow.engine.flow import Flow
 from callflow.engine.report import CallReport
+from callflow.events import Event
 from callflow.state.records import ACTIVE, DeliveryRow, RecordingRow, find_recording
 
 SEEDED_WALL = 1_767_225_600.0
@@ -55,8 +57,8 @@ class Ran:
         return tuple(row for row in self.deliveries if row.state in (*ACTIVE, "DEAD", "BLOCKED"))
 
 
-def run_job(job: Job, teller: Teller) -> Ran:
-    """Place the call, tell its events, wait for its deliveries. Raises CallflowError.
+def run_job(job: Job, teller: Teller, *also: Callable[[Event], None] | None) -> Ran:
+    """Place the call, tell its events (``also`` hear them), wait for its deliveries. Raises CallflowError.
 
     SIGTERM is heeded as Ctrl-C is: the call is hung up, its recordings are finished, what is not delivered
     stays queued.
@@ -64,9 +66,9 @@ def run_job(job: Job, teller: Teller) -> Ran:
     calm_collector()
     try:
         if job.realtime:
-            return asyncio.run(_run(job, teller, SystemClock()))
+            return asyncio.run(_run(job, teller, SystemClock(), also))
         clock = VirtualClock(None if job.options.seed is None else SEEDED_WALL)
-        return run_virtual(_run(job, teller, clock), clock)
+        return run_virtual(_run(job, teller, clock, also), clock)
     except asyncio.CancelledError:
         raise typer.Exit(TERMINATED) from None
 
@@ -78,10 +80,13 @@ def _heed_sigterm() -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
 
-async def _run(job: Job, teller: Teller, clock: Clock) -> Ran:
+async def _run(job: Job, teller: Teller, clock: Clock, also: Sequence[Callable[[Event], None] | None]) -> Ran:
     _heed_sigterm()
     engine = Engine(job.options, clock)
     engine.bus.subscribe(Patient(teller))
+    for hear in also:
+        if hear is not None:
+            engine.bus.subscribe(hear)
     async with engine:
         report = await engine.place_call(job.scenario, job.flow)
         ids = tuple(report.recordings)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import typer
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from callflow.channels.sim.flags import Flags
     from callflow.channels.sim.scenario import Scenario
     from callflow.cli._runner import Job, Ran
+    from callflow.drawing.journey import Journey
+    from callflow.drawing.picture import Tree
     from callflow.engine.flow import Flow
 
 FAULT, QUEUED = 1, 3
@@ -54,6 +56,8 @@ def main(
     seed: opt.Seed = None,
     realtime: opt.Realtime = False,
     delivery_wait: opt.DeliveryWait = 30.0,
+    draw: opt.Draw = False,
+    draw_to: opt.DrawTo = None,
     output: opt.Format = Output.text,
 ) -> None:
     """Walk FLOW on a pretend call, record it, deliver it. An hour of call takes seconds.
@@ -86,7 +90,8 @@ def main(
         max_duration_s=max_duration,
     )
     given = _Given(flow, scenario, account, system_config, state, flags, variables(var or ()), seed)
-    raise typer.Exit(_run(given, realtime, delivery_wait, output))
+    drawing = _Drawing(draw, draw_to)
+    raise typer.Exit(_run(given, realtime, delivery_wait, output, drawing))
 
 
 class _Given(NamedTuple):
@@ -102,15 +107,27 @@ class _Given(NamedTuple):
     seed: int | None
 
 
-def _run(given: _Given, realtime: bool, delivery_wait_s: float, output: Output) -> int:
+class _Drawing(NamedTuple):
+    """Whether the walked flow is shown, and the file it is written to."""
+
+    shown: bool
+    file: str | None
+
+
+def _run(given: _Given, realtime: bool, delivery_wait_s: float, output: Output, drawing: _Drawing) -> int:
     """Make the call; gives the exit code."""
+    if drawing.file is not None:
+        from callflow.cli.draw import target
+
+        target(drawing.file)  # what cannot be written is said before the call
     if given.flow is None and given.account is None:
         fail("there is nothing to walk", "give a FLOW file, or --account DIR and --to NUMBER")
     for path in (given.flow, given.scenario):
         if path is not None and not path.is_file():
             fail(f"{path} is not a file")
     try:
-        ran = _tell(replace(_job(given), realtime=realtime, delivery_wait_s=delivery_wait_s), output)
+        job = replace(_job(given), realtime=realtime, delivery_wait_s=delivery_wait_s)
+        ran = _tell(job, output, drawing, given)
     except CallflowError as error:
         stderr = terminal(stderr=True)
         stderr.print(f"{error.code} {error}", markup=False, soft_wrap=True)
@@ -122,16 +139,47 @@ def _run(given: _Given, realtime: bool, delivery_wait_s: float, output: Output) 
     return QUEUED if ran.queued else 0
 
 
-def _tell(job: Job, output: Output) -> Ran:
+def _tell(job: Job, output: Output, drawing: _Drawing, given: _Given) -> Ran:
     from callflow.cli._runner import run_job
     from callflow.cli._story import JsonTeller, StoryTeller, summarize
+    from callflow.drawing.journey import Journey
 
+    journey = Journey() if drawing.shown or drawing.file else None
     if output is Output.json:
-        return run_job(job, JsonTeller(sys.stdout))
-    console = terminal()
-    ran = run_job(job, StoryTeller(console))
-    summarize(console, ran.recordings, ran.deliveries, job.options.state)
+        ran = run_job(job, JsonTeller(sys.stdout), journey)
+    else:
+        console = terminal()
+        ran = run_job(job, StoryTeller(console), journey)
+        summarize(console, ran.recordings, ran.deliveries, job.options.state)
+    if journey is not None:
+        _draw(journey, job, drawing, given, sys.stderr if output is Output.json else sys.stdout)
     return ran
+
+
+def _draw(journey: Journey, job: Job, drawing: _Drawing, given: _Given, out: TextIO) -> None:
+    """Show the flows that the call walked, with its way on them."""
+    from callflow.cli.draw import save
+    from callflow.drawing.gather import tree_of
+    from callflow.drawing.text import to_text
+
+    def known(flow_id: str) -> Tree | None:
+        if job.flow is not None and flow_id == job.flow.id:
+            source: object = job.flow.document or _document(given.flow)
+        else:
+            source = job.options.flows.get(flow_id) or job.options.account.get("callflow", flow_id)
+        return None if source is None else tree_of(source, flow_id=flow_id)
+
+    picture = journey.draw_on(known)
+    if drawing.shown:
+        out.write(f"\n{to_text(picture)}")
+    if drawing.file is not None:
+        print(save(picture, drawing.file), file=out)
+
+
+def _document(file: Path | None) -> object:
+    from callflow.documents import jsontext
+
+    return jsontext.read(file).value if file is not None else None
 
 
 # ---- what runs ----------------------------------------------------------------------------------
