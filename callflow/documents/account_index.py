@@ -48,6 +48,14 @@ class AccountIndex:
         found["media"] |= {path.stem for suffix in AUDIO_SUFFIXES for path in media.glob(f"*{suffix}")}
         return {kind: frozenset(names) for kind, names in found.items()}
 
+    @cached_property
+    def documents(self) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
+        """The documents by kind and id, as they are written; one that cannot be read is empty."""
+        return {
+            kind: {document_id(document, path): document for path, document in rows.items()}
+            for kind, rows in self._rows.items()
+        }
+
     def served_by(self, key: str, item: str, besides: Path) -> list[Path]:
         """Callflows other than ``besides`` whose ``key`` (``numbers``, ``patterns``) holds ``item``."""
         return [path for path in self._serving.get((key, item), ()) if path.name != besides.name]

@@ -95,7 +95,9 @@ class Checker:
             sheet.add_at(fault.code, fault.position, fault.message, fault.hint)
         if parsed.readable:
             account = self._account_of(path)
-            around = replace(self._around, ids=account.ids) if account else self._around
+            around = self._around
+            if account is not None:
+                around = replace(around, ids=account.ids, documents=account.documents)
             _Document(sheet, path, around, account, self._settings_folder, named).check()
         return sheet.problems
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from callflow.documents import placeholders, schemas
+from callflow.documents.accounts import FOLDERS
 from callflow.documents.casting import CastNote, cast
 from callflow.documents.judging import fault
 from callflow.documents.patterns import compile_pattern
@@ -32,16 +33,30 @@ class Surroundings:
     """What a document is judged in. ``ids``: the account's document ids by kind; None: no account is known.
 
     ``judge_url`` and ``is_prompt`` come from layers above: what delivery refuses, what media ships.
+    ``documents``: the account's, by kind and id, as far as they can be read.
     """
 
     settings: Settings
     ids: Mapping[str, frozenset[str]] | None = None
     judge_url: Callable[[str], UrlVerdict | None] = field(default=lambda url: None)
     is_prompt: Callable[[str], bool] = field(default=lambda name: False)
+    documents: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
+
+    def document(self, kind: str, id: object) -> Mapping[str, Any] | None:
+        """The account's document, if it is known."""
+        return self.documents.get(kind, {}).get(id) if isinstance(id, str) else None
 
 
 _MEMBERS = ("device", "user", "group")
 """What a ring group's endpoint can be; the first where it does not say."""
+
+_SWITCHED = {
+    "device": "it is not rung",
+    "user": "no device of theirs is rung",
+    "temporal_rule": "its branch is not taken",
+    "resource": "no call goes out by it",
+}
+"""Kinds of documents that ``enabled: false`` switches off, and what that means."""
 
 _CODE_OF = {
     "type": "CF-CHK-070",
@@ -221,18 +236,29 @@ def _document(sheet: Sheet, value: str, kind: str, pointer: str, around: Surroun
     if not value:
         sheet.add("CF-CHK-101", pointer, f"the {kind} id is empty")
         return
-    if around.ids is None or kind not in around.ids or placeholders.names(value) or value in around.ids[kind]:
+    if around.ids is None or kind not in around.ids or placeholders.names(value):
+        return
+    if value in around.ids[kind]:
+        _enabled(sheet, value, kind, pointer, around)
         return
     if kind == "media" and ("/" in value or around.is_prompt(value)):
         return  # a prompt, a stream, or a file of Kazoo's system media
     hint = did_you_mean(value, around.ids.get(kind, ()))
-    folder = {"vmbox": "vmboxes", "media": "media"}.get(kind, f"{kind}s")
+    folder = FOLDERS.get(kind, f"{kind}s")
     sheet.add(
         "CF-CHK-100",
         pointer,
         f"the account has no {kind} {_show(value)}",
         hint or f"see its folder {folder}/",
     )
+
+
+def _enabled(sheet: Sheet, id: str, kind: str, pointer: str, around: Surroundings) -> None:
+    """A document that is switched off is there, and yet nothing happens with it."""
+    document = around.document(kind, id) or {}
+    if document.get("enabled") is False and kind in _SWITCHED and not pointer.endswith("/owner_id"):
+        said = f"the {kind} {_show(id)} is disabled: {_SWITCHED[kind]}"
+        sheet.add("CF-CHK-105", pointer, said, "set its enabled to true, or name another")
 
 
 def _expected(sheet: Sheet, value: Mapping[str, Any], schema: Mapping[str, Any], pointer: str) -> None:

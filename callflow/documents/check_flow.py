@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from callflow.documents import schemas
-from callflow.documents.causes import CAUSES
+from callflow.documents.check_branches import check_branches
 from callflow.documents.check_data import Surroundings, check_object, renamed
 from callflow.documents.check_record import Passed, check_record_node
 from callflow.documents.problems import Mend, Sheet, did_you_mean, surely_meant, token
@@ -18,12 +17,6 @@ MAX_NODES_DEEP = 1000
 """Deeper flows are refused (DESIGN 5, "walker")."""
 
 _NODE_KEYS = ("module", "data", "children", "remote_execution")
-_HINTS = {
-    "always": "write _",
-    "bridge": "write _, a cause (USER_BUSY) or a code (sip:486)",
-    "causes": "write a cause (USER_BUSY) or a code (sip:486)",
-}
-_CAUSE = re.compile(r"[A-Z][A-Z0-9_]*|sip:[0-9]{3}|_")
 
 
 @dataclass(slots=True)
@@ -96,13 +89,15 @@ def _check_node(sheet: Sheet, place: _Place, around: Surroundings, metaflow: boo
             sheet.add("CF-CHK-048", f"{pointer}/{token(key)}", said, hint, at_key=True, mend=mend)
     module = _module(sheet, node, pointer, metaflow)
     data = _data(sheet, node, pointer)
-    passed = Passed(module, data, place.key, pointer, place.passed, leaf=not node.get("children"))
-    inline: list[_Place] = []
-    if module in schemas.module_names() and not metaflow:
-        data = check_object(sheet, data, f"modules/{module}", f"{pointer}/data", around)
-        check_record_node(sheet, passed.with_data(data), around.settings)
-        inline = _inline(module, data, pointer, place.depth, passed)
-    return inline + _children(sheet, node, place, module, passed, metaflow)
+    leaf = not node.get("children")
+    if metaflow or module not in schemas.module_names():
+        passed = Passed.at(module, data, place.key, pointer, place.passed, leaf=leaf)
+        return _children(sheet, node, place, passed, around, metaflow)
+    data = check_object(sheet, data, f"modules/{module}", f"{pointer}/data", around)
+    passed = Passed.at(module, data, place.key, pointer, place.passed, leaf=leaf)
+    check_record_node(sheet, passed, around.settings)
+    inline = _inline(module, data, pointer, place.depth, passed)
+    return inline + _children(sheet, node, place, passed, around, metaflow)
 
 
 def _module(sheet: Sheet, node: Mapping[str, Any], pointer: str, metaflow: bool) -> str:
@@ -161,9 +156,9 @@ def _inline(module: str, data: Mapping[str, Any], pointer: str, depth: int, pass
 
 
 def _children(
-    sheet: Sheet, node: Mapping[str, Any], place: _Place, module: str, passed: Passed, metaflow: bool
+    sheet: Sheet, node: Mapping[str, Any], place: _Place, passed: Passed, around: Surroundings, metaflow: bool
 ) -> list[_Place]:
-    children = node.get("children", {})
+    module, children = passed.module, node.get("children", {})
     where = f"{place.pointer}/children"
     if not isinstance(children, dict):
         sheet.add("CF-CHK-045", where, f"children is {_kind(children)}, not an object")
@@ -175,58 +170,11 @@ def _children(
         sheet.add("CF-CHK-046", where, said, hint, at_key=True, mend=Mend("wrap", "_", effect))
         return [_Place(children, where, place.depth + 1, passed, "_")]
     if not metaflow:
-        _branch_keys(sheet, module, children, where)
+        check_branches(sheet, module, passed.data, children, where, around)
     return [
         _Place(child, f"{where}/{token(key)}", place.depth + 1, passed, key)
         for key, child in children.items()
     ]
-
-
-def _branch_keys(sheet: Sheet, module: str, children: Mapping[str, Any], where: str) -> None:
-    """Branch keys that this module never goes to."""
-    if "" in children:
-        sheet.add("CF-CHK-051", f"{where}/", "a branch key is empty", at_key=True)
-    if module not in schemas.module_names():
-        return
-    rule = schemas.module_schema(module)["x-children"]
-    if rule == "never" and children:
-        sheet.add("CF-CHK-050", where, f"{module} ends the walk: its children never run", at_key=True)
-    for key in children:
-        if key and not _may_lead(rule, key):
-            said = f"{module} never goes to {key}"
-            mend = _other_branch(rule, key, children)
-            sheet.add("CF-CHK-052", f"{where}/{token(key)}", said, _hint(rule, key), at_key=True, mend=mend)
-
-
-def _other_branch(rule: str | Mapping[str, Any], key: str, children: Mapping[str, Any]) -> Mend | None:
-    """How to mend a misspelt branch key, where the module's keys are known by name."""
-    keys = rule["keys"] if not isinstance(rule, str) else CAUSES if rule in ("bridge", "causes") else ()
-    name = surely_meant(key, keys)
-    if not name or name in children:
-        return None
-    return Mend("key", name, f"the branch {name} can be taken from now on: nothing led to {key}")
-
-
-def _hint(rule: str | Mapping[str, Any], key: str) -> str:
-    """What could be written instead of child ``key``."""
-    if isinstance(rule, str):
-        return _HINTS[rule]
-    keys = [str(each) for each in rule["keys"]]
-    also = f", or {rule['also']}" if "also" in rule else ""
-    return did_you_mean(key, keys) or f"it goes to {', '.join(keys)}{also}"
-
-
-def _may_lead(rule: str | Mapping[str, Any], key: str) -> bool:
-    """Whether a module of that rule (``x-children``) ever goes to child ``key``: a word, or ``keys`` and a
-    ``pattern`` of further ones (which ``also`` says in words).
-    """
-    if not isinstance(rule, str):
-        return key in rule["keys"] or ("pattern" in rule and bool(re.fullmatch(rule["pattern"], key)))
-    if rule == "always":
-        return key == "_"
-    if rule in ("bridge", "causes"):
-        return bool(_CAUSE.fullmatch(key)) and (rule == "bridge" or key != "_")
-    return True
 
 
 def _is_bare_node(children: Mapping[str, Any]) -> bool:

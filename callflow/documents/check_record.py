@@ -2,46 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from callflow.documents.check_branches import DEFAULT, rule_of, skipped
 from callflow.documents.problems import Sheet
 from callflow.documents.record_settings import choose_storage, resolve_record, resolve_record_caller
 from callflow.documents.settings import Settings
 
 _RECORD = ("record_call", "record_caller")
-_BRIDGES = ("user", "device", "ring_group", "group")
-_STRICT_BRIDGES = ("resources", "offnet")
-"""These never go to ``_`` (kazoo.md 2.4): only to a child named after the cause or the code."""
 _SILENCE = ("silence_initial_timeout", "silence_final_timeout", "silence_threshold")
+_RINGS = ("bridge", "causes")
+"""Rules of modules that ring somebody; with ``causes`` they never go to ``_`` (kazoo.md 2.4)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """A node and the way from the root to it. ``key``: the branch that led here. ``leaf``: no children."""
+    """A node and what lies on the way from the root to it.
+
+    ``key``: the branch that led here. ``leaf``: it has no children. ``running``: recordings of this flow that
+    run when it is reached. ``rung``: the nearest node above that rings somebody, and its branch to here.
+    ``answered``: the node above that has answered the call; an empty string: none has for certain.
+    """
 
     module: str
     data: Mapping[str, Any]
     key: str
     pointer: str
-    before: Passed | None
     leaf: bool
+    running: int = 0
+    rung: tuple[str, str, bool] | None = None
+    answered: str = ""
 
-    def with_data(self, data: Mapping[str, Any]) -> Passed:
-        """The same place with its data as it is read."""
-        return replace(self, data=data)
+    @classmethod
+    def at(
+        cls,
+        module: str,
+        data: Mapping[str, Any],
+        key: str,
+        pointer: str,
+        before: Passed | None,
+        *,
+        leaf: bool,
+    ) -> Passed:
+        """The node below ``before`` that its branch ``key`` leads to; None: the root."""
+        if before is None:
+            return cls(module, data, key, pointer, leaf)
+        running, rung, answered = before.running, before.rung, before.answered
+        rule = rule_of(before.module, before.data)
+        if not skipped(before.data):
+            if before.module == "record_call":
+                running += {"start": 1, "stop": -1}.get(str(before.data.get("action", "start")), 0)
+            if before.module in _ANSWERS and not answered:
+                answered = before.module
+        if rule in _RINGS:
+            rung = (before.module, key, rule == "causes")
+        return cls(module, data, key, pointer, leaf, max(running, 0), rung, answered)
 
-    def way_back(self) -> Iterator[Passed]:
-        """The nodes before this one, nearest first."""
-        node = self.before
-        while node is not None:
-            yield node
-            node = node.before
+
+_ANSWERS = ("answer", "menu", "record_caller")
+"""Modules that answer the call whatever else happens."""
 
 
 def check_record_node(sheet: Sheet, node: Passed, settings: Settings) -> None:
     """Report what is wrong with this node's recording, if it is about one."""
+    if skipped(node.data):
+        return
     if node.module == "voicemail":
         _into_voicemail(sheet, node)
     if node.module not in _RECORD:
@@ -81,30 +108,21 @@ def _start(sheet: Sheet, node: Passed, settings: Settings) -> None:
 
 def _stop(sheet: Sheet, node: Passed) -> None:
     """An answered bridge ends the flow when it ends: what is below runs only if nobody answered."""
-    key = node.key
-    for before in node.way_back():
-        if before.module in _STRICT_BRIDGES and key == "_":
-            said = f"this stop is never reached: {before.module} never goes to _"
-            sheet.add("CF-CHK-084", node.pointer, said, "the recording ends with the call")
-            return
-        if before.module in _BRIDGES or before.module in _STRICT_BRIDGES:
-            unless = f"this stop runs only if {before.module} is not answered"
-            said = f"{unless}: an answered bridge runs no children"
-            hint = "the recording ends with the call" + ("; leave the stop out" if node.leaf else "")
-            sheet.add("CF-CHK-084" if node.leaf else "CF-CHK-089", node.pointer, said, hint)
-            return
-        key = before.key
+    if node.rung is None:
+        return
+    module, key, strict = node.rung
+    if strict and key == DEFAULT:
+        said = f"this stop is never reached: {module} never goes to _"
+        sheet.add("CF-CHK-084", node.pointer, said, "the recording ends with the call: leave the stop out")
+        return
+    said = f"this stop runs only if {module} is not answered: an answered bridge runs no children"
+    hint = "the recording ends with the call" + ("; leave the stop out" if node.leaf else "")
+    sheet.add("CF-CHK-089", node.pointer, said, hint)
 
 
 def _into_voicemail(sheet: Sheet, node: Passed) -> None:
     """The documentation's note: a recording that still runs takes the message in too."""
-    running = 0
-    for before in reversed(list(node.way_back())):
-        if before.module == "record_call":
-            running += {"start": 1, "stop": -1}.get(str(before.data.get("action", "start")), 0)
-            running = max(running, 0)
-    if running:
+    if node.running and node.data.get("action", "compose") != "check":
         said = "a recording still runs when voicemail takes its message"
-        sheet.add(
-            "CF-CHK-088", node.pointer, said, "Kazoo's documentation asks for a record_call stop before it"
-        )
+        hint = "Kazoo's documentation asks for a record_call stop before it"
+        sheet.add("CF-CHK-088", node.pointer, said, hint)

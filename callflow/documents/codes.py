@@ -66,8 +66,13 @@ CODES: dict[str, Code] = {
                        "Move the children elsewhere, or delete them."),
     "CF-CHK-051": Code(WARNING, "empty branch key", "Nothing but an empty value leads to a child named ''.",
                        "Give it a name."),
-    "CF-CHK-052": Code(WARNING, "branch key never used", "The module only goes on to _.",
-                       "Rename the child to _."),
+    "CF-CHK-052": Code(WARNING, "branch key never used", "The module never goes to a child of that name.",
+                       "Rename the child: the hint says what the module goes to."),
+    "CF-CHK-053": Code(WARNING, "branch never taken", "The module could go to such a child, but not with "
+                       "this data or document: digits that cannot be dialled, a rule that is not there.",
+                       "Correct the branch key, or what rules it out."),
+    "CF-CHK-054": Code(WARNING, "unknown cause", "The branch key looks like a slip of a cause's name.",
+                       "Write the cause as the switch does, e.g. USER_BUSY."),
     # ---- modules
     "CF-CHK-060": Code(ERROR, "unknown module", "Kazoo has no such module; its engine passes the node over.",
                        "Correct the name."),
@@ -102,9 +107,8 @@ CODES: dict[str, Code] = {
     "CF-CHK-082": Code(WARNING, "doubtful silence timeout", "The number is unusual for seconds and for "
                        "milliseconds.", "Set media.silence_timeout_unit to s or ms."),
     "CF-CHK-083": Code(WARNING, "read-only origin", "origin is written by the module.", "Delete it."),
-    "CF-CHK-084": Code(WARNING, "stop without effect", "An answered bridge runs no children, and where "
-                       "nobody answers the call ends here anyway.",
-                       "Leave it out: recordings end with the call."),
+    "CF-CHK-084": Code(WARNING, "stop never reached", "The module before it rings somebody and never goes "
+                       "to _, answered or not.", "Leave it out: recordings end with the call."),
     "CF-CHK-085": Code(WARNING, "two starts", "record_on_answer and record_on_bridge are both set.",
                        "Keep one: the bridge decides."),
     "CF-CHK-086": Code(WARNING, "nothing is recorded", "No url, and media.store_recordings is false.",
@@ -128,6 +132,8 @@ CODES: dict[str, Code] = {
                        "Correct the id, or add the document."),
     "CF-CHK-101": Code(WARNING, "empty id", "An empty id names no document.",
                        "Write an id, or delete the key."),
+    "CF-CHK-105": Code(WARNING, "disabled document", "The document that is named here has enabled: false.",
+                       "Enable it, or name another."),
     "CF-CHK-102": Code(ERROR, "number twice", "Two callflows of the account have the same number or pattern.",
                        "Take it out of one."),
     "CF-CHK-103": Code(NOTE, "no number", "Neither numbers nor patterns: no call finds it.",
