@@ -127,6 +127,48 @@ class MetaflowDone(Event):
     did: str
 
 
+# ---- rooms ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomJoined(Event):
+    """A leg has come into a room (a conference, a page) with so many ``members`` then."""
+
+    NAME: ClassVar[str] = "room.joined"
+
+    leg: str
+    room: str
+    moderator: bool
+    members: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomChanged(Event):
+    """What a member of a room may do, or the room's lock, has changed."""
+
+    NAME: ClassVar[str] = "room.changed"
+
+    leg: str
+    room: str
+    muted: bool
+    deaf: bool
+    locked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomLeft(Event):
+    """A leg is out of a room: ``reason`` is ``left``, ``key``, ``ended`` or ``removed``; ``members``: who are
+    left.
+    """
+
+    NAME: ClassVar[str] = "room.left"
+
+    leg: str
+    room: str
+    reason: str
+    members: int
+
+
 # ---- the walk -------------------------------------------------------------------------------
 
 

@@ -105,7 +105,7 @@ class Listening:
         digits = ""
         wait_s = timeout_s
         while len(digits) < max_digits:
-            digit = await self._next_digit(wait_s)
+            digit = await self.next_digit(wait_s)
             if digit is None:
                 return Digits(digits, timed_out=True)
             if digit in terminators:
@@ -114,7 +114,10 @@ class Listening:
             wait_s = interdigit_s
         return Digits(digits)
 
-    async def _next_digit(self, wait_s: float) -> str | None:
+    async def next_digit(self, wait_s: float | None = None) -> str | None:
+        """The next digit, also one pressed before; None: none within ``wait_s`` (None: for ever). Raises
+        ``CallGone``.
+        """
         if not self._typed:
             self._news.clear()
             try:
@@ -123,7 +126,7 @@ class Listening:
                 return None
         return self._typed.pop(0).digit
 
-    async def _news_within(self, seconds: float) -> None:
+    async def _news_within(self, seconds: float | None) -> None:
         async with asyncio.timeout(seconds):
             await self._news.wait()
 

@@ -15,6 +15,7 @@ from callflow.channels.channel import Dialer
 from callflow.clock import Clock
 from callflow.documents.accounts import Account
 from callflow.documents.settings import Settings
+from callflow.engine.rooms import RoomTable
 from callflow.engine.router import MediaRouter
 from callflow.events import EventBus
 from callflow.ids import Ids
@@ -110,6 +111,7 @@ class Services:
     variables: Mapping[str, str] = field(default_factory=dict)
     flows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     calls: Calls = field(default_factory=Calls)
+    rooms: RoomTable = field(default_factory=RoomTable)
     actions: Mapping[str, Action] = field(default_factory=dict)
 
     def callflows(self) -> dict[str, Mapping[str, Any]]:
