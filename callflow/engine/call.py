@@ -33,6 +33,7 @@ from callflow.engine.metaflows import Metaflows
 from callflow.engine.recording_rules import RuleRecordings
 from callflow.engine.recordings import RecordingHandle, RecordingsDesk
 from callflow.engine.results import BridgeResult, Digits
+from callflow.engine.roomseat import RoomSeat
 from callflow.engine.routing import Router
 from callflow.engine.services import HttpResponse, Services
 from callflow.engine.variables import CallVariables, interaction_id, placeholders_of
@@ -74,6 +75,7 @@ class Call:
         self.listening = Listening(services, self.line)
         self.bridging = Bridging(self)
         self.joins = Joins(self)
+        self.rooms = RoomSeat(self)
 
     def start(self) -> None:
         """Begin to hear the caller. ``callflow.engine.session`` does it, and ``close``."""
