@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from callflow.channels.channel import ChannelEvent, DialTarget, Ended, Held, TransferRequested
+from callflow.channels.channel import ChannelEvent, DialTarget, Ended, Party, TransferRequested
 from callflow.engine.flow import Flow
-from callflow.engine.joining import PICKED_OFF, Offer
+from callflow.engine.joining import Offer
 from callflow.engine.line import Leg
-from callflow.engine.recordings import RecordingsDesk
 from callflow.engine.results import BridgeResult
 from callflow.engine.ringing import Forward, Ringing, Rung
+from callflow.engine.talking import TRANSFERRED, Talks
 from callflow.errors import TooManyBranches
-from callflow.events import CallBridged, CallTransferred, CallUnbridged, DigitPressed
-from callflow.media.messages import Bridge, Clip, Digit, Hold, PlaybackDone, Unbridge
-from callflow.recording.messages import LegNotice
+from callflow.events import CallTransferred
+from callflow.media.messages import Clip
 
 if TYPE_CHECKING:
     from callflow.engine.call import Call
+
+__all__ = ["TRANSFERRED", "Bridging"]
 
 TRANSFER_RING_S = 60.0
 """How long the target of a transfer rings."""
@@ -27,33 +27,36 @@ TRANSFER_RING_S = 60.0
 MOST_FORWARDS = 10
 """So often in a row what is rung may forward a call, without anybody having answered: loops end there."""
 
-NORMAL = "NORMAL_CLEARING"
-TRANSFERRED = {"blind": "BLIND_TRANSFER", "attended": "ATTENDED_TRANSFER"}
-"""The hangup cause of a party that has transferred the other away."""
-
 
 class Bridging:
-    """At most one talk at a time: between the line and ``peer``."""
+    """How a call comes to its talks, and from one to the next."""
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._peer: Leg | None = None
-        self._connected = False
+        self._talks = Talks(call, self._may_transfer)
         self._ringing: Ringing | None = None
-        self._news: asyncio.Queue[tuple[Leg, Ended | TransferRequested] | Offer] = asyncio.Queue()
         self._redirect: Flow | None = None
         self._transfers = self._forwards = 0
-        self._trusted = False  # who asked for the latest transfer is a device of the account
 
     @property
     def bridged(self) -> bool:
         """True while two parties hear each other."""
-        return self._connected
+        return self._talks.connected
 
     @property
     def peer(self) -> Leg | None:
         """Who talks with the line, if anybody does."""
-        return self._peer
+        return self._talks.peer
+
+    @property
+    def transferor(self) -> Party | None:
+        """Who has transferred the one on the line here, if anybody has."""
+        return self._talks.transferor
+
+    @property
+    def on_connect(self) -> list[Callable[[], None]]:
+        """Who is told of each talk, once the two hear each other."""
+        return self._talks.on_connect
 
     def ringing(self) -> list[Leg]:
         """The legs that ring for the line at this moment."""
@@ -99,7 +102,8 @@ class Bridging:
         return await self._talk_out(offer.leg, f"call {offer.lender.id}")
 
     async def _talk_out(self, leg: Leg, endpoint: str, since: Sequence[ChannelEvent] = ()) -> BridgeResult:
-        ended = await self._talk(leg, endpoint, since)
+        self._forwards = 0
+        ended = await self._talks.run(leg, endpoint, since)
         if isinstance(ended, Ended):
             return BridgeResult(answered=True, cause=ended.cause, code=ended.code)
         cause = await self._go_on(ended)
@@ -116,10 +120,9 @@ class Bridging:
         """See ``Call.transfer``."""
         call = self._call
         call.line.check()
-        if self._too_many_transfers():
+        if not self._may_transfer():
             await call.hangup("EXCHANGE_ROUTING_ERROR")
             return
-        self._transfers += 1
         call.services.bus.publish(
             CallTransferred(
                 time=call.services.clock.now(),
@@ -130,176 +133,7 @@ class Bridging:
                 kind="blind",
             )
         )
-        self._trusted = bool(call.party.device_id)
-        await self._go_on(TransferRequested(target, "blind"))
-
-    # ---- a talk ------------------------------------------------------------------------------
-
-    async def _talk(
-        self, leg: Leg, endpoint: str, since: Sequence[ChannelEvent] = ()
-    ) -> Ended | TransferRequested:
-        """The line and ``leg`` (that has done ``since`` already) talk, until ``leg`` has ended or one has
-        transferred the other (who then is on the line). Raises ``CallGone`` once the line has ended; ``leg``
-        has been hung up then.
-        """
-        call = self._call
-        self._forwards = 0
-        self._news = asyncio.Queue()
-        self._peer = leg
-        leg.listener = call.line.leg.listener = self._hear
-        door = self._news.put_nowait
-        try:
-            if leg.ended is not None:
-                return leg.ended
-            for event in since:
-                self._hear(leg, event)
-            await call.line.answer()
-            await call.meets(leg)
-            self._connect(leg, endpoint)
-            call.joins.open(door)
-            return await self._listen()
-        finally:
-            call.joins.close(door)
-            self._turn_away()
-            await self._part()
-
-    def _connect(self, leg: Leg, endpoint: str) -> None:
-        """The line and ``leg`` hear each other from now on."""
-        call, media, line = self._call, self._call.services.media, self._call.line.leg
-        self._peer = leg
-        media.send(Bridge(line.name, leg.name))
-        media.send(LegNotice(leg.name, "answered"))
-        for name in (line.name, leg.name):
-            media.send(LegNotice(name, "bridged"))
-        call.services.router.watch_leg(leg.name, self._on_media)
-        self._connected = True
-        call.services.bus.publish(
-            CallBridged(
-                time=call.services.clock.now(),
-                call_id=call.id,
-                leg=line.name,
-                peer=leg.name,
-                endpoint=endpoint,
-            )
-        )
-        for mine, other in ((line, leg), (leg, line)):
-            if mine.lender is not None:
-                mine.lender.joins.now_bridged(other.name)
-
-    async def _listen(self) -> Ended | TransferRequested:
-        call = self._call
-        while True:
-            news = await call.line.guard(self._news.get())
-            if isinstance(news, Offer):
-                await self._replace(news)
-                continue
-            who, event = news
-            peer = self._peer
-            assert peer is not None
-            if who is not peer and who is not call.line.leg:
-                continue  # whose place another has taken meanwhile
-            if isinstance(event, Ended):
-                self._unbridged(event.cause, who)
-                return event
-            leaver, stayer = (call.line.leg, peer) if who is call.line.leg else (peer, call.line.leg)
-            if self._too_many_transfers():
-                continue
-            await self._let_go(leaver, stayer, event)
-            return event
-
-    async def _replace(self, offer: Offer) -> None:
-        """Another call's party takes the place of one of the two; that one is hung up."""
-        line, peer = self._call.line.leg, self._peer
-        assert peer is not None
-        if offer.place_of not in (line.name, peer.name) or not offer.take(self._call):
-            offer.decline()
-            return
-        leaver, stayer = (line, peer) if offer.place_of == line.name else (peer, line)
-        self._separate(leaver, stayer, PICKED_OFF)
-        await self._dismiss(leaver, stayer, PICKED_OFF)
-        offer.leg.listener = self._hear
-        self._connect(offer.leg, f"call {offer.lender.id}")
-
-    def _separate(self, leaver: Leg, stayer: Leg, cause: str) -> None:
-        """``leaver`` goes out of the talk: the recordings of all calls that hear it stay with ``stayer``, or
-        end.
-        """
-        for desk in self._desks(leaver, stayer):
-            desk.transfer(leaver.name, stayer.name)
-        self._unbridged(cause, stayer if leaver is self._call.line.leg else leaver)
-
-    async def _dismiss(self, leaver: Leg, stayer: Leg, cause: str) -> None:
-        """``leaver`` is hung up; ``stayer`` is on the line."""
-        call = self._call
-        self._peer = None
-        if leaver is call.line.leg:
-            call.line.reseat(stayer)
-            stayer.listener = self._hear
-            call.services.router.forget_leg(leaver.name)
-            call.listening.start()
-        call.services.router.forget_leg(leaver.name)
-        call.services.calls.remove(leaver.channel.call_id)
-        leaver.listener = _gone
-        await leaver.channel.hangup(cause)
-        await leaver.close()
-
-    def _desks(self, *legs: Leg) -> list[RecordingsDesk]:
-        return list(dict.fromkeys([self._call.recordings, *(desk for leg in legs for desk in leg.desks)]))
-
-    def _turn_away(self) -> None:
-        """Those who come now are too late."""
-        while not self._news.empty():
-            news = self._news.get_nowait()
-            if isinstance(news, Offer):
-                news.decline()
-
-    async def _part(self) -> None:
-        """The talk is over: the peer, if it is still ours, is hung up."""
-        call, peer = self._call, self._peer
-        self._peer = None
-        call.line.listen()
-        if peer is None:
-            return
-        call.services.router.forget_leg(peer.name)
-        call.services.calls.remove(peer.channel.call_id)
-        self._unbridged(call.line.ended.cause if call.line.ended else NORMAL, peer)
-        if peer.ended is None:
-            await peer.channel.hangup(NORMAL)
-        await peer.close()
-
-    def _unbridged(self, cause: str, peer: Leg) -> None:
-        """They do not hear each other any more; told once a talk."""
-        if not self._connected:
-            return
-        self._connected = False
-        call = self._call
-        call.services.media.send(Unbridge(call.leg))
-        call.services.bus.publish(
-            CallUnbridged(
-                time=call.services.clock.now(),
-                call_id=call.id,
-                leg=call.leg,
-                peer=peer.name,
-                cause=cause,
-            )
-        )
-        for leg in (call.line.leg, peer):
-            if leg.lender is not None:
-                leg.lender.joins.unbridged(cause)
-
-    def _hear(self, leg: Leg, event: ChannelEvent) -> None:
-        if isinstance(event, Held):
-            self._call.services.media.send(Hold(leg.name, event.held))
-        elif isinstance(event, Ended) and leg is self._call.line.leg:
-            self._call.line.lose(event)
-        elif isinstance(event, Ended | TransferRequested):
-            self._news.put_nowait((leg, event))
-
-    def _on_media(self, event: Digit | PlaybackDone) -> None:
-        if isinstance(event, Digit):
-            self._call.services.bus.publish(
-                DigitPressed(time=event.time, call_id=self._call.id, leg=event.leg, digit=event.digit)
-            )
+        await self._go_on(TransferRequested(target, "blind"), trusted=bool(call.party.device_id))
 
     # ---- transfers ---------------------------------------------------------------------------
 
@@ -331,54 +165,43 @@ class Bridging:
         )
         return True
 
-    def _too_many_transfers(self) -> bool:
-        """Whether one more is refused; then the author is told."""
+    def _may_transfer(self) -> bool:
+        """Whether one more transfer is taken, which then counts; else the author is told."""
         call = self._call
         if self._transfers < call.settings.callflow.max_branch_count:
-            return False
+            self._transfers += 1
+            return True
         call.notice(
             "error",
             TooManyBranches.code,
             f"the call was transferred {self._transfers} times: this one is refused",
             "Do two flows or parties transfer to each other?",
         )
-        return True
+        return False
 
-    async def _let_go(self, leaver: Leg, stayer: Leg, request: TransferRequested) -> None:
-        """``leaver`` has transferred ``stayer``, who is on the line from now on."""
-        call = self._call
-        self._transfers += 1
-        self._trusted = bool(leaver.channel.party.device_id)
-        self._separate(leaver, stayer, TRANSFERRED[request.kind])
-        call.services.bus.publish(
-            CallTransferred(
-                time=call.services.clock.now(),
-                call_id=call.id,
-                leg=leaver.name,
-                kept=stayer.name,
-                target=request.target,
-                kind=request.kind,
-            )
-        )
-        await self._dismiss(leaver, stayer, TRANSFERRED[request.kind])
+    async def give_up(self, consult: str) -> Leg | None:
+        """See ``Talks.give_up``."""
+        return await self._talks.give_up(consult)
 
-    async def _go_on(self, request: TransferRequested) -> str:
+    async def seat(self, leg: Leg, cause: str) -> None:
+        """See ``Talks.seat``."""
+        await self._talks.seat(leg, cause)
+
+    async def _go_on(self, request: TransferRequested, *, trusted: bool | None = None) -> str:
         """Bring the one on the line to the target of the transfer, and the next one, if that transfers again.
 
-        Ends with the line sent to another flow or hung up; gives the cause.
+        Ends with the line sent to another flow or hung up; gives the cause. ``trusted``: who asks for it is a
+        device of the account (None: the transferor is looked at).
         """
         call = self._call
         while True:
-            leg: Leg | None = None
-            other = call.services.calls.find(request.consult) if request.consult else None
-            if other is not None and other is not call:
-                if other.bridging.peer is None and other.line.channel.call_id == request.consult:
-                    await call.joins.sit_in(other, TRANSFERRED["attended"])
-                leg = await other.bridging.give_up(request.consult)
+            leg = await self._consulted(request.consult) if request.consult else None
+            if trusted is None:
+                trusted = bool(self.transferor and self.transferor.device_id)
             since: Sequence[ChannelEvent] = ()
             if leg is None:
                 # kazoo.md 2.5: no_match, which often leads out to a carrier, is not for strangers.
-                flow = call.route(request.target, allow_no_match=self._trusted)
+                flow = call.route(request.target, allow_no_match=trusted)
                 if flow is not None:
                     self._redirect = flow
                     return TRANSFERRED[request.kind]
@@ -394,48 +217,21 @@ class Bridging:
                     await call.hangup(rung.cause)
                     return rung.cause
                 leg, since = rung.leg, rung.since
-            ended = await self._talk(leg, f"number {request.target}", since)
+            self._forwards = 0
+            ended = await self._talks.run(leg, f"number {request.target}", since)
             if isinstance(ended, Ended):
                 await call.hangup(ended.cause)
                 return ended.cause
-            request = ended
+            request, trusted = ended, None
 
-    async def give_up(self, consult: str) -> Leg | None:
-        """Another call takes over the party that talks with the channel ``consult`` here (an attended
-        transfer); this call ends without hanging that party up. None: nobody talks with it.
+    async def _consulted(self, consult: str) -> Leg | None:
+        """Who was consulted on the channel ``consult``, taken out of that call. If nobody talks with it (its
+        target still rings, it is parked ...), the line goes into that call in its place, for good.
         """
-        call, peer, line = self._call, self._peer, self._call.line.leg
-        if peer is None or consult not in (line.channel.call_id, peer.channel.call_id):
+        call = self._call
+        other = call.services.calls.find(consult)
+        if other is None or other is call or other.gone:
             return None
-        leaver, third = (line, peer) if consult == line.channel.call_id else (peer, line)
-        self._separate(leaver, third, TRANSFERRED["attended"])
-        third.desks += [desk for desk in self._desks(leaver) if desk not in third.desks]
-        self._peer = None
-        call.services.router.forget_leg(third.name)
-        call.services.router.forget_leg(leaver.name)
-        call.services.calls.remove(third.channel.call_id)
-        call.line.leg = leaver
-        cause = TRANSFERRED["attended"]
-        await leaver.channel.hangup(cause)
-        call.line.lose(Ended(cause, by="engine"))
-        return third
-
-    async def seat(self, leg: Leg, cause: str) -> None:
-        """``leg`` is on the line from now on, wherever the walk is; who was there is hung up with ``cause``.
-        Nobody talks with the line.
-        """
-        call, former = self._call, self._call.line.leg
-        for desk in self._desks(former):
-            desk.replace(former.name, leg.name)
-        if leg.channel.answered:
-            call.services.media.send(LegNotice(leg.name, "answered"))
-        call.line.reseat(leg)
-        call.services.router.forget_leg(former.name)
-        call.listening.start()
-        call.services.calls.remove(former.channel.call_id)
-        await former.channel.hangup(cause)
-        await former.close()
-
-
-def _gone(leg: Leg, event: ChannelEvent) -> None:
-    """What a leg that has left does is nobody's business any more."""
+        if other.bridging.peer is None and other.line.channel.call_id == consult:
+            await call.joins.sit_in(other, TRANSFERRED["attended"])
+        return await other.bridging.give_up(consult)

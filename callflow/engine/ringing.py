@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from callflow.channels.channel import Answered, ChannelEvent, DialTarget, EarlyMedia, Ended
+from callflow.documents.forwarding import call_waiting
+from callflow.engine.confirming import CONFIRM_S, PROMPT, accepts
 from callflow.engine.joining import PICKED_OFF, Offer
 from callflow.engine.line import Leg
 from callflow.engine.race import TIMED_OUT, AttemptState, Race
 from callflow.events import CallRinging
-from callflow.media.messages import Bridge, Clip, Play, StopPlay, ToneClip, Unbridge
+from callflow.media.messages import Bridge, Clip, Play, SilenceClip, StopPlay, ToneClip, Unbridge
 from callflow.media.tones import NAMED
 
 if TYPE_CHECKING:
     from callflow.engine.call import Call
 
 RINGBACK = ToneClip(NAMED["ringback"])
+NO_RINGBACK = SilenceClip(0.0)
+"""In place of a ringback: what the caller hears already (music on hold) goes on."""
+
 LOSE_RACE = "LOSE_RACE"
+BUSY = ("USER_BUSY", 486)
+
+UNWILLING = frozenset({"USER_BUSY", TIMED_OUT, "CALL_REJECTED"})
+"""Who gives one of these was reached: nobody else is rung instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +38,14 @@ class Forward:
     number: str
     leg: str
     trusted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Who has answered was asked whether it takes the call, and has said."""
+
+    index: int
+    accepts: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +85,10 @@ class Ringing:
         self._forward: Forward | None = None
         self._legs: dict[int, Leg] = {}
         self._picked: Offer | None = None
-        self._news: asyncio.Queue[tuple[Leg, ChannelEvent] | Offer] = asyncio.Queue()
+        self._news: asyncio.Queue[tuple[Leg, ChannelEvent] | Offer | _Asked] = asyncio.Queue()
+        self._asking: dict[int, asyncio.Task[None]] = {}
+        self._replaced: set[tuple[str, str]] = set()
+        self._timeout_s = timeout_s
         self._race = Race(
             [target.delay_s for target in targets],
             start=call.services.clock.now(),
@@ -94,13 +114,15 @@ class Ringing:
             while True:
                 now = call.services.clock.now()
                 for index in race.due(now):
-                    await self._dial(index)
+                    await (self._refuse(index) if self._is_busy(index) else self._dial(index))
                 await self._hang_up(race.expired(now), TIMED_OUT)
                 if race.over:
                     break
                 event = await self._next(race.next_at() - now)
                 if isinstance(event, Offer):
                     await self._pick_up(event)
+                elif isinstance(event, _Asked):
+                    await self._on_asked(event)
                 elif event is not None:
                     await self._on_event(*event)
         finally:
@@ -132,7 +154,7 @@ class Ringing:
             news = self._news.get_nowait()
             if isinstance(news, Offer):
                 news.decline()
-            elif news[0] is leg:
+            elif isinstance(news, tuple) and news[0] is leg:
                 events.append(news[1])
         return tuple(events)
 
@@ -143,6 +165,16 @@ class Ringing:
             return
         self._picked = offer
         await self._hang_up(self._race.give_up(), PICKED_OFF)
+
+    def _is_busy(self, index: int) -> bool:
+        """A phone on which somebody talks, and that wants no second call (``call_waiting``)."""
+        call, target = self._call, self._targets[index]
+        if target.endpoint != "device" or call_waiting(call.account, target.document):
+            return False
+        return any(seen.party.device_id == target.id for seen in call.joins.seen())
+
+    async def _refuse(self, index: int) -> None:
+        await self._hang_up(self._race.ended(index, *BUSY), LOSE_RACE)
 
     async def _dial(self, index: int) -> None:
         call = self._call
@@ -170,13 +202,13 @@ class Ringing:
         if not self._playback and self._early is None:
             self._play_ringback()
 
-    async def _next(self, wait_s: float) -> tuple[Leg, ChannelEvent] | Offer | None:
+    async def _next(self, wait_s: float) -> tuple[Leg, ChannelEvent] | Offer | _Asked | None:
         try:
             return await self._call.line.guard(self._news_within(max(0.0, wait_s)))
         except TimeoutError:
             return None
 
-    async def _news_within(self, seconds: float) -> tuple[Leg, ChannelEvent] | Offer:
+    async def _news_within(self, seconds: float) -> tuple[Leg, ChannelEvent] | Offer | _Asked:
         # Not wait_for(get()): a guard that ends before it has begun would leave get() unawaited.
         async with asyncio.timeout(seconds):
             return await self._news.get()
@@ -186,15 +218,41 @@ class Ringing:
         if isinstance(event, EarlyMedia):
             self._let_hear(index, leg)
         elif isinstance(event, Answered):
-            await self._hang_up(self._race.answered(index), LOSE_RACE)
+            if self._targets[index].confirm:
+                self._ask(index, leg)
+            else:
+                await self._hang_up(self._race.answered(index), LOSE_RACE)
         elif isinstance(event, Ended) and leg.ended is not None:
             if event.forward and self._forward is None:
                 self._forward = Forward(event.forward, leg.name, bool(leg.channel.party.device_id))
             await self._on_ended(index, event)
 
+    def _ask(self, index: int, leg: Leg) -> None:
+        """The others ring on while who has answered is asked."""
+        if index in self._asking:
+            return
+        call = self._call
+
+        async def ask() -> None:
+            said = await accepts(call.services, leg.name, call.clips.prompt(PROMPT, call.language))
+            self._news.put_nowait(_Asked(index, said))
+
+        self._race.extend(index, call.services.clock.now() + CONFIRM_S)
+        self._asking[index] = asyncio.ensure_future(ask())
+
+    async def _on_asked(self, asked: _Asked) -> None:
+        index = asked.index
+        if self._race.states[index] is not AttemptState.RINGING:
+            return
+        if asked.accepts:
+            await self._hang_up(self._race.answered(index), LOSE_RACE)
+            return
+        await self._hang_up([index], "NORMAL_CLEARING")
+        await self._hang_up(self._race.ended(index, TIMED_OUT, 0), LOSE_RACE)
+
     def _let_hear(self, index: int, leg: Leg) -> None:
         """The first that sends early media is heard instead of the ringback."""
-        if self._early is None and not self._ignore_early_media:
+        if self._early is None and not (self._ignore_early_media or self._targets[index].quiet):
             self._early = index
             self._quiet()
             self._call.services.media.send(Bridge(self._call.leg, leg.name))
@@ -205,7 +263,24 @@ class Ringing:
             self._call.services.media.send(Unbridge(self._call.leg))
             self._play_ringback()
         await self._forget(index)
+        if event.cause not in UNWILLING:
+            self._try_instead(index)
         await self._hang_up(self._race.ended(index, event.cause, event.code), LOSE_RACE)
+
+    def _try_instead(self, index: int) -> None:
+        """What a target that cannot be reached names in its place is rung now: the first; the others after
+        it, in the same way.
+        """
+        target = self._targets[index]
+        if not target.instead or (target.endpoint, target.id) in self._replaced:
+            return
+        self._replaced.add((target.endpoint, target.id))  # once for all the contacts of a phone
+        first, *rest = target.instead
+        first = replace(first, instead=(*first.instead, *rest))
+        now = self._call.services.clock.now()
+        for way in self._call.services.dialer.expand(first):
+            self._targets.append(way)
+            self._race.add(now, way.timeout_s or self._timeout_s)
 
     async def _hang_up(self, indexes: Sequence[int], cause: str) -> None:
         for index in indexes:
@@ -216,6 +291,9 @@ class Ringing:
 
     async def _forget(self, index: int) -> None:
         leg = self._legs[index]
+        asking = self._asking.pop(index, None)
+        if asking is not None:
+            asking.cancel()
         self._call.services.calls.remove(leg.channel.call_id)
         leg.listener = _ignore
         await leg.close()
@@ -223,6 +301,8 @@ class Ringing:
     # ---- what is heard meanwhile -------------------------------------------------------------
 
     def _play_ringback(self) -> None:
+        if self._ringback == NO_RINGBACK:
+            return
         self._playback = self._call.services.ids.short()
         self._call.services.media.send(
             Play(self._call.leg, self._playback, (self._ringback,), loops=0, now=True)
