@@ -90,7 +90,7 @@ class Metaflows:
         """``leg`` is about to talk with the line: its metaflows count as long as it is there."""
         if leg.target is None:
             return
-        user_id, device_id = endpoint_of(leg.target)
+        user_id, device_id = endpoint_of(self._call.account, leg.target)
         if user_id or device_id:
             self._listen(leg.name, self._documents(user_id, device_id))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from callflow.channels.channel import DialTarget
+from callflow.documents.accounts import Account
 from callflow.documents.placeholders import fill
 from callflow.documents.record_settings import resolve_record
 from callflow.documents.recording_rules import (
@@ -65,7 +66,7 @@ class RuleRecordings:
         """``leg`` has answered and is about to talk with the line. Raises ``CallGone``."""
         if leg.target is None:
             return
-        user_id, device_id = endpoint_of(leg.target)
+        user_id, device_id = endpoint_of(self._call.account, leg.target)
         if not user_id and not device_id:
             return
         rule = destination_rule(self._call.account, user_id=user_id, device_id=device_id, source=self.source)
@@ -96,10 +97,18 @@ class RuleRecordings:
         )
 
 
-def endpoint_of(target: DialTarget) -> tuple[str, str]:
-    """The user and the device that ``target`` rings (for a forwarded phone: the phone that forwards)."""
+def endpoint_of(account: Account, target: DialTarget) -> tuple[str, str]:
+    """The user and the device that ``target`` rings; for a number that a phone forwards to, those of that
+    phone (whose document comes with the target).
+    """
+    document = target.document
+    if target.endpoint == "device":
+        return str(document.get("owner_id") or ""), target.id
     if target.endpoint == "user":
         return target.id, ""
-    if target.endpoint == "device":
-        return str(target.document.get("owner_id") or ""), target.id
-    return str(target.document.get("owner_id") or ""), str(target.document.get("id") or "")
+    if not document:
+        return "", ""
+    for device_id, device in account.all("device").items():
+        if device is document or device == document:
+            return str(document.get("owner_id") or ""), device_id
+    return next((id for id, user in account.all("user").items() if user == document), ""), ""

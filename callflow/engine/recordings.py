@@ -315,19 +315,21 @@ class RecordingsDesk:
         """The leg ``left`` transfers the leg ``remains``: recordings that follow go on, each party on its
         channel; the others end. To be called while both legs are there.
         """
-        self._move(lambda taps: moved_taps(taps, left, remains))
+        self._move(left, lambda taps: moved_taps(taps, left, remains))
 
     def replace(self, left: str, by: str) -> None:
         """The leg ``by`` takes the place of the leg ``left``: recordings that follow go on with it, each side
         on its channel; the others end. To be called while both legs are there.
         """
-        self._move(lambda taps: replaced_taps(taps, left, by))
+        self._move(left, lambda taps: replaced_taps(taps, left, by))
 
-    def _move(self, moved: Callable[[tuple[TapPoint, ...]], tuple[TapPoint, ...]]) -> None:
+    def _move(self, left: str, moved: Callable[[tuple[TapPoint, ...]], tuple[TapPoint, ...]]) -> None:
         for handle in self._handles:
             if handle.over or handle.stopping:
                 continue
             if not handle.spec.follow_transfer:
+                if handle.by is By.RULE and all(tap.leg != left for tap in handle.taps):
+                    continue  # its leg stays, and a setting's recording lasts as long as that (kazoo.md 1.9)
                 handle.stopping = True
                 self._tell(handle, StopRecording(handle.id, "transfer"))
                 continue
