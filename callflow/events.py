@@ -246,6 +246,30 @@ class RecordingChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EventRecord(Event):
+    """The module ``edr`` was reached: ``tags`` say who calls whom, ``custom_data`` is its node's data."""
+
+    NAME: ClassVar[str] = "event.record"
+
+    tags: dict[str, Any]
+    custom_data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailAboutCall(Event):
+    """A mail about the call is ``sent``, ``failed``, or ``off`` (none is sent, ``message`` says why)."""
+
+    NAME: ClassVar[str] = "mail"
+
+    module: str
+    state: str
+    recipients: tuple[str, ...]
+    subject: str
+    facts: dict[str, Any]
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentChanged(Event):
     """A call has changed a document of its account for good: its top-level ``keys``, never their values."""
 
@@ -266,6 +290,46 @@ class PresenceChanged(Event):
     account_id: str
     presence_id: str
     status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParkingChanged(Event):
+    """A call was ``parked`` in a slot, was ``retrieved`` from it, or has left it otherwise: ``abandoned`` (its
+    caller has gone, or the flow went on).
+    """
+
+    NAME: ClassVar[str] = "parking"
+
+    change: str
+    slot: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueChanged(Event):
+    """A caller in a queue: ``entered``, ``offered`` (to ``agent``, whose phones ring), ``missed`` (by that
+    agent), ``connected``, ``handled`` (that talk is over), ``left`` (``reason``: ``timeout``, ``exit_key``,
+    ``hangup``, ``empty``, ``full``). ``waited``: seconds since it entered; ``position``: its place, 1 is the next.
+    """
+
+    NAME: ClassVar[str] = "queue"
+
+    change: str
+    queue_id: str
+    agent: str = ""
+    position: int = 0
+    waited: float = 0.0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentChanged(Event):
+    """An agent of the queues is ``ready``, ``paused`` or ``logged_out`` from now on; ``queue_id``: there only."""
+
+    NAME: ClassVar[str] = "agent"
+
+    agent: str
+    status: str
+    queue_id: str = ""
 
 
 # ---- deliveries -----------------------------------------------------------------------------

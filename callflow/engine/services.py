@@ -15,8 +15,10 @@ from callflow.channels.channel import Dialer
 from callflow.clock import Clock
 from callflow.documents.accounts import Account
 from callflow.documents.settings import Settings
+from callflow.engine.queueing import QueueRooms
 from callflow.engine.rooms import RoomTable
 from callflow.engine.router import MediaRouter
+from callflow.engine.slots import ParkingLot
 from callflow.events import EventBus
 from callflow.ids import Ids
 from callflow.media.port import MediaPort
@@ -66,9 +68,12 @@ class HttpPort(Protocol):
 @dataclass(slots=True)
 class Calls:
     """The calls that are up, found by the call id of any of their legs: an attended transfer names the
-    channel on which the transferor has talked to the target.
+    channel on which the transferor has talked to the target. And where they wait for others: parking slots,
+    queues.
     """
 
+    parking: ParkingLot = field(default_factory=ParkingLot)
+    queues: QueueRooms = field(default_factory=QueueRooms)
     _by_leg: dict[str, Call] = field(default_factory=dict)
 
     def add(self, channel_id: str, call: Call) -> None:
