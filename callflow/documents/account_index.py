@@ -9,6 +9,7 @@ from typing import Any
 
 from callflow.documents import jsontext
 from callflow.documents.accounts import AUDIO_SUFFIXES, FOLDERS, document_id
+from callflow.documents.check_across import FlowMap
 
 _TWO = 2
 
@@ -55,6 +56,11 @@ class AccountIndex:
             kind: {document_id(document, path): document for path, document in rows.items()}
             for kind, rows in self._rows.items()
         }
+
+    @cached_property
+    def flows(self) -> FlowMap:
+        """The ways between the callflows."""
+        return FlowMap(self.documents["callflow"])
 
     def served_by(self, key: str, item: str, besides: Path) -> list[Path]:
         """Callflows other than ``besides`` whose ``key`` (``numbers``, ``patterns``) holds ``item``."""

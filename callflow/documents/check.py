@@ -10,9 +10,10 @@ from typing import Any
 
 from callflow.documents import jsontext, schemas
 from callflow.documents.account_index import AccountIndex, account_root
-from callflow.documents.accounts import FOLDERS
+from callflow.documents.accounts import FOLDERS, document_id
 from callflow.documents.check_data import Surroundings, UrlVerdict, check_object
 from callflow.documents.check_flow import check_flow, check_metaflow, nodes_of
+from callflow.documents.check_loops import check_loops
 from callflow.documents.problems import Problem, Sheet, token
 from callflow.documents.settings import flatten
 
@@ -97,7 +98,7 @@ class Checker:
             account = self._account_of(path)
             around = self._around
             if account is not None:
-                around = replace(around, ids=account.ids, documents=account.documents)
+                around = replace(around, ids=account.ids, documents=account.documents, flows=account.flows)
             _Document(sheet, path, around, account, self._settings_folder, named).check()
         return sheet.problems
 
@@ -212,6 +213,8 @@ class _Document:
                 self._metaflows(value[key], f"/{key}")
         self._file_name()
         self._numbers_elsewhere(value)
+        if self.account is not None and account_root(self.path) is not None:
+            check_loops(self.sheet, document_id(value, self.path), self.around)
 
     def _numbers_elsewhere(self, value: Mapping[str, Any]) -> None:
         if self.account is None or account_root(self.path) is None:

@@ -9,12 +9,9 @@ from typing import Any
 from callflow.documents import schemas
 from callflow.documents.causes import CAUSES
 from callflow.documents.check_data import Surroundings
+from callflow.documents.nodes import DEFAULT, Rule, rule_of, skipped
 from callflow.documents.problems import Mend, Sheet, did_you_mean, surely_meant, token
 
-Rule = str | Mapping[str, Any]
-"""``x-children`` of a module's schema."""
-
-DEFAULT = "_"
 _HINTS = {
     "always": "write _",
     "bridge": "write _, a cause (USER_BUSY) or a code (sip:486)",
@@ -28,19 +25,6 @@ _DIALLED = re.compile(r"[0-9A-D*]+|#")
 _NO_DIGITS = frozenset({DEFAULT, "timeout", "max_retries"})
 _ROUTE_ACTIONS = ("enable", "disable", "reset", "menu")
 _DOCUMENT_SCOPES = ("account", "user", "device")
-
-
-def skipped(data: Mapping[str, Any]) -> bool:
-    """Whether the node is passed over to ``_``, as its ``skip_module`` says."""
-    return data.get("skip_module") is True
-
-
-def rule_of(module: str, data: Mapping[str, Any]) -> Rule | None:
-    """When the children of such a node run; None: nobody here knows."""
-    if module not in schemas.module_names():
-        return None
-    rule: Rule = "always" if skipped(data) else schemas.module_schema(module).get("x-children", "any")
-    return rule
 
 
 def check_branches(

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from callflow.documents import placeholders, schemas
 from callflow.documents.accounts import FOLDERS
 from callflow.documents.casting import CastNote, cast
+from callflow.documents.check_across import FlowMap
 from callflow.documents.judging import fault
 from callflow.documents.patterns import compile_pattern
 from callflow.documents.problems import Mend, Sheet, did_you_mean, surely_meant, token
@@ -33,7 +34,8 @@ class Surroundings:
     """What a document is judged in. ``ids``: the account's document ids by kind; None: no account is known.
 
     ``judge_url`` and ``is_prompt`` come from layers above: what delivery refuses, what media ships.
-    ``documents``: the account's, by kind and id, as far as they can be read.
+    ``documents``: the account's, by kind and id, as far as they can be read; ``flows``: the ways between its
+    callflows.
     """
 
     settings: Settings
@@ -41,6 +43,7 @@ class Surroundings:
     judge_url: Callable[[str], UrlVerdict | None] = field(default=lambda url: None)
     is_prompt: Callable[[str], bool] = field(default=lambda name: False)
     documents: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
+    flows: FlowMap | None = None
 
     def document(self, kind: str, id: object) -> Mapping[str, Any] | None:
         """The account's document, if it is known."""

@@ -10,13 +10,13 @@ from typing import Any
 from callflow.documents import schemas
 from callflow.documents.check_branches import check_branches
 from callflow.documents.check_data import Surroundings, check_object, renamed
+from callflow.documents.check_loops import check_other_flow
 from callflow.documents.check_record import Passed, check_record_node
+from callflow.documents.nodes import NODE_KEYS, children_of, is_bare_node
 from callflow.documents.problems import Mend, Sheet, did_you_mean, surely_meant, token
 
 MAX_NODES_DEEP = 1000
 """Deeper flows are refused (DESIGN 5, "walker")."""
-
-_NODE_KEYS = ("module", "data", "children", "remote_execution")
 
 
 @dataclass(slots=True)
@@ -47,16 +47,11 @@ def nodes_of(root: Any, pointer: str = "") -> Iterator[tuple[str, str, Mapping[s
         node, where = todo.pop()
         if not isinstance(node, dict):
             continue
-        module, data, children = node.get("module"), node.get("data"), node.get("children")
+        module, data = node.get("module"), node.get("data")
         if isinstance(module, str):
             yield where, module, data if isinstance(data, dict) else {}
-        if not isinstance(children, dict):
-            continue
-        if _is_bare_node(children):
-            todo.append((children, f"{where}/children"))
-        else:
-            below = [(child, f"{where}/children/{token(key)}") for key, child in children.items()]
-            todo.extend(reversed(below))
+        below = [(child, pointer) for _, child, pointer in children_of(node, where)]
+        todo.extend(reversed(below))
 
 
 def _check_tree(sheet: Sheet, root: Any, pointer: str, around: Surroundings, *, metaflow: bool) -> None:
@@ -83,9 +78,9 @@ def _check_node(sheet: Sheet, place: _Place, around: Surroundings, metaflow: boo
         )
         return []
     for key in node:
-        if key not in _NODE_KEYS and not key.startswith(("_", "$", "pvt_")):
+        if key not in NODE_KEYS and not key.startswith(("_", "$", "pvt_")):
             said = f"{key} is not a key of a node"
-            hint, mend = did_you_mean(key, _NODE_KEYS), renamed(key, node, _NODE_KEYS)
+            hint, mend = did_you_mean(key, NODE_KEYS), renamed(key, node, NODE_KEYS)
             sheet.add("CF-CHK-048", f"{pointer}/{token(key)}", said, hint, at_key=True, mend=mend)
     module = _module(sheet, node, pointer, metaflow)
     data = _data(sheet, node, pointer)
@@ -96,6 +91,8 @@ def _check_node(sheet: Sheet, place: _Place, around: Surroundings, metaflow: boo
     data = check_object(sheet, data, f"modules/{module}", f"{pointer}/data", around)
     passed = Passed.at(module, data, place.key, pointer, place.passed, leaf=leaf)
     check_record_node(sheet, passed, around.settings)
+    if module == "callflow":
+        check_other_flow(sheet, passed, node.get("children"), around)
     inline = _inline(module, data, pointer, place.depth, passed)
     return inline + _children(sheet, node, place, passed, around, metaflow)
 
@@ -163,7 +160,7 @@ def _children(
     if not isinstance(children, dict):
         sheet.add("CF-CHK-045", where, f"children is {_kind(children)}, not an object")
         return []
-    if _is_bare_node(children):
+    if is_bare_node(children):
         said = "children holds a node without a branch key: on Kazoo the call hangs up here; it is read as _"
         effect = "on Kazoo the node inside runs from now on, where the call hung up; here it ran already"
         hint = 'write "children": {"_": {"module": ...}}'
@@ -175,11 +172,6 @@ def _children(
         _Place(child, f"{where}/{token(key)}", place.depth + 1, passed, key)
         for key, child in children.items()
     ]
-
-
-def _is_bare_node(children: Mapping[str, Any]) -> bool:
-    """The documentation's own slip: a node where the branch keys should be."""
-    return isinstance(children.get("module"), str) and all(key in _NODE_KEYS for key in children)
 
 
 def _kind(value: object) -> str:

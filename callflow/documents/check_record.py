@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from callflow.documents.check_branches import DEFAULT, rule_of, skipped
+from callflow.documents.nodes import DEFAULT, rule_of, skipped
 from callflow.documents.problems import Sheet
 from callflow.documents.record_settings import choose_storage, resolve_record, resolve_record_caller
 from callflow.documents.settings import Settings

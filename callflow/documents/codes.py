@@ -73,6 +73,8 @@ CODES: dict[str, Code] = {
                        "Correct the branch key, or what rules it out."),
     "CF-CHK-054": Code(WARNING, "unknown cause", "The branch key looks like a slip of a cause's name.",
                        "Write the cause as the switch does, e.g. USER_BUSY."),
+    "CF-CHK-055": Code(WARNING, "never comes back", "Every call ends in the callflow that this node goes to: "
+                       "the node's _ never runs.", "Leave the child out, or let the other flow end."),
     # ---- modules
     "CF-CHK-060": Code(ERROR, "unknown module", "Kazoo has no such module; its engine passes the node over.",
                        "Correct the name."),
@@ -134,6 +136,11 @@ CODES: dict[str, Code] = {
                        "Write an id, or delete the key."),
     "CF-CHK-105": Code(WARNING, "disabled document", "The document that is named here has enabled: false.",
                        "Enable it, or name another."),
+    "CF-CHK-107": Code(WARNING, "endless round", "Callflows lead to one another in a ring: every call goes "
+                       "round until max_branch_count ends it.", "Lead one of them elsewhere."),
+    "CF-CHK-108": Code(NOTE, "round without the caller", "Callflows lead to one another in a ring: a caller who "
+                       "does nothing stays on it until max_branch_count ends the call.",
+                       "Nothing, if that is meant; else let one of them end."),
     "CF-CHK-102": Code(ERROR, "number twice", "Two callflows of the account have the same number or pattern.",
                        "Take it out of one."),
     "CF-CHK-103": Code(NOTE, "no number", "Neither numbers nor patterns: no call finds it.",
