@@ -44,6 +44,10 @@ NOTICES: dict[str, Code] = {
     "CF-RUN-CARRIER": Code(ERROR, "no carrier for a number", "resources or offnet: no resource of the "
                            "account has a rule that fits the number, and the flags that are asked for.",
                            "Correct rules and flags in the account's resources folder."),
+    "CF-RUN-FORWARD": Code(WARNING, "forwarding not followed", "A phone forwards to a number that cannot be "
+                           "rung: nobody takes it, it answers by itself (a menu) beside other phones, or the "
+                           "forwarding goes round in a circle.",
+                           "Forward to an extension that rings phones, or to a number that a carrier takes."),
     "CF-RUN-TRANSFER-TARGET": Code(ERROR, "nowhere to transfer", "transfer: there is neither a target nor a "
                                    "captured number.", "Write data.target."),
     "CF-RUN-CALLFLOW": Code(ERROR, "no such callflow", "callflow: data.id is missing, or the account has no "
@@ -53,6 +57,27 @@ NOTICES: dict[str, Code] = {
     "CF-RUN-MENU-PIN": Code(WARNING, "greeting by phone", "menu: the caller pressed record_pin, but a "
                             "greeting cannot be recorded by phone here.",
                             "Put the audio into the account's media folder and name it in media.greeting."),
+    "CF-RUN-LIST": Code(ERROR, "no such list", "cidlistmatch, lookupcidname: the account has no list with "
+                        "this id.", "Name a file in the account's lists folder."),
+    "CF-RUN-REGEX": Code(WARNING, "not a regular expression", "An expression of the node or of a list cannot "
+                         "be read: it fits nothing.", "Correct it: callflow check shows what is wrong."),
+    "CF-RUN-CHECK-CID": Code(WARNING, "caller not changed", "check_cid: it changes who the caller is only if "
+                             "caller_id.external has a name and a number, and user_id is given, as in Kazoo.",
+                             "Give all three, or none."),
+    "CF-RUN-LANGUAGE": Code(ERROR, "no language", "language: data.language is missing.",
+                            'Write "language": "en-us".'),
+    "CF-RUN-DTMF": Code(WARNING, "not digits", "send_dtmf: data.digits holds something that is no digit; it "
+                        "is left out.", "Digits are 0 to 9, *, # and A to D."),
+    "CF-RUN-FAX": Code(ERROR, "no fax here", "faxbox, receive_fax: this engine receives no faxes. The walk "
+                       "goes on to _.", "Send fax numbers to a fax server, by a carrier or a device."),
+    "CF-RUN-ENDINGS": Code(WARNING, "too much to do at the end", "A call has asked 20 times for something to "
+                           "be done at its end; further wishes are left out.",
+                           "See whether the flow comes by the same node again and again."),
+    "CF-RUN-MAIL": Code(WARNING, "no mail", "A mail about a call is not sent, or not to everybody: no server "
+                        "is set, a user has no email, an address is none.",
+                        "Set smtp_client.relay in system_config; give addresses, or users an email."),
+    "CF-RUN-TEMPLATE": Code(WARNING, "no template", "notification: data.template_id is missing; Kazoo sends "
+                            "nothing then.", "Write data.template_id."),
     "CF-RUN-PLAY": Code(ERROR, "nothing to play", "play: data.id is missing.",
                         "Write a media id, a url or prompt://NAME."),
     "CF-RUN-TONES": Code(ERROR, "no tone", "tones: data.tones holds no tone that can be read.",

@@ -26,6 +26,7 @@ FOLDERS = {
     "media": "media",
     "group": "groups",
     "resource": "resources",
+    "list": "lists",
 }
 """Kind of document → its folder."""
 
@@ -125,6 +126,18 @@ def _settled(kind: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
     """With the defaults of its schema; a device belongs to who sits at it."""
     prepared = prepare_document(kind, document).data
     return seated(prepared) if kind == "device" else prepared
+
+
+def sitting_at(device: Mapping[str, Any]) -> list[str]:
+    """The users whose calls ring at a device: who has logged in to it, else its owner; the last is the one
+    whose it is.
+    """
+    hotdesk = device.get("hotdesk")
+    users = hotdesk.get("users") if isinstance(hotdesk, Mapping) else None
+    if isinstance(users, Mapping) and users:
+        return [str(id) for id in users]
+    owner = device.get("owner_id")
+    return [owner] if isinstance(owner, str) and owner else []
 
 
 def seated(device: dict[str, Any]) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class Call:
         self.rules = RuleRecordings(self)
         self.metaflows = Metaflows(self)
         self._router = Router(services)
-        self._clips = ClipFinder(services)
+        self.clips = ClipFinder(services)
         self.listening = Listening(services, self.line)
         self.bridging = Bridging(self)
         self.joins = Joins(self)
@@ -194,7 +194,7 @@ class Call:
         ``silence_stream://``, a media id of the account, a system prompt. Raises ``MissingDocument``,
         ``FetchError``, ``BlockedAddress``, ``BadUrl``.
         """
-        return await self.line.guard(self._clips.find(media_id, self.language))
+        return await self.line.guard(self.clips.find(media_id, self.language))
 
     async def play_media(self, media_id: str, *, terminators: str = "", loops: int = 1) -> str:
         """``play(clips_for(media_id))``."""
@@ -205,7 +205,7 @@ class Call:
         """Play a prompt by name (``vm-person``): the account's media of that id, else the system's. One
         that is not there is a warning notice and silence.
         """
-        clips = self._clips.prompt(name, self.language)
+        clips = self.clips.prompt(name, self.language)
         if clips:
             return await self.play(clips, terminators=terminators)
         self.notice("warning", "CF-RUN-PROMPT", f"there is no prompt {name!r}; nothing is played")

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from callflow.channels.channel import DialTarget
+from callflow.documents.accounts import sitting_at
+from callflow.documents.forwarding import FORWARD, read_forwarding
 from callflow.documents.resources import carriers_for
 from callflow.engine.services import Services
 from callflow.errors import MissingDocument
@@ -52,7 +54,8 @@ def device_target(services: Services, device_id: str) -> DialTarget:
 
 
 def user_targets(services: Services, user_id: str) -> list[DialTarget]:
-    """A target for each enabled device whose ``owner_id`` is the user, by device id; none: no endpoints.
+    """A target for each enabled device whose ``owner_id`` is the user, or to which the user has logged in, by
+    device id; none: no endpoints. A user without devices who forwards is a target of its own.
 
     An account without documents (a single flow file) knows no users: then the user itself is the target.
     Raises ``MissingDocument`` for a user that the account does not have.
@@ -60,15 +63,18 @@ def user_targets(services: Services, user_id: str) -> list[DialTarget]:
     account = services.account
     if _without_endpoints(services):
         return [DialTarget("user", user_id)]
-    if account.get("user", user_id) is None:
+    user = account.get("user", user_id)
+    if user is None:
         raise MissingDocument(
             f"no user {user_id!r} in account {account.id!r}", hint=FOLDER_HINT.format(folder="users")
         )
-    return [
+    found = [
         DialTarget("device", device_id, document)
         for device_id, document in sorted(account.all("device").items())
-        if document.get("owner_id") == user_id and document.get("enabled", True) is not False
+        if user_id in sitting_at(document) and document.get("enabled", True) is not False
     ]
+    forwards = not found and read_forwarding(user.get(FORWARD) or {}) is not None
+    return [DialTarget("user", user_id, user)] if forwards else found
 
 
 def member_targets(services: Services, members: Sequence[Mapping[str, Any]]) -> MemberTargets:

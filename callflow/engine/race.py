@@ -89,6 +89,17 @@ class Race:
         reached = [failure for failure in self._failures if failure[0] in _REACHED]
         return (reached or self._failures or [("", 0)])[-1]
 
+    def add(self, at: float, timeout_s: float) -> int:
+        """One more target, rung from ``at`` on for ``timeout_s``; gives its index."""
+        self.states.append(AttemptState.DUE)
+        self._rings_at.append(at)
+        self._ends_at.append(at + timeout_s)
+        return len(self.states) - 1
+
+    def extend(self, index: int, until: float) -> None:
+        """A target has at least until then (it has answered, and is being asked something)."""
+        self._ends_at[index] = max(self._ends_at[index], until)
+
     def due(self, now: float) -> list[int]:
         """The targets that are to be rung now; they count as ringing from here on."""
         indexes = [

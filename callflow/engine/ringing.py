@@ -87,7 +87,7 @@ class Ringing:
         self._picked: Offer | None = None
         self._news: asyncio.Queue[tuple[Leg, ChannelEvent] | Offer | _Asked] = asyncio.Queue()
         self._asking: dict[int, asyncio.Task[None]] = {}
-        self._replaced: set[tuple[str, str]] = set()
+        self._replaced: set[tuple[str, str, str]] = set()
         self._timeout_s = timeout_s
         self._race = Race(
             [target.delay_s for target in targets],
@@ -272,9 +272,10 @@ class Ringing:
         it, in the same way.
         """
         target = self._targets[index]
-        if not target.instead or (target.endpoint, target.id) in self._replaced:
+        key = (target.endpoint, target.id, target.contact if target.endpoint == "number" else "")
+        if not target.instead or key in self._replaced:  # once for all the contacts of a phone
             return
-        self._replaced.add((target.endpoint, target.id))  # once for all the contacts of a phone
+        self._replaced.add(key)
         first, *rest = target.instead
         first = replace(first, instead=(*first.instead, *rest))
         now = self._call.services.clock.now()

@@ -9,7 +9,8 @@ from typing import Any
 from callflow.channels.channel import DialTarget
 from callflow.engine.call import BridgeResult, Call
 from callflow.engine.identity import HIDDEN
-from callflow.engine.outcome import Attempt, Continue, HandOver, Outcome, Stop
+from callflow.engine.outcome import Attempt, Continue, HandOver, Outcome, ReplaceFlow, Stop
+from callflow.engine.reaching import reach
 from callflow.errors import CallflowError, CallGone
 from callflow.media.messages import Clip, ToneClip
 
@@ -24,11 +25,14 @@ async def ring(
     targets: Sequence[DialTarget], data: Mapping[str, Any], call: Call, *, one_by_one: bool = False
 ) -> Outcome:
     """Ring ``targets`` (together, or one after the other) and say how the walk goes on."""
-    wanted = [
-        with_wishes(target, data, call)
-        for target in targets
-        if may_ring(target, call, can_call_self=data["can_call_self"])
-    ]
+    found = reach(
+        call,
+        [with_wishes(target, data, call) for target in targets],
+        can_call_self=data["can_call_self"],
+    )
+    if found.flow is not None:
+        return ReplaceFlow(flow=found.flow, did="forwarded the caller")
+    wanted = list(found.targets)
     together = [wanted] if wanted else []
     result = BridgeResult(answered=False, cause="")
     for group in [[target] for target in wanted] if one_by_one else together:
@@ -63,19 +67,10 @@ def keys_of(result: BridgeResult) -> tuple[str, str]:
 
 
 def may_ring(target: DialTarget, call: Call, *, can_call_self: bool = False) -> bool:
-    """A caller's own device is busy calling: it rings only if ``can_call_self`` says so. Nor is one rung that
-    is switched off, or whose owner or itself is not to be disturbed.
+    """A caller's own phone is busy calling: it rings only if ``can_call_self`` says so. Nor is one rung that is switched off, or whose owner or itself is not to be disturbed. Forwarding is not followed here:
+    ``callflow.engine.reaching`` does all of it.
     """
-    if target.endpoint == "device" and target.id == call.party.device_id and not can_call_self:
-        return False
-    owner = call.account.get("user", str(target.document.get("owner_id") or "")) or {}
-    return not any(_is_quiet(document) for document in (target.document, owner))
-
-
-def _is_quiet(document: Mapping[str, Any]) -> bool:
-    disturb = document.get("do_not_disturb")
-    wants_quiet = isinstance(disturb, Mapping) and disturb.get("enabled") is True
-    return wants_quiet or document.get("enabled") is False
+    return bool(reach(call, [target], can_call_self=can_call_self, follow=False).targets)
 
 
 def with_wishes(target: DialTarget, data: Mapping[str, Any], call: Call) -> DialTarget:

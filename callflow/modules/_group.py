@@ -10,7 +10,8 @@ from callflow.channels.channel import DialTarget
 from callflow.engine.call import BridgeResult, Call
 from callflow.engine.endpoints import Member
 from callflow.engine.outcome import Continue, Outcome
-from callflow.modules._bridging import DEFAULT_TIMEOUT_S, after_bridge, may_ring, ringback_of
+from callflow.engine.reaching import reach
+from callflow.modules._bridging import DEFAULT_TIMEOUT_S, after_bridge, ringback_of
 
 TOGETHER = "simultaneous"
 WEIGHTED = "weighted_random"
@@ -22,7 +23,11 @@ async def ring_members(members: Sequence[Mapping[str, Any]], data: Mapping[str, 
     found = call.endpoints_of_members(members)
     for error in found.missing:
         call.notice("error", error.code, f"{call.node.module}: {error}", error.hint)
-    ready = [member for member in found.members if may_ring(member.target, call)]
+    ready = [
+        Member(target, member.weight)
+        for member in found.members
+        for target in reach(call, [member.target], direct=False, follow=not data["ignore_forward"]).targets
+    ]
     rounds = _rounds(ready, data, call)
     if not rounds:
         return Continue(did="found nothing to ring")
