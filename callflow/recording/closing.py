@@ -60,7 +60,11 @@ class ClosingDesk:
 
     def on_event(self, event: object) -> None:
         """A media event: an ending is noted, and time held."""
-        if not isinstance(event, RecordingEvent) or event.change not in ENDINGS:
+        if not isinstance(event, RecordingEvent):
+            return
+        if event.change == "started" and not self._clock.virtual:
+            self.finisher.ahead.begin(event.id)
+        if event.change not in ENDINGS:
             return
         if event.change == "failed" and event.id not in self._known:
             return  # it ended before and was told; a spool is closed before its failure is told
@@ -86,6 +90,7 @@ class ClosingDesk:
             self._teller.cancel()
             await asyncio.gather(self._teller, return_exceptions=True)
         self._threads.shutdown()
+        self.finisher.ahead.close()
 
     # ---- inside ----
 

@@ -8,6 +8,7 @@ Everything else, and file systems without hard links, goes through a temporary f
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from callflow.media.files import open_encoder
 from callflow.media.resample import StreamResampler
 from callflow.media.wav import wav_header
 from callflow.recording.crashpoints import crash_point
+from callflow.recording.messages import RecordingSpec
 from callflow.recording.spool import SAMPLE_BYTES, Spool, header_bytes
 from callflow.state.folder import sync_folder
 
@@ -41,9 +43,10 @@ def part_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.part")
 
 
-def encode(spool: Spool, path: Path) -> Encoded:
+def encode(spool: Spool, path: Path, making: Making | None = None) -> Encoded:
     """Make ``path`` of it (resampled if the format asks for it); it is fsynced before it gets its name. May
-    be done again after a crash at any point. Raises EncodeError; then nothing is left behind.
+    be done again after a crash at any point. ``making``: what was encoded of it already; it ends here.
+    Raises EncodeError; then nothing is left behind.
     """
     part = part_of(path)
     try:
@@ -51,6 +54,8 @@ def encode(spool: Spool, path: Path) -> Encoded:
             path.parent.mkdir(parents=True, exist_ok=True)
             sync_folder(path.parent.parent)  # the name of a new month must outlast a power cut too
         encoded = _in_place(spool, path) if _is_final(spool) else None
+        if encoded is None and making is not None:
+            encoded = _go_on(spool, path, making)
         if encoded is None:
             _write(spool, part)
             with part.open("rb+") as file:
@@ -104,34 +109,84 @@ def _link(audio: Path, path: Path) -> bool:
     return True
 
 
-def _write(spool: Spool, part: Path) -> None:
-    spec, file_format = spool.spec, spool.spec.format
-    channels = len(spec.taps)
-    rate = file_format.rate or spec.rate
-    resampler = StreamResampler(spec.rate, rate, channels)
-    encoder = open_encoder(
-        part,
-        file_format.name,
-        rate,
-        channels,
-        bitrate_kbps=file_format.mp3_bitrate_kbps,
-        quality=file_format.mp3_quality,
-    )
+class Making:
+    """A file being made of a spool's sound, as far as there is any: the same file in however many pieces.
+    One thread at a time. ``done``: samples of the spool that are in it.
+    """
+
+    def __init__(self, spec: RecordingSpec, path: Path) -> None:
+        """Raises AudioFileError."""
+        wanted, channels = spec.format, len(spec.taps)
+        rate = wanted.rate or spec.rate
+        self.path = path
+        self.done = 0
+        self._channels = channels
+        self._resampler = StreamResampler(spec.rate, rate, channels)
+        self._encoder = open_encoder(
+            path,
+            wanted.name,
+            rate,
+            channels,
+            bitrate_kbps=wanted.mp3_bitrate_kbps,
+            quality=wanted.mp3_quality,
+        )
+
+    def take(self, audio: Path, samples: int) -> None:
+        """Go on up to sample ``samples`` of the spool's ``audio``. Raises OSError, AudioFileError."""
+        if self.done >= samples:
+            return
+        frame_bytes = SAMPLE_BYTES * self._channels
+        with audio.open("rb") as file:
+            file.seek(header_bytes(self._channels) + self.done * frame_bytes)
+            while self.done < samples:
+                frames = min(samples - self.done, CHUNK_BYTES // frame_bytes)
+                block = np.frombuffer(file.read(frames * frame_bytes), "<i2").reshape(-1, self._channels)
+                if not len(block):
+                    raise OSError(errno.EIO, "the spool has become shorter")
+                self._encoder.write(self._resampler.push(block))
+                self.done += len(block)
+                crash_point("encoding")
+
+    def finish(self) -> None:
+        """All of the spool is in it. Raises OSError, AudioFileError."""
+        self._encoder.write(self._resampler.finish())
+        self._encoder.close()
+
+    def close(self) -> None:
+        """Make no more of it; what there is stays."""
+        self._encoder.close()
+
+    def abandon(self) -> None:
+        """Make no more of it; it goes."""
+        with contextlib.suppress(OSError, AudioFileError):
+            self._encoder.close()
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)
+
+
+def _go_on(spool: Spool, path: Path, making: Making) -> Encoded | None:
+    """``making`` is made whole and becomes ``path``. None: that cannot be; it is gone."""
     try:
-        frame_bytes = SAMPLE_BYTES * channels
-        left = spool.samples
-        if left:
-            with spool.audio.open("rb") as audio:
-                audio.seek(header_bytes(channels))
-                while left:
-                    frames = min(left, CHUNK_BYTES // frame_bytes)
-                    block = np.frombuffer(audio.read(frames * frame_bytes), "<i2").reshape(-1, channels)
-                    encoder.write(resampler.push(block))
-                    left -= frames
-                    crash_point("encoding")
-        encoder.write(resampler.finish())
+        if making.done > spool.samples:
+            raise OSError(errno.EIO, "the spool has become shorter")
+        making.take(spool.audio, spool.samples)
+        making.finish()
+        with making.path.open("rb+") as file:
+            encoded = _seal(file, path)
+        os.replace(making.path, path)
+    except (OSError, AudioFileError):
+        making.abandon()
+        return None
+    return encoded
+
+
+def _write(spool: Spool, part: Path) -> None:
+    making = Making(spool.spec, part)
+    try:
+        making.take(spool.audio, spool.samples)
+        making.finish()
     finally:
-        encoder.close()
+        making.close()
 
 
 def _seal(file: BufferedRandom, path: Path) -> Encoded:

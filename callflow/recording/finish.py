@@ -14,8 +14,9 @@ from pathlib import Path
 from callflow.clock import SystemClock
 from callflow.errors import CallflowError
 from callflow.log import logger
+from callflow.recording.ahead import Ahead
 from callflow.recording.crashpoints import crash_point
-from callflow.recording.encode import encode
+from callflow.recording.encode import Making, encode
 from callflow.recording.messages import SpoolClosed
 from callflow.recording.outcome import (
     DONE,
@@ -55,6 +56,7 @@ class Finisher:
     def __init__(
         self, folder: StateFolder, database: Database, *, wall: Callable[[], float] | None = None
     ) -> None:
+        self.ahead = Ahead(folder)
         self._folder = folder
         self._database = database
         self._wall = wall or SystemClock().wall
@@ -73,13 +75,13 @@ class Finisher:
 
     def finish_locked(self, folder: Path, lock: FileLock, closed: SpoolClosed) -> Finished:
         """``finish`` for who holds the lock (recovery); it is released here."""
-        gone = False
+        gone, making = False, self.ahead.take(folder)
         try:
             if not folder.is_dir():  # never made, or another process was quicker
                 gone = True
                 return self._without_spool(closed)
             spool = read_spool(folder)
-            done = self._finish(spool, closed)
+            done = self._finish(spool, closed, making)
             gone = done.state != State.FAILED or not spool.samples
             crash_point("between-commit-and-removal")
             if gone:
@@ -93,9 +95,11 @@ class Finisher:
                 closed.id, closed.reason or "finishing", f"a fault of callflow's own: {error!r}"
             )
         finally:
+            if making is not None:
+                making.abandon()  # nothing is left of it if it has become the file
             lock.release(remove=gone)
 
-    def _finish(self, spool: Spool, closed: SpoolClosed) -> Finished:
+    def _finish(self, spool: Spool, closed: SpoolClosed, making: Making | None) -> Finished:
         already = self._row(spool.spec.id)
         if already is not None and already.state in DONE:
             return finished(already, None)  # it died between the commit and the removal of the spool
@@ -103,7 +107,7 @@ class Finisher:
         if found.state is not State.READY:
             return self._commit(recording_row(self._folder, spool, found, None), None)
         try:
-            encoded = encode(spool, file_of(self._folder, spool))
+            encoded = encode(spool, file_of(self._folder, spool), making)
         except CallflowError as error:
             why = f"{found.message}; {error.message}" if found.message else error.message
             failed = Verdict(State.FAILED, closed.reason or "finishing", why, found.recovered)

@@ -95,21 +95,39 @@ class Spool:
 
 def read_spool(folder: Path) -> Spool:
     """Read a spool. A last line or sample that was cut off by a crash is left out. Raises SpoolError."""
+    spec, asked = _facts(folder)
+    try:
+        journal = _journal(folder / JOURNAL)
+        samples = whole_samples(folder / AUDIO, len(spec.taps))
+    except OSError as error:
+        raise SpoolError(f"the spool {folder} cannot be read: {error.strerror}", hint=_HINT) from error
+    return Spool(folder, spec, asked, journal, samples)
+
+
+def read_spec(folder: Path) -> RecordingSpec:
+    """What is recorded there. Raises SpoolError."""
+    return _facts(folder)[0]
+
+
+def whole_samples(audio: Path, channels: int) -> int:
+    """Whole samples per channel in a spool's sound file; 0 if there is none. Raises OSError."""
+    try:
+        size = audio.stat().st_size
+    except FileNotFoundError:
+        size = 0
+    return max(0, size - header_bytes(channels)) // (SAMPLE_BYTES * channels)
+
+
+def _facts(folder: Path) -> tuple[RecordingSpec, float]:
     try:
         body = json.loads((folder / META).read_bytes())
         if body["version"] != _VERSION:
             raise ValueError(f"version {body['version']!r} is not known")
-        spec, asked = _spec(body["spec"]), float(body["asked"])
-        journal = _journal(folder / JOURNAL)
-        audio = folder / AUDIO
-        size = audio.stat().st_size if audio.exists() else 0
+        return _spec(body["spec"]), float(body["asked"])
     except OSError as error:
         raise SpoolError(f"the spool {folder} cannot be read: {error.strerror}", hint=_HINT) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SpoolError(f"the spool {folder} is damaged: {META}: {error!r}", hint=_HINT) from error
-    channels = len(spec.taps)
-    samples = max(0, size - header_bytes(channels)) // (SAMPLE_BYTES * channels)
-    return Spool(folder, spec, asked, journal, samples)
 
 
 _HINT = f"the sound, if any, is in its {AUDIO}; most players play it as it is"

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from callflow.clock import SystemClock
+from callflow.recording.ahead import Ahead
 from callflow.recording.closing import ClosingDesk
 from callflow.recording.finish import Finished
 from callflow.recording.messages import RecordingEvent, SpoolClosed
 from callflow.recording.writer import Failure, SpoolHandle, SpoolWriter
+from callflow.state.folder import StateFolder
 from tests.recording.harness import Bench, ramp, spec
 
 CLOSED = SpoolClosed("r1", "spool/r1", 1.0)
@@ -27,16 +29,19 @@ def event(change: str, state: str) -> RecordingEvent:
 class QuickFinisher:
     """Is done at once: quicker than any tick."""
 
+    def __init__(self, folder: Path) -> None:
+        self.ahead = Ahead(StateFolder.open(folder))
+
     def finish(self, closed: SpoolClosed) -> Finished:
         return replace(READY, id=closed.id)
 
 
-def desk_told(*moments: Sequence[RecordingEvent | SpoolClosed]) -> list[str]:
+def desk_told(folder: Path, *moments: Sequence[RecordingEvent | SpoolClosed]) -> list[str]:
     """Let a desk hear ``moments``, with time enough for its threads between them; what it has told."""
     told: list[str] = []
 
     async def main() -> None:
-        desk = ClosingDesk(QuickFinisher(), SystemClock(), lambda done: told.append(done.id))  # type: ignore[arg-type]
+        desk = ClosingDesk(QuickFinisher(folder), SystemClock(), lambda done: told.append(done.id))  # type: ignore[arg-type]
         desk.start()
         for moment in moments:
             for one in moment:
@@ -77,9 +82,9 @@ FINISHING, FAILED = event("finishing", "FINISHING"), event("failed", "FAILED")
     ],
 )
 def test_an_ending_is_told_once_whoever_is_quicker(
-    moments: tuple[Sequence[RecordingEvent | SpoolClosed], ...],
+    tmp_path: Path, moments: tuple[Sequence[RecordingEvent | SpoolClosed], ...]
 ) -> None:
-    assert desk_told(*moments) == ["r1"]
+    assert desk_told(tmp_path, *moments) == ["r1"]
 
 
 def test_a_failure_in_the_very_moment_of_the_opening_is_told_once(
