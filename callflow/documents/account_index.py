@@ -10,6 +10,7 @@ from typing import Any
 from callflow.documents import jsontext
 from callflow.documents.accounts import AUDIO_SUFFIXES, FOLDERS, document_id
 from callflow.documents.check_across import FlowMap
+from callflow.documents.check_numbers import NumberMap
 
 _TWO = 2
 
@@ -61,6 +62,11 @@ class AccountIndex:
     def flows(self) -> FlowMap:
         """The ways between the callflows."""
         return FlowMap(self.documents["callflow"])
+
+    @cached_property
+    def numbers(self) -> NumberMap:
+        """The numbers and patterns of the callflows."""
+        return NumberMap(self.documents["callflow"])
 
     def served_by(self, key: str, item: str, besides: Path) -> list[Path]:
         """Callflows other than ``besides`` whose ``key`` (``numbers``, ``patterns``) holds ``item``."""

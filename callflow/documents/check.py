@@ -14,6 +14,7 @@ from callflow.documents.accounts import FOLDERS, document_id
 from callflow.documents.check_data import Surroundings, UrlVerdict, check_object
 from callflow.documents.check_flow import check_flow, check_metaflow, nodes_of
 from callflow.documents.check_loops import check_loops
+from callflow.documents.metaflows import KEYS as METAFLOW_KEYS
 from callflow.documents.problems import Problem, Sheet, token
 from callflow.documents.settings import flatten
 
@@ -149,6 +150,7 @@ class _Document:
             self._settings(self.value, kind)
         elif kind:
             check_object(self.sheet, self.value, kind, "", self.around, all_keys=kind == _SCENARIO)
+            self._with_metaflows(self.value)
             self._file_name()
         else:
             self._unknown()
@@ -208,9 +210,7 @@ class _Document:
             self.sheet.add("CF-CHK-103", "", said, "the module callflow can still go to it by its id")
         if "flow" in value:
             check_flow(self.sheet, value["flow"], "/flow", self.around)
-        for key in ("metaflow", "metaflows"):
-            if isinstance(value.get(key), dict):
-                self._metaflows(value[key], f"/{key}")
+        self._with_metaflows(value)
         self._file_name()
         self._numbers_elsewhere(value)
         if self.account is not None and account_root(self.path) is not None:
@@ -223,9 +223,27 @@ class _Document:
             items = value.get(key)
             for index, item in enumerate(items if isinstance(items, list) else ()):
                 others = self.account.served_by(key, item, self.path) if isinstance(item, str) else []
+                if key == "patterns" and not others and isinstance(item, str):
+                    self._shadowed(item, f"/{key}/{index}", document_id(value, self.path))
                 if others:
                     said = f'"{item}" is also in {", ".join(name.name for name in others)}'
                     self.sheet.add("CF-CHK-102", f"/{key}/{index}", said, "each number leads to one callflow")
+
+    def _shadowed(self, pattern: str, pointer: str, id: str) -> None:
+        found = self.account.numbers.shadow(id, pattern) if self.account is not None else None
+        if found is None:
+            return
+        if found.all and found.tried == 1:
+            said = f"no number reaches this pattern: the only one, {found.example}, goes to {found.winner}"
+        elif found.all:
+            said = (
+                f"no number reaches this pattern: all {found.tried}, as {found.example}, go to {found.winner}"
+            )
+        else:
+            tried = f"none of {found.tried} numbers tried reaches this pattern"
+            said = f"{tried}: {found.example}, for one, goes to {found.winner}"
+        hint = "the longest caught text wins: narrow the other pattern, or catch more with this one"
+        self.sheet.add("CF-CHK-106", pointer, f"{said}, which {found.why}", hint)
 
     def _file_name(self) -> None:
         """The engine goes by the id in the document, people by the file's name."""
@@ -249,9 +267,14 @@ class _Document:
 
     def _is_metaflow(self) -> None:
         said = "this is a metaflow action: it runs on digits in mid-call, beside a callflow"
-        self.sheet.add(
-            "CF-CHK-031", "", said, "its nodes are checked, its data is not; it does not run here yet"
-        )
+        self.sheet.add("CF-CHK-031", "", said, "docs/metaflows.md says where it belongs")
+
+    def _with_metaflows(self, value: Mapping[str, Any]) -> None:
+        """A document that may have some."""
+        for key in METAFLOW_KEYS:
+            if isinstance(value.get(key), dict):
+                check_object(self.sheet, value[key], "metaflows", f"/{key}", self.around)
+                self._metaflows(value[key], f"/{key}")
 
     def _metaflows(self, value: Mapping[str, Any], pointer: str) -> None:
         for key in ("numbers", "patterns"):

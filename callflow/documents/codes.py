@@ -38,7 +38,7 @@ CODES: dict[str, Code] = {
     "CF-CHK-030": Code(ERROR, "not a document", "The file is JSON, but no document that is known here.",
                        "A callflow has a flow; a bare flow has a module."),
     "CF-CHK-031": Code(NOTE, "metaflow", "An action on digits in mid-call, not a callflow.",
-                       "Nothing, if that is meant; it runs in Kazoo beside a callflow, and not here yet."),
+                       "Nothing, if that is meant: docs/metaflows.md says where it belongs."),
     "CF-CHK-032": Code(ERROR, "NCCO", "A JSON list of actions is an NCCO, the other dialect.",
                        "Check callflows only."),
     "CF-CHK-033": Code(WARNING, "other file", "A JSON file in the folder that is no document of an account.",
@@ -136,10 +136,13 @@ CODES: dict[str, Code] = {
                        "Write an id, or delete the key."),
     "CF-CHK-105": Code(WARNING, "disabled document", "The document that is named here has enabled: false.",
                        "Enable it, or name another."),
+    "CF-CHK-106": Code(WARNING, "pattern never reached", "Other callflows of the account take every number "
+                       "that it fits: an exact number goes first, then the longest caught text.",
+                       "Narrow the other pattern, or catch more with this one."),
     "CF-CHK-107": Code(WARNING, "endless round", "Callflows lead to one another in a ring: every call goes "
                        "round until max_branch_count ends it.", "Lead one of them elsewhere."),
-    "CF-CHK-108": Code(NOTE, "round without the caller", "Callflows lead to one another in a ring: a caller who "
-                       "does nothing stays on it until max_branch_count ends the call.",
+    "CF-CHK-108": Code(NOTE, "round without the caller", "Callflows lead to one another in a ring: a caller "
+                       "who does nothing stays on it until max_branch_count ends the call.",
                        "Nothing, if that is meant; else let one of them end."),
     "CF-CHK-102": Code(ERROR, "number twice", "Two callflows of the account have the same number or pattern.",
                        "Take it out of one."),
