@@ -35,7 +35,7 @@ KEY_GAP_S = 1.0
 @dataclass(frozen=True, slots=True)
 class Entry:
     """How a caller comes in. ``keys``: digits to actions. ``sounds``: what it hears when it is ``muted``,
-    ``unmuted``, ``deaf``, ``undeaf``, or comes in ``alone``.
+    ``unmuted``, ``deaf``, ``undeaf``, or comes in ``alone``. ``joins``, ``leaves``: what all hear of it then.
     """
 
     moderator: bool = False
@@ -43,6 +43,8 @@ class Entry:
     deaf: bool = False
     keys: Mapping[str, str] = field(default_factory=lambda: KEYS)
     sounds: Mapping[str, Sequence[Clip]] = field(default_factory=dict)
+    joins: tuple[Clip, ...] = ()
+    leaves: tuple[Clip, ...] = ()
 
 
 class RoomSeat:
@@ -80,12 +82,14 @@ class RoomSeat:
         call.line.leg.listener = self._hear
         try:
             room.enter(member)
+            room.say(entry.joins if member.inside else ())
             if len(room.members) == 1 and member.inside:
                 room.tell(member, entry.sounds.get("alone", ()))
             return await call.line.guard(self._stay(room, member, entry))
         finally:
             call.line.on_reseat.remove(self._reseated)
             room.leave(member)
+            room.say(entry.leaves if room.members else ())
             self._room = self._member = None
             call.line.listen()
 

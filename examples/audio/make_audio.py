@@ -145,10 +145,48 @@ PROMPT_TEXTS: dict[str, str] = {
     "vm-record_message": "Please leave a message after the tone.",
     "vm-recording_saved": "Your recording was saved.",
     "vm-recording_too_short": "Your recording was too short and is not saved.",
-    "vm-review_recording": "To hear your message, press 1. To save it, press 2. To record it again, press 3.",
+    "vm-review_recording": "To save your message, press 1. To hear it, press 2. To record it again, press 3.",
     "vm-saved": "Your message was saved.",
     "vm-thank_you": "Thank you.",
+    "vm-abort": "Too many attempts. Goodbye.",
+    "vm-enter_forward_id": "Please enter the mailbox to send the message to.",
+    "vm-enter_new_pin": "Please enter your new pin.",
+    "vm-enter_new_pin_confirm": "Please enter it again.",
+    "vm-fail_auth": "That pin is not right.",
+    "vm-forward_abort": "The message was not sent.",
+    "vm-main_menu": "To hear new messages, press 1. For saved messages, press 2. For your settings, press 5. "
+    "To leave, press pound.",
+    "vm-main_menu_not_configurable": "To hear new messages, press 1. For saved messages, press 2. "
+    "To leave, press pound.",
+    "vm-message_menu": "To save the message, press 1. To hear it again, press 2. To send it on, press 3. "
+    "For the one before, press 4. For the next, press 6. To delete it, press 7. For the main menu, press 0.",
+    "vm-message_number": "Message",
+    "vm-new_and": "new, and",
+    "vm-new_message": "new message.",
+    "vm-new_messages": "new messages.",
+    "vm-new_pin_bad": "The pins are not the same, or too short.",
+    "vm-no_access": "This mailbox cannot be opened from here.",
+    "vm-pin_set": "Your pin was changed.",
+    "vm-received": "Received",
+    "vm-record_greeting": "Please record your greeting after the tone. To end, press any key.",
+    "vm-record_name": "Please say your name after the tone. To end, press any key.",
+    "vm-record_temp_greeting": "Please record your temporary greeting after the tone. To end, press any key.",
+    "vm-saved_message": "saved message.",
+    "vm-saved_messages": "saved messages.",
+    "vm-settings_menu": "To record your greeting, press 1. To record your name, press 2. To change your pin, "
+    "press 3. To record a temporary greeting, press 4. To delete it, press 5. For the main menu, press 0.",
+    "vm-setup_complete": "Your mailbox is set up.",
+    "vm-setup_intro": "Welcome. Your mailbox is not set up yet.",
+    "vm-setup_rec_greeting": "Now please record a greeting.",
+    "vm-you_have": "You have",
 }
+
+NUMBERS = [*range(21), *range(30, 100, 10)]
+PROMPT_TEXTS |= {f"number-{number}": str(number) for number in NUMBERS}
+PROMPT_TEXTS |= {f"number-{name}": name for name in ("hundred", "thousand")}
+MONTHS = "January February March April May June July August September October November December".split()
+PROMPT_TEXTS |= {f"time-month_{at}": month for at, month in enumerate(MONTHS, start=1)}
+PROMPT_TEXTS |= {"time-at": "at", "time-oclock": "o'clock", "time-oh": "oh"}
 
 
 def speak(text: str, voice: str, words_per_minute: int) -> NDArray[np.int16]:
