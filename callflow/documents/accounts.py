@@ -26,6 +26,7 @@ FOLDERS = {
     "media": "media",
     "group": "groups",
     "resource": "resources",
+    "conference": "conferences",
     "list": "lists",
 }
 """Kind of document → its folder."""
