@@ -14,6 +14,8 @@ MODULES: tuple[str, ...] = (
     "branch_variable",
     "callflow",
     "collect_dtmf",
+    "conference",
+    "conference_feature",
     "dead_air",
     "device",
     "group",
