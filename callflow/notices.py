@@ -96,6 +96,9 @@ NOTICES: dict[str, Code] = {
     "CF-RUN-OPERATOR": Code(WARNING, "no operator", "voicemail: the caller pressed the operator key, but no "
                             "callflow has that number.",
                             "Give the operator's callflow the number, or change callflow.operator_key."),
+    "CF-RUN-CONFERENCE": Code(WARNING, "conference not as written", "conference: there is no such document, "
+                              "or a key of its controls asks for what nothing here can do.",
+                              "Name a file in the account's conferences folder; see docs/modules/conference.md."),
     # ---- recordings
     "CF-RUN-NOT-STORED": Code(WARNING, "nothing is recorded", "There is no url, and the settings keep no "
                               "recordings.", "Give a url, or set media.store_recordings to true."),
