@@ -294,8 +294,8 @@ class PresenceChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParkingChanged(Event):
-    """A call was ``parked`` in a slot, was ``retrieved`` from it, or has left it otherwise: ``abandoned`` (its
-    caller has gone, or the flow went on).
+    """A call was ``parked`` in a slot, was ``retrieved`` from it, or has left it otherwise (its caller has
+    gone, or the flow went on): ``abandoned``.
     """
 
     NAME: ClassVar[str] = "parking"
@@ -308,7 +308,7 @@ class ParkingChanged(Event):
 class QueueChanged(Event):
     """A caller in a queue: ``entered``, ``offered`` (to ``agent``, whose phones ring), ``missed`` (by that
     agent), ``connected``, ``handled`` (that talk is over), ``left`` (``reason``: ``timeout``, ``exit_key``,
-    ``hangup``, ``empty``, ``full``). ``waited``: seconds since it entered; ``position``: its place, 1 is the next.
+    ``hangup``, ``empty``, ``full``). ``waited``: seconds since it entered; ``position``: its place, from 1.
     """
 
     NAME: ClassVar[str] = "queue"
@@ -323,7 +323,7 @@ class QueueChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentChanged(Event):
-    """An agent of the queues is ``ready``, ``paused`` or ``logged_out`` from now on; ``queue_id``: there only."""
+    """An agent is ``ready``, ``paused`` or ``logged_out`` from now on; with a ``queue_id``: in that queue."""
 
     NAME: ClassVar[str] = "agent"
 

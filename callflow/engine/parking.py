@@ -73,7 +73,7 @@ class Parking:
             self._call.line.on_reseat.remove(self._no_longer_reserved)
 
     async def wait(self) -> Left:
-        """Music, until somebody comes or the parker takes the call back; then the talk. Raises ``CallGone``."""
+        """Music, until somebody comes, the parker at last; then the talk. Raises ``CallGone``."""
         call = self._call
         call.bridging.on_connect.append(self._retrieved)
         parker = self._stay.parker

@@ -168,7 +168,7 @@ class QueueRoom:
         return list(free[place * width : (place + 1) * width])
 
     def average_wait(self, now: float, window_s: float) -> float:
-        """Seconds that they waited whose wait ended in the last ``window_s`` seconds (0: ever), on average."""
+        """How long those waited, on average, whose wait ended in the last ``window_s`` seconds (0: ever)."""
         waits = [wait for ended, wait in self._waits if not window_s or ended > now - window_s]
         return sum(waits) / len(waits) if waits else 0.0
 

@@ -7,30 +7,59 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    from callflow.engine.metaflows import Action
     from callflow.engine.walker import Module
 
 MODULES: tuple[str, ...] = (
     "answer",
+    "branch_bnumber",
     "branch_variable",
+    "call_forward",
+    "call_pickup",
+    "call_waiting",
     "callflow",
+    "check_cid",
+    "cidlistmatch",
     "collect_dtmf",
     "conference",
     "conference_feature",
     "dead_air",
     "device",
+    "do_not_disturb",
+    "edr",
+    "faxbox",
+    "flush_dtmf",
     "group",
+    "group_pickup",
+    "group_pickup_feature",
     "hangup",
+    "intercept",
+    "intercept_feature",
+    "language",
+    "lookupcidname",
+    "manual_presence",
     "menu",
+    "missed_call_alert",
+    "move",
     "noop",
+    "notification",
     "offnet",
+    "park",
     "play",
+    "prepend_cid",
+    "receive_fax",
     "record_call",
     "record_caller",
     "resources",
     "response",
     "ring_group",
+    "send_dtmf",
+    "set",
+    "set_alert_info",
+    "set_cid",
     "set_variable",
     "set_variables",
+    "skel",
     "sleep",
     "tones",
     "transfer",
@@ -45,3 +74,9 @@ MODULES: tuple[str, ...] = (
 def registry() -> Mapping[str, Module]:
     """Every module's ``handle`` by its name in a flow. Imports them: call it where calls are run."""
     return {name: cast("Module", import_module(f"callflow.modules.{name}").handle) for name in MODULES}
+
+
+def metaflow_actions() -> Mapping[str, Action]:
+    """What metaflows can do, by name."""
+    actions: Mapping[str, Action] = import_module("callflow.modules._metaflow").ACTIONS
+    return actions
