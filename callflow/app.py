@@ -34,7 +34,7 @@ from callflow.livecalls import LiveCalls
 from callflow.media.clips import ClipLoader
 from callflow.media.port import MediaPort
 from callflow.media.pump import Pump
-from callflow.modules import registry
+from callflow.modules import metaflow_actions, registry
 from callflow.recording.host import RecordingHost
 from callflow.recording.inline import InlineMedia
 from callflow.recording.writer import SpoolWriter
@@ -173,6 +173,7 @@ class Engine:
             http=self.keeping.http,
             database=self.database,
             fetched=self.folder.root / "fetched",
+            actions=metaflow_actions(),
             variables=self._options.variables,
             flows=self._options.flows,
         )

@@ -26,8 +26,8 @@ NOTICES: dict[str, Code] = {
     # ---- the walk
     "CF-RUN-NODE": Code(WARNING, "node read another way", "The node is not written as a node should be, and "
                         "is read as what was surely meant.", "Run callflow check: it shows the place."),
-    "CF-RUN-NO-MODULE": Code(WARNING, "module without code here", "A module of Kazoo's that this engine has no "
-                             "code for: the node is passed over to _.",
+    "CF-RUN-NO-MODULE": Code(WARNING, "module without code here", "A module of Kazoo's that this engine has "
+                             "no code for: the node is passed over to _.",
                              "The notice gives the reason, and often another way."),
     "CF-RUN-UNKNOWN-MODULE": Code(WARNING, "unknown module", "There is no such module: the node is passed "
                                   "over to _.", "Correct the name: callflow schema lists the modules."),
@@ -44,6 +44,8 @@ NOTICES: dict[str, Code] = {
     "CF-RUN-CARRIER": Code(ERROR, "no carrier for a number", "resources or offnet: no resource of the "
                            "account has a rule that fits the number, and the flags that are asked for.",
                            "Correct rules and flags in the account's resources folder."),
+    "CF-RUN-PRESENCE": Code(ERROR, "no such lamp", "manual_presence: there is no presence_id and no captured "
+                            "number, or the account has too many lamps.", "Write data.presence_id."),
     "CF-RUN-FORWARD": Code(WARNING, "forwarding not followed", "A phone forwards to a number that cannot be "
                            "rung: nobody takes it, it answers by itself (a menu) beside other phones, or the "
                            "forwarding goes round in a circle.",
@@ -91,6 +93,13 @@ NOTICES: dict[str, Code] = {
                            "Correct data.uri, or see why the server refuses."),
     "CF-RUN-VOICEMAIL": Code(WARNING, "voicemail action without code here", "voicemail: only compose, taking "
                              "a message, is there.", "Leave it for Kazoo, or use compose."),
+    "CF-RUN-METAFLOW": Code(WARNING, "metaflow action without code", "Digits stand for an action that this "
+                            "engine does not have: it is passed over to _.",
+                            "docs/metaflows.md lists the actions there are."),
+    "CF-RUN-SOUND": Code(ERROR, "sound not played", "An announcement or a sound of a metaflow cannot be "
+                         "played.", "See whether it is an audio file that can be read."),
+    "CF-RUN-SPEECH": Code(WARNING, "nothing to speak with", "A text is to be spoken, and there is no speech "
+                          "synthesis for it.", "Use digits, or a recorded media document."),
     "CF-RUN-MAILBOX": Code(ERROR, "no such mailbox", "voicemail: the account has no mailbox with this id.",
                            "Name a file in the account's vmboxes folder."),
     "CF-RUN-OPERATOR": Code(WARNING, "no operator", "voicemail: the caller pressed the operator key, but no "

@@ -10,8 +10,10 @@ from typing import Any
 from callflow.documents import schemas
 from callflow.documents.check_branches import check_branches
 from callflow.documents.check_data import Surroundings, check_object, renamed
+from callflow.documents.check_effects import check_effects
 from callflow.documents.check_loops import check_other_flow
 from callflow.documents.check_record import Passed, check_record_node
+from callflow.documents.metaflows import action_names
 from callflow.documents.nodes import NODE_KEYS, children_of, is_bare_node
 from callflow.documents.problems import Mend, Sheet, did_you_mean, surely_meant, token
 
@@ -85,12 +87,15 @@ def _check_node(sheet: Sheet, place: _Place, around: Surroundings, metaflow: boo
     module = _module(sheet, node, pointer, metaflow)
     data = _data(sheet, node, pointer)
     leaf = not node.get("children")
+    if metaflow and module in action_names():
+        data = check_object(sheet, data, f"metaflows/{module}", f"{pointer}/data", around)
     if metaflow or module not in schemas.module_names():
         passed = Passed.at(module, data, place.key, pointer, place.passed, leaf=leaf)
         return _children(sheet, node, place, passed, around, metaflow)
     data = check_object(sheet, data, f"modules/{module}", f"{pointer}/data", around)
     passed = Passed.at(module, data, place.key, pointer, place.passed, leaf=leaf)
     check_record_node(sheet, passed, around.settings)
+    check_effects(sheet, passed, around.settings)
     if module == "callflow":
         check_other_flow(sheet, passed, node.get("children"), around)
     inline = _inline(module, data, pointer, place.depth, passed)
@@ -112,7 +117,10 @@ def _module(sheet: Sheet, node: Mapping[str, Any], pointer: str, metaflow: bool)
     if not metaflow and module in schemas.other_modules():
         said = f"{module} is a module of Kazoo's that has no code here: the node is passed over to _"
         sheet.add("CF-CHK-061", where, said, schemas.other_modules()[module])
-    if module in schemas.module_names() or (metaflow and module in known):
+    if metaflow and module in known and module not in action_names():
+        said = f"the metaflow action {module} of Kazoo's has no code here: the node is passed over to _"
+        sheet.add("CF-CHK-061", where, said, f"actions here: {', '.join(action_names())}")
+    if (not metaflow and module in schemas.module_names()) or (metaflow and module in known):
         return module
     elsewhere = schemas.named_elsewhere().get(module)
     hint = f"did you mean {elsewhere}?" if elsewhere else did_you_mean(module, known)

@@ -101,6 +101,10 @@ CODES: dict[str, Code] = {
                        "See callflow schema."),
     "CF-CHK-077": Code(NOTE, "no effect", "A setting of Kazoo's that is known and has no effect here.",
                        "Keep it for Kazoo, or delete it."),
+    "CF-CHK-078": Code(WARNING, "key without effect", "The node's other keys, or what comes before it, leave "
+                       "this one nothing to do.", "Leave it out, or change what rules it out."),
+    "CF-CHK-079": Code(WARNING, "limit never reached", "Another limit ends the same thing before it.",
+                       "Bring the two into order."),
     # ---- recording
     "CF-CHK-080": Code(ERROR, "over the time limit", "time_limit is over media.max_recording_time_limit "
                        "and is clamped to it.", "Write less, or raise that setting."),

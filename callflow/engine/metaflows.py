@@ -21,7 +21,7 @@ from callflow.engine.flow import DEFAULT_KEY, Flow, Node
 from callflow.engine.line import Leg
 from callflow.engine.recording_rules import endpoint_of
 from callflow.errors import CallflowError, CallGone
-from callflow.events import DigitPressed, Event, MetaflowDone
+from callflow.events import CallUnbridged, DigitPressed, Event, MetaflowDone
 
 if TYPE_CHECKING:
     from callflow.engine.call import Call
@@ -70,6 +70,15 @@ class _Listener:
         return self.found.listen_on == BOTH or self.found.listen_on == (SELF if mine else PEER)
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A talk on hold: ``leg`` ends that by ``key``."""
+
+    leg: str
+    key: str
+    end: Callable[[], None]
+
+
 class Metaflows:
     """The metaflows of one call."""
 
@@ -77,6 +86,7 @@ class Metaflows:
         self._call = call
         self._listeners: list[_Listener] = []
         self._unsubscribe: Callable[[], None] | None = None
+        self._hold: _Held | None = None
 
     def begin(self, flow: Flow) -> None:
         """The caller's own, and those of the callflow."""
@@ -121,7 +131,12 @@ class Metaflows:
     # ---- digits ----------------------------------------------------------------------------------
 
     def _on_event(self, event: Event) -> None:
-        if isinstance(event, DigitPressed):
+        if isinstance(event, CallUnbridged):
+            self.unhold()
+        elif isinstance(event, DigitPressed):
+            if self._hold is not None and (event.leg, event.digit) == (self._hold.leg, self._hold.key):
+                self.unhold()
+                return
             for listener in self._listeners:
                 if listener.hears(event.leg):
                     self._digit(listener, event.leg, event.digit)
@@ -145,6 +160,24 @@ class Metaflows:
         found = listener.found.find(collected)
         if found is not None:
             await self._run(found, leg)
+
+    # ---- hold ------------------------------------------------------------------------------------
+
+    @property
+    def held(self) -> bool:
+        """Whether the talk is on hold by a metaflow."""
+        return self._hold is not None
+
+    def hold(self, leg: str, key: str, end: Callable[[], None]) -> None:
+        """The talk is on hold until ``leg`` presses ``key``, or somebody leaves: then ``end`` is called."""
+        self._hold = _Held(leg, key, end)
+
+    def unhold(self) -> bool:
+        """The talk goes on; False: it was not on hold."""
+        held, self._hold = self._hold, None
+        if held is not None:
+            held.end()
+        return held is not None
 
     # ---- actions ---------------------------------------------------------------------------------
 

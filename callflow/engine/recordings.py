@@ -131,6 +131,11 @@ class RecordingsDesk:
         """Whether sound of a talk is being recorded at this moment: nothing masked, nothing paused."""
         return any(handle.state == "RECORDING" and handle.by is not By.MESSAGE for handle in self._handles)
 
+    def latest(self, by: By) -> RecordingHandle | None:
+        """The latest that was asked for so and is on, or waits."""
+        on = (h for h in reversed(self._handles) if h.by is by and not h.over and not h.stopping)
+        return next(on, None)
+
     async def all_ended(self) -> None:
         """Wait until nothing is recorded any more."""
         for handle in self.handles:

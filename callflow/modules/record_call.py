@@ -30,7 +30,7 @@ async def handle(data: Mapping[str, Any], call: Call) -> Outcome:
     if settings.action == "start":
         await call.announcing.before_recording(announces(data))
         return Continue(did=await _start(settings, call))
-    change, did = _changes(call).get(settings.action, (None, ""))
+    change, did = changes(call).get(settings.action, (None, ""))
     if change is None:
         # The note that says so is among settings.notes. A typo must never start a recording.
         return Continue(did=f"passed over: there is no action {settings.action!r}")
@@ -56,7 +56,8 @@ def origin_of(settings: RecordSettings, call: Call) -> str:
     return f"callflow : {settings.label or call.flow_name or call.party.to_number}"
 
 
-def _changes(call: Call) -> Mapping[str, tuple[_Change, str]]:
+def changes(call: Call) -> Mapping[str, tuple[_Change, str]]:
+    """What an action other than ``start`` does, and that in a word."""
     return {
         "stop": (call.stop_recording, "stopped"),
         "mask": (call.mask, "masked"),

@@ -181,10 +181,13 @@ PROMPT_TEXTS: dict[str, str] = {
     "vm-you_have": "You have",
 }
 
-NUMBERS = [*range(21), *range(30, 100, 10)]
+NUMBERS = [*range(10, 21), *range(30, 100, 10)]  # those below are digits-N
 PROMPT_TEXTS |= {f"number-{number}": str(number) for number in NUMBERS}
 PROMPT_TEXTS |= {f"number-{name}": name for name in ("hundred", "thousand")}
-MONTHS = "January February March April May June July August September October November December".split()
+MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
 PROMPT_TEXTS |= {f"time-month_{at}": month for at, month in enumerate(MONTHS, start=1)}
 PROMPT_TEXTS |= {"time-at": "at", "time-oclock": "o'clock", "time-oh": "oh"}
 

@@ -1,0 +1,35 @@
+"""Layer 4, metaflow actions ``transfer`` and ``hangup``: out of the talk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from callflow.channels.channel import TransferRequested
+from callflow.engine.call import Call
+from callflow.engine.metaflows import Pressed
+from callflow.modules._metaflow.parties import other, presser
+
+
+async def transfer(data: Mapping[str, Any], call: Call, pressed: Pressed) -> str:
+    """Send the other party to ``target``, or to what the pattern has caught; who has pressed is out."""
+    target = str(data.get("target") or "") or (pressed.captures[0] if pressed.captures else "")
+    if not target:
+        call.notice(
+            "error",
+            "CF-RUN-TRANSFER-TARGET",
+            "metaflow transfer: there is no target",
+            "Write data.target, or a pattern with a group: ^2([0-9]+)$.",
+        )
+        return "had no target"
+    if other(call, pressed) is None:
+        return "transferred nobody: nobody is there"
+    leg = presser(call, pressed)
+    leg.listener(leg, TransferRequested(target, "blind"))
+    return f"transferred the other party to {target}"
+
+
+async def hangup(data: Mapping[str, Any], call: Call, pressed: Pressed) -> str:
+    """End the call."""
+    await call.hangup()
+    return "ended the call"
