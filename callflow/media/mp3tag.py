@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from callflow.media.crc16 import crc16
@@ -122,6 +123,7 @@ def frame_starts(stream: bytes | memoryview) -> Iterator[int]:
         at += found[1]
 
 
+@lru_cache(maxsize=256)
 def _frame(header: bytes) -> tuple[FrameKind, int] | None:
     """The kind and size of the frame with this header."""
     if header[0] != 0xFF or header[1] & 0xE6 != 0xE2:
