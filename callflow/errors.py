@@ -26,7 +26,8 @@ whether trying again can help. ``fix`` is what helps in most cases: the code's l
     │   ├── UnknownDelivery      CF-DLV-003   no such delivery
     │   ├── FetchError           CF-DLV-004   a document's url could not be fetched or posted to
     │   ├── BadRedirect          CF-DLV-005   a redirect that cannot be followed
-    │   └── UnsendableFile       CF-DLV-006   the file to deliver is gone or damaged
+    │   ├── UnsendableFile       CF-DLV-006   the file to deliver is gone or damaged
+    │   └── MailError            CF-DLV-007   a mail could not be sent
     ├── EngineError              CF-ENG-000   a flow cannot be walked
     │   ├── FlowTooDeep          CF-ENG-001   a tree deeper than the limit
     │   ├── TooManyBranches      CF-ENG-002   more branches than max_branch_count
@@ -236,6 +237,15 @@ class UnsendableFile(DeliveryError):
 
     code = "CF-DLV-006"
     fix = "Do not move or change files in the state folder; there is nothing left to send."
+
+
+class MailError(DeliveryError):
+    """A mail could not be sent. ``passing``: trying again can help."""
+
+    code = "CF-DLV-007"
+    fix = "Correct system_config/smtp_client.json; the message names the server and what it said."
+    retryable = True
+    passing: bool = True
 
 
 class EngineError(CallflowError):

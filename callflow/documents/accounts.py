@@ -1,7 +1,6 @@
 """Layer 1: an account: a folder of JSON documents, read once.
 
-``ID/{account.json,callflows,users,devices,vmboxes,menus,media,groups,resources}/``; a media document's audio
-lies beside it.
+``ID/account.json`` and a folder for each kind (``FOLDERS``); a media document's audio lies beside it.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 Schema = dict[str, Any]
 
-SETTINGS_DOCUMENTS = ("media", "callflow", "delivery", "sip")
+SETTINGS_DOCUMENTS = ("media", "callflow", "delivery", "sip", "smtp_client")
 _NODE = "node.json"
 
 

@@ -9,7 +9,7 @@ import dataclasses
 import os
 import platform
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +98,23 @@ class SipSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class SmtpClientSettings:
+    """``system_config/smtp_client.json``. ``relay`` empty: no mail is sent."""
+
+    relay: str
+    port: int
+    sender: str
+    username: str
+    password: str = field(repr=False)
+    auth: str  # always | if_available | never
+    tls: str  # always | if_available | never
+    use_ssl: bool
+    hostname: str
+    retries: int
+    timeout_s: int
+
+
+@dataclass(frozen=True, slots=True)
 class Origin:
     """Where a value came from: ``default``, ``shipped``, ``user``, ``argument``, ``account``,
     ``node``; and the file."""
@@ -114,6 +131,7 @@ class Settings:
     callflow: CallflowSettings
     delivery: DeliverySettings
     sip: SipSettings
+    smtp_client: SmtpClientSettings
     origins: dict[str, Origin]
 
 
@@ -227,6 +245,7 @@ def _settle(layers: Mapping[str, list[_Layer]], base: Settings | None = None) ->
         _callflow(found["callflow"]),
         _delivery(found["delivery"]),
         _sip(found["sip"]),
+        SmtpClientSettings(**found["smtp_client"]),
         origins,
     )
 

@@ -24,11 +24,13 @@ from callflow.engine.endpoints import (
     number_targets,
     user_targets,
 )
+from callflow.engine.endings import Endings
 from callflow.engine.flow import Flow, Node
 from callflow.engine.identity import Identity
 from callflow.engine.joining import Joins
 from callflow.engine.line import Leg, Line
 from callflow.engine.listening import Listening
+from callflow.engine.mailing import Mailing
 from callflow.engine.metaflows import Metaflows
 from callflow.engine.recording_rules import RuleRecordings
 from callflow.engine.recordings import RecordingHandle, RecordingsDesk
@@ -74,6 +76,8 @@ class Call:
         self.clips = ClipFinder(services)
         self.listening = Listening(services, self.line)
         self.bridging = Bridging(self)
+        self.endings = Endings(self)
+        self.mailing = Mailing(self)
         self.joins = Joins(self)
         self.rooms = RoomSeat(self)
 

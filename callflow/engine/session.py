@@ -49,6 +49,8 @@ async def run_call(call: Call, flow: Flow, modules: Mapping[str, Module]) -> Cal
         if walk is WalkEnd.HANDED_OVER:
             await call.line.until_gone()
         run = _ended(call, walk, start)
+        await call.recordings.all_ended()
+        await call.endings.start(run.cause, run.by, run.duration)
         await call.background.finish()
         await call.recordings.all_ended()
     finally:
