@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,12 +12,11 @@ from pathlib import Path
 
 from callflow.caller import Caller, CallerOptions, CallPlan
 from callflow.clock import SystemClock
+from tests.ports import free_ports
 from tests.serve.accounts import PASSWORD
 
 ROOT = Path(__file__).resolve().parents[2]
 PORTS_EACH = 40
-_given: list[int] = []
-"""Where the last search ended."""
 
 
 class Server:
@@ -90,22 +88,6 @@ class Server:
             self._news.notify_all()
 
 
-def free_ports(count: int) -> int:
-    """The first of so many UDP ports that nobody has now; even. Not those of the last call: whoever asked may
-    still be about to bind them.
-    """
-    low: int
-    first = 34000 + os.getpid() % 500 * 40
-    for low in (*range(max(_given, default=first), 60000, count), *range(first, 60000, count)):
-        with suppress(OSError):
-            for port in range(low, low + count):
-                with socket.socket(type=socket.SOCK_DGRAM) as probe:
-                    probe.bind(("127.0.0.1", port))
-            _given[:] = [low + count]
-            return low
-    raise AssertionError("no free ports")
-
-
 def phone(device: str = "", password: str = PASSWORD) -> Caller:
     """A phone; with ``device``, the account's."""
     low = free_ports(PORTS_EACH)
@@ -124,6 +106,15 @@ def plan(server: Server, number: str, talk_s: float | None, audio: str = "") -> 
         hangup_after_s=talk_s,
         keep_s=0,
     )
+
+
+def begun(state: Path) -> list[Path]:
+    """Spools of recordings that have begun."""
+    return [
+        journal.parent
+        for journal in (state / "spool").glob("*/journal.jsonl")
+        if b'"started"' in journal.read_bytes()
+    ]
 
 
 async def wait_until(met: Callable[[], bool], within_s: float = 10) -> None:

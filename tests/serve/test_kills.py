@@ -15,7 +15,7 @@ import soundfile
 
 from callflow.delivery.receiver import Receiver
 from tests.serve.accounts import account, record_to
-from tests.serve.server import Server, phone, plan, wait_until
+from tests.serve.server import Server, begun, phone, plan, wait_until
 from tests.serve.test_serve import TONE, children_of, loopback_deliveries
 
 pytestmark = pytest.mark.crash
@@ -23,15 +23,6 @@ pytestmark = pytest.mark.crash
 TALK_S = 1.7
 LOST_S = 1.0
 """What the promise allows."""
-
-
-def begun(state: Path) -> list[Path]:
-    """Spools of recordings that have begun."""
-    return [
-        journal.parent
-        for journal in (state / "spool").glob("*/journal.jsonl")
-        if b'"started"' in journal.read_bytes()
-    ]
 
 
 class Scene:
@@ -94,11 +85,13 @@ class Scene:
                 await self.cut(server, media)
                 await self.delivered()
                 await wait_until(lambda: len(children_of(server.process.pid)) == 2)
+                assert len(server.having("call.end ")) == 1
                 media = children_of(server.process.pid)
             await self.cut(server, [server.process.pid, *(media if self.workers == 2 else ())])
             await server.ended()
             server = await self.serve(server.at)
             await self.delivered()
+            assert "reason=recovered" in await server.until("recording.ready")
             async with phone("desk") as desk:
                 again = await desk.call(plan(server, "100", 0.8, TONE))
             self.talked.append(again.seconds)

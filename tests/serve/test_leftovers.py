@@ -12,8 +12,9 @@ from callflow.events import Event, RecordingChanged
 from callflow.exchange import Bind, Exchange, ExchangeOptions, MediaOptions
 from callflow.recording.host import RecordingHost
 from callflow.recording.inline import InlineMedia
+from tests.ports import free_ports
 from tests.serve.accounts import RECORD, account, catalog
-from tests.serve.server import PORTS_EACH, free_ports, phone, wait_until
+from tests.serve.server import PORTS_EACH, phone, wait_until
 
 RING = {"module": "device", "data": {"id": "mobile"}, "children": {}}
 

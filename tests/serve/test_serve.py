@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -13,11 +11,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from callflow.caller import CallPlan, CallResult
-from callflow.delivery.receiver import Receiver
+from callflow.caller import CallPlan
 from tests.app.harness import loudness
-from tests.serve.accounts import RECORD, account, record_to, write
-from tests.serve.server import Server, phone, plan, wait_until
+from tests.serve.accounts import RECORD, account, write
+from tests.serve.server import Server, begun, phone, plan, wait_until
 
 TONE = "tone_stream://%(60000,0,440)"
 
@@ -66,12 +63,14 @@ def assert_tone(file: Path, seconds: float) -> None:
 
 def test_a_call_is_recorded_and_told_and_sigterm_ends_it_all(tmp_path: Path) -> None:
     account(tmp_path / "accounts" / "one", {"100": RECORD}, devices=("desk",), name="One")
+    talked: list[float] = []
 
     async def use(server: Server) -> None:
         await server.until("try ")
         async with phone("desk") as desk:
             result = await desk.call(plan(server, "100", 1.0, TONE))
             assert result.answered, result
+            talked.append(result.seconds)
             await server.until("recording.ready")
             unknown = await desk.call(plan(server, "999", 1.0))
             assert (unknown.answered, unknown.status) == (False, 404)
@@ -83,7 +82,7 @@ def test_a_call_is_recorded_and_told_and_sigterm_ends_it_all(tmp_path: Path) -> 
 
     server = served(tmp_path, use)
     (file,) = recorded(tmp_path / "state")
-    assert_tone(file, 1.0)
+    assert_tone(file, talked[0])
     said = "\n".join(server.lines)
     assert "  account    one (One): 1 flow, 1 device, 0 trunks" in said
     assert f"callflow call sip:100@{server.at} --username desk --password PASSWORD" in said
@@ -96,16 +95,22 @@ def test_a_call_is_recorded_and_told_and_sigterm_ends_it_all(tmp_path: Path) -> 
 
 def test_drain_lets_calls_end_and_takes_no_new_ones(tmp_path: Path) -> None:
     account(tmp_path / "accounts" / "one", {"100": RECORD}, devices=("desk",))
+    talked: list[float] = []
 
     async def use(server: Server) -> None:
         async with phone("desk") as desk:
-            call = asyncio.ensure_future(desk.call(plan(server, "100", 2.0, TONE)))
-            await server.until("call.begin")
+            call = asyncio.ensure_future(desk.call(plan(server, "100", None, TONE)))
+            await wait_until(lambda: bool(begun(tmp_path / "state")))
             server.signal(signal.SIGTERM)
             await server.until("waiting for 1 call to end")
-            late = await desk.call(plan(server, "100", 1.0))
+            async with phone("desk") as other:
+                late = await other.call(plan(server, "100", 1.0))
             assert (late.answered, late.status) == (False, 503)
+            await asyncio.sleep(1.0)
+            assert not call.done(), "it may go on"
+            await desk.hang_up()
             result = await call
+            talked.append(result.seconds)
             assert (result.answered, result.ended_by) == (True, "engine"), (
                 "the caller hung up, not the server"
             )
@@ -113,32 +118,37 @@ def test_drain_lets_calls_end_and_takes_no_new_ones(tmp_path: Path) -> None:
 
     served(tmp_path, use, "--drain", "30")
     (file,) = recorded(tmp_path / "state")
-    assert_tone(file, 2.0)
+    assert_tone(file, talked[0])
 
 
-@pytest.mark.parametrize("how", ["the time is over", "a second signal"])
-def test_a_drain_ends_calls_that_do_not_end(tmp_path: Path, how: str) -> None:
-    account(tmp_path / "accounts" / "one", {"100": RECORD}, devices=("desk",))
-    results: list[CallResult] = []
-
-    async def use(server: Server) -> None:
-        async with phone("desk") as desk:
-            call = asyncio.ensure_future(desk.call(plan(server, "100", None, TONE)))
-            await server.until("call.begin")
-            await asyncio.sleep(1)
-            server.signal(signal.SIGINT)
-            await server.until("waiting for 1 call")
-            if how == "a second signal":
+def test_a_drain_ends_calls_that_do_not_end(tmp_path: Path) -> None:
+    async def ends(how: str, *words: str) -> None:
+        folder = tmp_path / how
+        account(folder / "accounts" / "one", {"100": RECORD}, devices=("desk",))
+        server = await Server.start(folder / "accounts", folder / "state", *words)
+        try:
+            async with phone("desk") as desk:
+                call = asyncio.ensure_future(desk.call(plan(server, "100", None, TONE)))
+                await wait_until(lambda: bool(begun(folder / "state")))
+                await asyncio.sleep(1)
                 server.signal(signal.SIGINT)
-            results.append(await call)
-            assert await server.ended() == 0
+                await server.until("waiting for 1 call")
+                if how == "a second signal":
+                    server.signal(signal.SIGINT)
+                assert (await call).ended_by == "party"
+                assert await server.ended() == 0
+        finally:
+            await server.close()
+        assert server.having("the call that is left is hung up")
+        (file,) = recorded(folder / "state")
+        assert soundfile.info(file).duration >= 0.9, "its recording is finished before the end"
 
-    drain = ("--drain", "600") if how == "a second signal" else ("--drain", "0.3")
-    server = served(tmp_path, use, *drain)
-    assert results[0].ended_by == "party"
-    assert server.having("the call that is left is hung up")
-    (file,) = recorded(tmp_path / "state")
-    assert soundfile.info(file).duration >= 0.9, "its recording is finished before the end"
+    async def main() -> None:
+        await asyncio.gather(
+            ends("the time is over", "--drain", "0.3"), ends("a second signal", "--drain", "600")
+        )
+
+    asyncio.run(main())
 
 
 def test_changed_files_are_read_and_mistakes_refused(tmp_path: Path) -> None:
@@ -183,19 +193,7 @@ def test_changed_files_are_read_and_mistakes_refused(tmp_path: Path) -> None:
     served(tmp_path, use)
 
 
-def test_a_second_server_on_the_state_folder_says_who_has_it(tmp_path: Path) -> None:
-    account(tmp_path / "accounts" / "one", {"100": RECORD}, devices=("desk",))
-
-    async def use(server: Server) -> None:
-        with pytest.raises(AssertionError) as caught:
-            await Server.start(tmp_path / "accounts", tmp_path / "state")
-        assert "CF-STO-000  another callflow serve (process " in str(caught.value)
-        assert str(server.process.pid) in str(caught.value)
-
-    served(tmp_path, use)
-
-
-def test_two_accounts_never_see_each_other(tmp_path: Path) -> None:
+def test_two_accounts_never_see_each_other_and_a_second_server_is_refused(tmp_path: Path) -> None:
     account(tmp_path / "accounts" / "one", {"100": RECORD}, devices=("desk",))
     ring = {"module": "device", "data": {"id": "desk"}, "children": {}}
     account(tmp_path / "accounts" / "two", {"100": RECORD, "200": ring}, devices=("desk",))
@@ -207,83 +205,15 @@ def test_two_accounts_never_see_each_other(tmp_path: Path) -> None:
                 uri = f"sip:{number}@{realm}.example.com:{port};maddr=127.0.0.1"
                 result = await desk.call(CallPlan(uri, hangup_after_s=0.3, keep_s=0))
                 assert (realm, number, result.status if not result.answered else 0) == (realm, number, status)
+        with pytest.raises(AssertionError) as caught:
+            await Server.start(tmp_path / "accounts", tmp_path / "state")
+        assert "CF-STO-000  another callflow serve (process " in str(caught.value)
+        assert str(server.process.pid) in str(caught.value)
 
     server = served(tmp_path, use)
     assert [line.split("account=")[1].split()[0] for line in server.having("call.begin")] == ["one", "two"]
 
 
-def test_killed_in_a_call_and_started_again_it_recovers_and_delivers(tmp_path: Path) -> None:
-    words = loopback_deliveries(tmp_path)
-
-    async def main() -> None:
-        receiver = Receiver(tmp_path / "received")
-        url = await receiver.start()
-        account(tmp_path / "accounts" / "one", {"100": record_to(url)}, devices=("desk",))
-        first = await Server.start(tmp_path / "accounts", tmp_path / "state", *words)
-        async with phone("desk") as desk:
-            assert (await desk.register(f"sip:desk@{first.at}")).answered
-            call = asyncio.ensure_future(desk.call(plan(first, "100", None, TONE)))
-            await first.until("call.begin")
-            await wait_until(lambda: _registered(tmp_path / "state"))
-            await asyncio.sleep(1.5)
-            first.signal(signal.SIGKILL)
-            await first.ended()
-            second = await Server.start(tmp_path / "accounts", tmp_path / "state", *words, bind=first.at)
-            try:
-                ready = await second.until("recording.ready")
-                assert "reason=recovered" in ready
-                await second.until("delivery.delivered")
-                (one,) = [one for one in receiver.received if one.file is not None]
-                assert one.digest_ok
-                assert one.seconds is not None
-                assert one.seconds >= 0.5
-                assert list((tmp_path / "state" / "spool").iterdir()) == []
-            finally:
-                call.cancel()
-                await asyncio.gather(call, return_exceptions=True)
-                second.signal(signal.SIGTERM)
-                assert await second.ended() == 0
-        await receiver.close()
-
-    asyncio.run(main())
-
-
-def _registered(state: Path) -> bool:
-    file = state / "registrations.json"
-    return file.is_file() and "desk" in file.read_text() and bool(json.loads(file.read_text()))
-
-
 def children_of(pid: int) -> list[int]:
     """The processes that it has started."""
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def test_a_media_process_that_dies_costs_its_calls_and_no_recording(tmp_path: Path) -> None:
-    account(tmp_path / "accounts" / "one", {"100": RECORD}, devices=("desk",))
-
-    async def use(server: Server) -> None:
-        async with phone("desk") as desk:
-            call = asyncio.ensure_future(desk.call(plan(server, "100", None, TONE)))
-            await server.until("call.begin")
-            await asyncio.sleep(1.2)
-            (worker,) = children_of(server.process.pid)
-            os.kill(worker, signal.SIGKILL)
-            result = await call
-            assert (result.answered, result.ended_by) == (True, "party")
-            await server.until("recording.ready")
-            for _ in range(40):  # until a new process has taken its place
-                again = await desk.call(plan(server, "100", 0.4, TONE))
-                if again.answered:
-                    break
-                assert again.status == 503
-                await asyncio.sleep(0.2)
-            assert again.answered
-            await server.until("recording.ready", 2)
-        server.signal(signal.SIGTERM)
-        assert await server.ended() == 0
-
-    server = served(tmp_path, use)
-    lengths = sorted(soundfile.info(file).duration for file in recorded(tmp_path / "state"))
-    assert len(lengths) == 2
-    assert lengths[1] >= 0.2, "at most a second is lost"
-    assert len(server.having("call.end ")) == 2

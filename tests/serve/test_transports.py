@@ -15,8 +15,9 @@ from callflow.cli.check import around
 from callflow.clock import SystemClock
 from callflow.events import Event, RecordingChanged
 from callflow.exchange import Bind, Exchange, ExchangeOptions, MediaOptions, TlsFiles
+from tests.ports import free_ports
 from tests.serve.accounts import PASSWORD, RECORD, account, catalog
-from tests.serve.server import PORTS_EACH, free_ports, wait_until
+from tests.serve.server import PORTS_EACH, wait_until
 
 
 def in_exchange(

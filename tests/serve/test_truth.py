@@ -6,7 +6,6 @@ import asyncio
 from pathlib import Path
 
 import numpy as np
-import pytest
 import soundfile
 from numpy.typing import NDArray
 
@@ -56,27 +55,25 @@ def between(difference: float) -> float:
     return (difference + 0.25) % 0.5 - 0.25
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_the_caller_is_left_the_callee_right_and_both_in_time(tmp_path: Path, workers: int) -> None:
-    account(tmp_path / "one", {"100": FLOW}, devices=("desk", "mobile"))
-    files = voice(tmp_path / "up.wav", UP), voice(tmp_path / "down.wav", DOWN)
+async def called(folder: Path, workers: int, files: tuple[str, str]) -> tuple[CallResult, CallResult]:
+    """Caller and callee of one call on a server with so many media processes."""
+    server = await Server.start(folder / "one", folder / "state", "--workers", str(workers))
+    try:
+        async with phone("desk") as desk, phone("mobile") as mobile:
+            await mobile.register(f"sip:mobile@{server.at}")
+            hears = CallPlan("", audio=files[1:], loop=True)
+            answering = asyncio.ensure_future(mobile.answer(hears, after_s=0.37))
+            says = CallPlan(f"sip:100@{server.at}", audio=files[:1], loop=True, hangup_after_s=4.2)
+            made = await desk.call(says)
+            await server.until("recording.ready")
+            return made, await answering
+    finally:
+        await server.close()
 
-    async def main() -> tuple[CallResult, CallResult]:
-        server = await Server.start(tmp_path / "one", tmp_path / "state", "--workers", str(workers))
-        try:
-            async with phone("desk") as desk, phone("mobile") as mobile:
-                await mobile.register(f"sip:mobile@{server.at}")
-                hears = CallPlan("", audio=files[1:], loop=True)
-                answering = asyncio.ensure_future(mobile.answer(hears, after_s=0.37))
-                says = CallPlan(f"sip:100@{server.at}", audio=files[:1], loop=True, hangup_after_s=4.2)
-                made = await desk.call(says)
-                await server.until("recording.ready")
-                return made, await answering
-        finally:
-            await server.close()
 
-    caller, callee = asyncio.run(main())
-    (file,) = recorded(tmp_path / "state")
+def judge(folder: Path, caller: CallResult, callee: CallResult) -> None:
+    """The recording against what both phones have said and heard."""
+    (file,) = recorded(folder / "state")
     sound, rate = soundfile.read(file, dtype="int16", always_2d=True)
     assert rate == RATE
     assert abs(len(sound) / rate - caller.seconds) < 0.2
@@ -85,3 +82,16 @@ def test_the_caller_is_left_the_callee_right_and_both_in_time(tmp_path: Path, wo
     there = place(caller.heard, DOWN) - place(caller.said, UP)
     back = place(callee.heard, UP) - place(callee.said, DOWN)
     assert abs(between(apart - (there - back) / 2)) <= 0.02
+
+
+def test_the_caller_is_left_the_callee_right_and_both_in_time(tmp_path: Path) -> None:
+    files = voice(tmp_path / "up.wav", UP), voice(tmp_path / "down.wav", DOWN)
+    folders = {workers: tmp_path / str(workers) for workers in (0, 2)}
+    for folder in folders.values():
+        account(folder / "one", {"100": FLOW}, devices=("desk", "mobile"))
+
+    async def main() -> list[tuple[CallResult, CallResult]]:
+        return await asyncio.gather(*(called(folder, count, files) for count, folder in folders.items()))
+
+    for folder, (caller, callee) in zip(folders.values(), asyncio.run(main()), strict=True):
+        judge(folder, caller, callee)

@@ -21,8 +21,9 @@ from callflow.events import (
 )
 from callflow.exchange import Bind, Exchange, ExchangeOptions, MediaOptions
 from tests.app.harness import Stage, chain, node, tone
+from tests.ports import free_ports
 from tests.serve.accounts import account, catalog
-from tests.serve.server import PORTS_EACH, free_ports, phone, wait_until
+from tests.serve.server import PORTS_EACH, phone, wait_until
 
 RECORD = node("record_call", action="start", format="wav")
 STOP = node("record_call", action="stop")

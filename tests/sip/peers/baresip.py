@@ -7,20 +7,17 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import count
-from os import getpid
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.peers import require, wait_for_port
+from tests.ports import free_ports
 
 _MODULES = "/usr/lib/baresip/modules"
-_LOWEST, _COUNT = 61000, 4500
-_ports = (_LOWEST + number % _COUNT for number in count(getpid() * 20 % _COUNT, 2))
 
 
 @dataclass(frozen=True)
@@ -163,14 +160,5 @@ def _config(folder: Path, phone: Phone, control: int, more: Sequence[str]) -> It
 
 
 def phone_port() -> int:
-    """A port for a phone: SIP over UDP and TCP on it, TLS on the next one. None of those that the system
-    gives to whoever asks for any.
-    """
-    for port in _ports:
-        with suppress(OSError):
-            for number in (port, port + 1):
-                for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-                    with socket.socket(type=kind) as sock:
-                        sock.bind(("127.0.0.1", number))
-            return port
-    raise AssertionError
+    """A port for a phone: SIP over UDP and TCP on it, TLS on the next one."""
+    return free_ports(2)

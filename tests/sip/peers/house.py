@@ -14,9 +14,10 @@ import numpy as np
 import soundfile
 
 from callflow.delivery.receiver import Received, Receiver
+from tests.ports import free_ports
 from tests.serve.accounts import write
 from tests.serve.server import Server, wait_until
-from tests.sip.peers.sipp import HERTZ, LOUD, Sipp, free_ports
+from tests.sip.peers.sipp import HERTZ, LOUD, Sipp
 
 FRAME = 160
 """Samples of 20 ms, in which sound is measured."""

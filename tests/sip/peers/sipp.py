@@ -14,24 +14,19 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 from collections.abc import Mapping
 from contextlib import suppress
-from itertools import count
-from os import environ, getpid
 from pathlib import Path
 
 import numpy as np
 
 from tests.peers import require
+from tests.ports import free_ports
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 UDP_TABLE = Path("/proc/net/udp")
 MEDIA_PORTS = 40
 """Ports of one run: the last is its SIP port, the others are for the sound of some 15 calls."""
-LOWEST, BLOCKS = 10000, 79
-"""Of this process. Below the ports of a server that is told nothing, and of what the system gives."""
-_blocks = count(getpid() * 7)
 
 BODIES = {
     "offer": "c=IN IP4 [local_ip]\nt=0 0\nm=audio [rtpstream_audio_port] RTP/AVP 0 101",
@@ -216,22 +211,6 @@ class Sipp:
                 return
             await asyncio.sleep(0.02)
         raise AssertionError(f"sipp {self.name} does not listen")
-
-
-def free_ports(wanted: int, host: str = "127.0.0.1") -> int:
-    """The first of so many ports that nobody has now, that the system gives nobody, and no other run has."""
-    for _ in range(BLOCKS):
-        beside = int(environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 2 * BLOCKS
-        start = LOWEST + (beside + next(_blocks) % BLOCKS) * MEDIA_PORTS
-        for _ in range(MEDIA_PORTS, wanted, MEDIA_PORTS):
-            next(_blocks)
-        with suppress(OSError):
-            for port in range(start, start + wanted):
-                for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-                    with socket.socket(type=kind) as probe:
-                        probe.bind((host, port))
-            return start
-    raise AssertionError("no free ports")
 
 
 HERTZ = {"caller": 400, "callee": 600}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_ports
 from tests.serve.server import wait_until
 from tests.sip.peers.house import (
     RECORDED,
@@ -21,7 +22,7 @@ from tests.sip.peers.house import (
     record,
     trunk,
 )
-from tests.sip.peers.sipp import HERTZ, LOUD, Sipp, free_ports
+from tests.sip.peers.sipp import HERTZ, LOUD, Sipp
 from tests.sip.peers.speech import Speech
 
 pytestmark = pytest.mark.peer

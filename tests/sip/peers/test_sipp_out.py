@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.ports import free_ports
 from tests.sip.peers.house import (
     PASSWORD,
     House,
@@ -19,7 +20,7 @@ from tests.sip.peers.house import (
     record,
     trunk,
 )
-from tests.sip.peers.sipp import Sipp, free_ports
+from tests.sip.peers.sipp import Sipp
 
 pytestmark = pytest.mark.peer
 

@@ -14,10 +14,11 @@ from callflow.channels.sip import session_ground, session_timer
 from callflow.cli.check import around
 from callflow.events import CallEnded, Event, RecordingChanged
 from callflow.exchange import Bind, Exchange, ExchangeOptions, MediaOptions
+from tests.ports import free_ports
 from tests.serve.accounts import RECORD, account, catalog
 from tests.serve.server import wait_until
 from tests.sip.peers.house import assert_spoken
-from tests.sip.peers.sipp import Sipp, free_ports
+from tests.sip.peers.sipp import Sipp
 
 pytestmark = pytest.mark.peer
 

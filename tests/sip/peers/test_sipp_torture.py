@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_ports
 from tests.sip.core.torture import ALL, READ, SILENCE, Torture
 from tests.sip.peers.house import RECORDED, House, assert_spoken, house, trunk
-from tests.sip.peers.sipp import free_ports
 
 pytestmark = pytest.mark.peer
 

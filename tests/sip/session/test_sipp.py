@@ -15,7 +15,8 @@ from callflow.channels.sip.channel import SipChannel
 from callflow.channels.sip.credentials import Credentials
 from callflow.channels.sip.transport import Hop
 from callflow.clock import SystemClock
-from tests.peers import free_port, require
+from tests.peers import require
+from tests.ports import free_ports
 from tests.sip.session.ground import Side, early, event, side, until
 
 pytestmark = pytest.mark.peer
@@ -29,7 +30,7 @@ class Sipp:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = free_port()
+        self.port = free_ports(2)
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self, *arguments: str) -> None:
