@@ -42,8 +42,14 @@ class Listening:
         self._watched = ""
 
     def start(self) -> None:
-        """Hear the leg that is on the line now (again after a ``reseat``)."""
+        """Hear the leg that is on the line now (again after a ``reseat``: what was played to the former one is
+        over).
+        """
         self.close()
+        now = self._services.clock.now()
+        for playback, future in self._playbacks.items():
+            if not future.done():
+                future.set_result(PlaybackDone(self._line.name, playback, "leg_gone", now))
         self._watched = self._line.name
         self._services.router.watch_leg(self._watched, self._on_event)
 
