@@ -6,10 +6,11 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from callflow.engine.recordings import By
-
 if TYPE_CHECKING:
     from callflow.engine.call import Call
+
+MESSAGE = "voicemail"
+"""``source_type`` of the document of a message in a mailbox."""
 
 MAX_ENDINGS = 20
 """Further ones of a call are left out: a flow that goes in circles adds one each time."""
@@ -69,6 +70,6 @@ class Endings:
         for handle in self._call.recordings.handles:
             _, seconds = await handle.ended()
             kept = handle.state in ("READY", "FINISHING") and seconds >= max(1.0, handle.spec.min_s)
-            if handle.by is By.MESSAGE and kept:
+            if kept and handle.spec.document.get("source_type") == MESSAGE:
                 return True
         return False

@@ -9,6 +9,7 @@ from typing import Any
 from callflow.clock import iso
 from callflow.engine.call import Call
 from callflow.engine.endings import CallEnd
+from callflow.log import one_line
 
 
 def facts_of(call: Call, end: CallEnd | None) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def text_of(opening: str, facts: Mapping[str, Any]) -> str:
 
 def caller_of(call: Call) -> str:
     """The caller for people: name and number."""
-    name, number = call.identity.name, call.identity.number
+    name, number = one_line(call.identity.name, 80), one_line(call.identity.number, 80)
     return f"{name} ({number})" if name and name != number else number
 
 
