@@ -13,6 +13,7 @@ import pstats
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,18 @@ class Media:
             self.cpu.append(time.thread_time() - cpu)
             self.late.append(now - due)
 
+    def tick_times(self) -> dict[str, float]:
+        """In milliseconds: how long ticks took, and how late they began."""
+        ticks, late = np.array(self.ticks) * 1000, np.array(self.late) * 1000
+        return {
+            "p50_ms": float(np.percentile(ticks, 50)),
+            "p99_ms": float(np.percentile(ticks, 99)),
+            "max_ms": float(ticks.max()),
+            "cpu_p50_ms": float(np.percentile(self.cpu, 50)) * 1000,
+            "late_p99_ms": float(np.percentile(late, 99)),
+            "late_max_ms": float(late.max()),
+        }
+
 
 def spec(number: int, leg: str, bridged: bool) -> RecordingSpec:
     """Stereo into a WAV."""
@@ -99,6 +112,52 @@ def spec(number: int, leg: str, bridged: bool) -> RecordingSpec:
     )
 
 
+def add_legs(media: Media, peers: list[int], bridged: bool) -> list[int]:
+    """A leg for each peer's port, in pairs if ``bridged``; the legs' own ports."""
+    ports = []
+    for number, peer in enumerate(peers):
+        place = media.ports.take()
+        stream = RtpStream("PCMU", 0, ((0, "PCMU"),), "127.0.0.1", peer, event_payload=101)
+        media.pump.command(AddLeg(f"leg{number}", RATE, RtpSource(place, stream)))
+        ports.append(place.port)
+    for number in range(0, len(peers) if bridged else 0, 2):
+        media.pump.command(Bridge(f"leg{number}", f"leg{number + 1}"))
+    return ports
+
+
+def measured_run(media: Media, seconds: float, *, profiled: bool) -> Measured:
+    """Ticks as in a media process that has been up for a while."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    sys.setswitchinterval(0.0005)
+    media.run(2.0)  # what beginning has cost is made up for
+    for times in (media.ticks, media.late, media.cpu):
+        times.clear()
+    profile = cProfile.Profile()
+    with Measured() as measured:
+        if profiled:
+            profile.enable()
+        media.run(seconds)
+        profile.disable()
+    if profiled:
+        pstats.Stats(profile, stream=sys.stderr).sort_stats("tottime").print_stats(28)
+    return measured
+
+
+def remove_legs(media: Media) -> tuple[int, Counter[str]]:
+    """End all: samples that were concealed, and the sums of the legs' reports."""
+    plane = media.pump.plane(RATE)
+    assert isinstance(plane, LivePlane) and plane.io is not None
+    concealed = sum(plane.io.stats(row).concealed for row in plane.legs)
+    sums: Counter[str] = Counter()
+    for leg in tuple(plane.legs.values()):
+        for told in media.pump.command(RemoveLeg(leg.name)):
+            if isinstance(told, RtpReport):
+                sums.update({name: getattr(told, name) for name in ("lost", "late", "received", "sent")})
+    return concealed, sums
+
+
 def main(asked: dict[str, object], state: Path) -> dict[str, object]:
     """Legs, then sound, then figures."""
     peers = asked["peers"]
@@ -106,69 +165,29 @@ def main(asked: dict[str, object], state: Path) -> dict[str, object]:
     assert isinstance(peers, list)
     media = Media(state)
     base = peak_mb()
-    ports = []
-    for number, peer in enumerate(peers):
-        place = media.ports.take()
-        stream = RtpStream("PCMU", 0, ((0, "PCMU"),), "127.0.0.1", peer, event_payload=101)
-        media.pump.command(AddLeg(f"leg{number}", RATE, RtpSource(place, stream)))
-        ports.append(place.port)
-    if bridged:
-        for number in range(0, len(peers), 2):
-            media.pump.command(Bridge(f"leg{number}", f"leg{number + 1}"))
-    print(json.dumps({"ports": ports}), flush=True)
+    print(json.dumps({"ports": add_legs(media, peers, bridged)}), flush=True)
     sys.stdin.readline()
     media.run(1.5)
-    for number in range(0, len(peers), 1 + bridged):
+    recorded = range(0, len(peers), 1 + bridged)
+    for number in recorded:
         media.host.command(StartRecording(spec(number, f"leg{number}", bridged), answered=True, bridged=True))
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    sys.setswitchinterval(0.0005)
-    media.run(2.0)  # what beginning has cost is made up for
-    media.ticks.clear()
-    media.late.clear()
-    media.cpu.clear()
-    profile = cProfile.Profile() if asked.get("profile") else None
-    begin = media.pump.now
-    with Measured() as measured:
-        if profile is not None:
-            profile.enable()
-        media.run(seconds)
-        if profile is not None:
-            profile.disable()
-    if profile is not None:
-        pstats.Stats(profile, stream=sys.stderr).sort_stats("tottime").print_stats(28)
+    begin = media.pump.now + 2.0
+    measured = measured_run(media, seconds, profiled=bool(asked.get("profile")))
     lasted = media.pump.now - begin
-    plane = media.pump.plane(RATE)
-    assert isinstance(plane, LivePlane) and plane.io is not None
-    concealed = sum(plane.io.stats(row).concealed for row in plane.legs)
-    reports = []
-    for number in range(len(peers)):
-        told = media.pump.command(RemoveLeg(f"leg{number}"))
-        reports += [event for event in told if isinstance(event, RtpReport)]
-    recordings = -(-len(peers) // (1 + bridged))
+    concealed, sums = remove_legs(media)
     media.writer.wait_idle()
     media.writer.close()
     lengths = {(p.stat().st_size - 44) // 4 for p in state.rglob("audio.wav")} or {0}
-    ticks = np.array(media.ticks) * 1000
     print(json.dumps({"done": True}), flush=True)
     return {
         "legs": len(peers),
-        "recordings": recordings,
+        "recordings": len(recorded),
         "cpu_s": measured.used.cpu_s,
         "wall_s": measured.used.wall_s,
         "lasted_s": lasted,
-        "p50_ms": float(np.percentile(ticks, 50)),
-        "p99_ms": float(np.percentile(ticks, 99)),
-        "max_ms": float(ticks.max()),
-        "cpu_p50_ms": float(np.percentile(media.cpu, 50)) * 1000,
+        **media.tick_times(),
         "concealed": concealed,
-        "late_p99_ms": float(np.percentile(media.late, 99) * 1000),
-        "late_max_ms": max(media.late) * 1000,
-        "lost": sum(report.lost for report in reports),
-        "late": sum(report.late for report in reports),
-        "received": sum(report.received for report in reports),
-        "sent": sum(report.sent for report in reports),
+        **{name: sums[name] for name in ("lost", "late", "received", "sent")},
         "lengths": sorted(lengths),
         "kb_a_leg": (peak_mb() - base) * 1000 / len(peers),
     }

@@ -125,11 +125,15 @@ class Database:
         return work is not None
 
     def _commit(self, batch: list[_Work]) -> None:
-        """One transaction for all, a savepoint for each."""
+        """One transaction for all, a savepoint for each; a single one needs none."""
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            outcomes = [(work, *self._one(work)) for work in batch]
-            self._connection.execute("COMMIT")
+            if len(batch) == 1:
+                outcomes = [(batch[0], *self._alone(batch[0]))]
+            else:
+                outcomes = [(work, *self._one(work)) for work in batch]
+            if self._connection.in_transaction:
+                self._connection.execute("COMMIT")
         except BaseException as error:
             if self._connection.in_transaction:
                 with contextlib.suppress(sqlite3.Error):
@@ -143,6 +147,17 @@ class Database:
                 work.done.set_result(result)
             else:
                 work.done.set_exception(problem)
+
+    def _alone(self, work: _Work) -> tuple[Any, BaseException | None]:
+        try:
+            return work.action(self._connection), None
+        except BaseException as problem:
+            if not self._connection.in_transaction:
+                raise  # SQLite rolled everything back by itself (disk full ...)
+            self._connection.execute("ROLLBACK")
+            if isinstance(problem, sqlite3.Error):
+                return None, _storage_error(self.path, problem)
+            return None, problem
 
     def _one(self, work: _Work) -> tuple[Any, BaseException | None]:
         self._connection.execute("SAVEPOINT work")
