@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from callflow.documents.codes import CODES, ERROR
 from callflow.documents.jsontext import Parsed, Position
@@ -88,10 +89,19 @@ def token(key: object) -> str:
     return str(key).replace("~", "~0").replace("/", "~1")
 
 
+REMEMBERED = 1024
+"""Guesses that are kept: a slip is often made all through a file."""
+
+
 def did_you_mean(word: object, known: Iterable[object]) -> str:
     """``did you mean X?``, or an empty string."""
-    names = {_plain(str(name)): str(name) for name in known}
-    close = difflib.get_close_matches(_plain(str(word)), list(names), n=1, cutoff=0.6)
+    return _did_you_mean(str(word), tuple(map(str, known)))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _did_you_mean(word: str, known: tuple[str, ...]) -> str:
+    names = {_plain(name): name for name in known}
+    close = difflib.get_close_matches(_plain(word), list(names), n=1, cutoff=0.6)
     return f"did you mean {names[close[0]]}?" if close else ""
 
 
@@ -99,8 +109,13 @@ def surely_meant(word: str, known: Iterable[str]) -> str:
     """The one name that ``word`` is a slip of, or an empty string: at most two letters away (one in a short
     word), and no other name nearly as close.
     """
+    return _surely_meant(word, tuple(sorted(set(known))))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _surely_meant(word: str, known: tuple[str, ...]) -> str:
     plain = _plain(word)
-    by_distance = sorted((_distance(plain, _plain(name)), name) for name in set(known))
+    by_distance = sorted((_distance(plain, _plain(name)), name) for name in known)
     if not by_distance:
         return ""
     nearest, name = by_distance[0]
