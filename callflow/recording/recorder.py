@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from callflow.errors import StateError
 from callflow.media.messages import TapPoint
-from callflow.media.silence import SilenceDetector, VadJudge
+from callflow.media.silence import SilenceDetector, SpeechJudge, VadJudge
 from callflow.media.taps import Samples
 from callflow.recording.messages import RecordingEvent, RecordingSpec, StartOn
 
@@ -123,7 +123,8 @@ class Recorder:
 
     __slots__ = ("_limit", "_silence", "masked", "paused", "points", "samples", "spec", "state")
 
-    def __init__(self, spec: RecordingSpec) -> None:
+    def __init__(self, spec: RecordingSpec, judge: SpeechJudge | None = None) -> None:
+        """``judge``: who says what is speech, instead of what ``spec.silence`` names."""
         self.spec = spec
         self.points: tuple[TapPoint, ...] = spec.taps
         self.state = State.WAITING
@@ -132,7 +133,7 @@ class Recorder:
         self.paused = False
         limited = 0 < spec.time_limit_s < math.inf
         self._limit = max(1, round(spec.time_limit_s * spec.rate)) if limited else 0
-        self._silence = _detector(spec)
+        self._silence = _detector(spec, judge)
 
     @property
     def leg(self) -> str:
@@ -206,18 +207,20 @@ class Recorder:
         return State.MASKED if self.masked else State.RECORDING
 
 
-def _detector(spec: RecordingSpec) -> SilenceDetector | None:
+def _detector(spec: RecordingSpec, judge: SpeechJudge | None) -> SilenceDetector | None:
     rule = spec.silence
     if rule is None or (rule.initial_ms <= 0 and rule.final_ms <= 0):
         return None
     channels = len(spec.taps)
+    if judge is None and rule.detector == "vad":
+        judge = VadJudge(spec.rate, channels, rule.vad_mode)
     return SilenceDetector(
         rate=spec.rate,
         channels=channels,
         initial_ms=rule.initial_ms,
         final_ms=rule.final_ms,
         threshold=rule.threshold,
-        judge=VadJudge(spec.rate, channels, rule.vad_mode) if rule.detector == "vad" else None,
+        judge=judge,
     )
 
 
