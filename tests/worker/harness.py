@@ -27,9 +27,11 @@ from callflow.recording.finish import Finished, Finisher
 from callflow.recording.messages import RecordingEvent
 from callflow.state.database import Database
 from callflow.state.folder import StateFolder
+from tests.ports import free_ports
 
 Floats = NDArray[np.float64]
-PORTS = (15100, 15499)
+PORTS = 400
+"""How many a bench has, all of its own."""
 WAIT_S = 20.0
 
 
@@ -39,7 +41,7 @@ class Bench:
 
     root: Path
     workers: int = 2
-    ports: tuple[int, int] | None = PORTS
+    ports: int | None = PORTS
     patience_s: float = 15.0
     events: list[object] = field(default_factory=list)
     finished: dict[str, Finished] = field(default_factory=dict)
@@ -53,7 +55,9 @@ class Bench:
             self.clock,
             lambda finished: self.finished.__setitem__(finished.id, finished),
         )
-        options = FarmOptions(workers=self.workers, ports=self.ports, patience_s=self.patience_s)
+        self.first = free_ports(self.ports) if self.ports else 0
+        ports = (self.first, self.first + self.ports - 1) if self.ports else None
+        options = FarmOptions(workers=self.workers, ports=ports, patience_s=self.patience_s)
         self.farm = MediaFarm(options, self.folder, self.clock, on_closed=self.desk.on_closed)
         self.farm.subscribe(self.desk.on_event)
         self.farm.subscribe(self.events.append)

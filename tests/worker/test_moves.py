@@ -119,8 +119,8 @@ def test_srtp_goes_on_elsewhere_after_many_turns_of_the_sequence_number() -> Non
 
 
 async def _few_ports(root: Path) -> None:
-    async with Bench(root, ports=(15000, 15007)) as bench:
-        ports = bench.farm.ports
+    async with Bench(root, ports=8) as bench:
+        ports, first = bench.farm.ports, bench.first
         assert ports.free == 4
         for name in "ab":
             bench.farm.send(AddLeg(name, 8000, RtpSource(ports.take())))
@@ -131,10 +131,10 @@ async def _few_ports(root: Path) -> None:
         await bench.until(lambda: ports.free == 4)
         taken = [ports.take() for _ in range(4)]
         assert sorted((place.port, place.worker) for place in taken) == [
-            (15000, 0),
-            (15002, 0),
-            (15004, 1),
-            (15006, 1),
+            (first, 0),
+            (first + 2, 0),
+            (first + 4, 1),
+            (first + 6, 1),
         ]
         with pytest.raises(NoMediaPort):
             ports.take()

@@ -16,6 +16,7 @@ from callflow.media.rtp.codecs import decode_g711, encode_g711
 from callflow.media.rtp.ports import PortPool
 from callflow.media.rtp.sockets import Net, UdpNet
 from callflow.media.taps import Samples
+from tests.ports import free_ports
 from tests.rtp.live.memory import MemoryNet
 
 HOST = "127.0.0.1"
@@ -143,6 +144,7 @@ def tone(n: int, start: int = 0, hertz: float = 440.0, level: float = 9000.0) ->
     return np.rint(level * np.sin(2 * np.pi * hertz * np.arange(start, start + n) / 8000)).astype(np.int16)
 
 
-def on_machine(low: int) -> Stage:
+def on_machine() -> Stage:
     """A pump on real sockets."""
+    low = free_ports(40)
     return Stage(UdpNet(), low, low + 40)

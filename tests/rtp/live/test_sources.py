@@ -13,8 +13,6 @@ from tests.media.listening import KeepingTap, stereo
 from tests.media.listening import level as exact_level
 from tests.rtp.live.stage import HOST, PLAIN, Phone, Stage, on_machine, tone
 
-LOW = 41000
-
 
 def level(sound: Samples, hertz: float) -> float:
     """The amplitude of a frequency in most pieces of 50 ms (where a clock is corrected, its phase moves)."""
@@ -47,7 +45,7 @@ def read_side(stage: Stage, tap: KeepingTap) -> Samples:
 
 
 def test_a_stranger_is_heard_neither_before_nor_during_nor_after_latching() -> None:
-    with on_machine(LOW) as stage:
+    with on_machine() as stage:
         alice, mallory = stage.phone(), stage.phone(ssrc=66)
         for follow in (False, True):
             name = f"a{follow}"
@@ -79,7 +77,7 @@ def test_a_stranger_is_heard_neither_before_nor_during_nor_after_latching() -> N
 
 
 def test_the_real_source_behind_nat_is_followed_and_answered() -> None:
-    with on_machine(LOW + 40) as stage:
+    with on_machine() as stage:
         nat, nobody = stage.phone(), stage.phone(ssrc=5)
         port = stage.leg("a", nobody.port)
         tap = listen(stage, "a")
@@ -96,7 +94,7 @@ def test_the_real_source_behind_nat_is_followed_and_answered() -> None:
 
 
 def test_a_source_that_fell_silent_can_be_another_one() -> None:
-    with on_machine(LOW + 80) as stage:
+    with on_machine() as stage:
         first, second = stage.phone(), stage.phone(ssrc=5)
         port = stage.leg("a", first.port)
         tap = listen(stage, "a")
@@ -110,7 +108,7 @@ def test_a_source_that_fell_silent_can_be_another_one() -> None:
 
 
 def test_a_new_address_is_taken_at_once_and_the_old_one_no_more() -> None:
-    with on_machine(LOW + 120) as stage:
+    with on_machine() as stage:
         old, new = stage.phone(), stage.phone(ssrc=5)
         port = stage.leg("a", old.port)
         tap = listen(stage, "a")
@@ -127,7 +125,7 @@ def test_a_new_address_is_taken_at_once_and_the_old_one_no_more() -> None:
 
 
 def test_nobody_at_the_port_is_no_fault() -> None:
-    with on_machine(LOW + 160) as stage:
+    with on_machine() as stage:
         phone = stage.phone()
         port = stage.leg("a", phone.port, latch=False)
         tap = listen(stage, "a")
@@ -143,7 +141,7 @@ def test_nobody_at_the_port_is_no_fault() -> None:
 
 
 def test_junk_and_floods_are_bounded_and_harmless() -> None:
-    with on_machine(LOW + 200) as stage:
+    with on_machine() as stage:
         alice, bob, mallory = stage.phone(), stage.phone(), stage.phone()
         a, b = stage.leg("a", alice.port), stage.leg("b", bob.port)
         taps = [listen(stage, name) for name in "ab"]
@@ -181,7 +179,7 @@ def test_only_the_host_of_the_sdp_and_that_of_the_signalling_can_be_latched() ->
 
 
 def test_where_the_sdp_address_never_sends_no_stranger_takes_its_place() -> None:
-    with on_machine(LOW + 240) as stage:
+    with on_machine() as stage:
         nobody, nat, mallory = stage.phone(), stage.phone(ssrc=5), stage.phone(ssrc=66)
         mallory.sock.close()
         mallory.sock = stage.net.bind("127.0.0.66", 0)
