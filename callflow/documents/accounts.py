@@ -25,8 +25,12 @@ FOLDERS = {
     "media": "media",
     "group": "groups",
     "resource": "resources",
+    "queue": "queues",
     "conference": "conferences",
     "list": "lists",
+    "directory": "directories",
+    "temporal_rule_set": "temporal_rules_sets",
+    "temporal_rule": "temporal_rules",
 }
 """Kind of document → its folder."""
 

@@ -1,7 +1,8 @@
 """Layer 3: queues of callers, as values: who waits in which order, which agents are free, who rings for whom.
 
-No input or output: times go in, decisions come out. ``queue_member.py`` waits, rings and plays. All of it
-lives in memory: when the process ends its callers have gone. Who is logged in is kept (``queue_agents.py``).
+No input or output: times go in, decisions come out. ``modules/_queue_member.py`` waits, rings and plays. All
+of it lives in memory: when the process ends its callers have gone. Who is logged in is kept
+(``modules/_queue.py``).
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ REST_S = 5.0
 
 MOST_REMEMBERED = 10_000
 """Waits that a queue remembers, for its average."""
+
+MOST_AGENTS = 500
+"""Agents of one queue; further ones are left out."""
 
 RING_ALL = "ring_all"
 MOST_IDLE = "most_idle"
@@ -43,7 +47,7 @@ class QueueRules:
         agents = document.get("agents")
         return cls(
             strategy=str(document["strategy"]),
-            agents=tuple(str(agent) for agent in agents) if isinstance(agents, list) else (),
+            agents=tuple(str(agent) for agent in agents[:MOST_AGENTS]) if isinstance(agents, list) else (),
             ring_s=float(document["agent_ring_timeout"]),
             wrapup_s=float(document["agent_wrapup_time"]),
             connection_timeout_s=float(document["connection_timeout"]),

@@ -83,6 +83,7 @@ class Calls:
     def remove(self, channel_id: str) -> None:
         """The leg is gone; one that was never there is no mistake."""
         self._by_leg.pop(channel_id, None)
+        self.queues.wake()  # an agent may be free now
 
     def find(self, channel_id: str) -> Call | None:
         """The call that has this leg, if it is up."""
