@@ -83,6 +83,7 @@ class RoomTable:
 
     def __init__(self) -> None:
         self._rooms: dict[str, Room] = {}
+        self.ears: dict[str, set[str]] = {}  # by the call that is listened to: the legs that do
 
     def find(self, name: str) -> Room | None:
         """The room, if anybody is in it."""

@@ -2,89 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile
-from numpy.typing import NDArray
 
-from callflow.app import Engine, EngineOptions
-from callflow.channels.sim.scenario import Party, Scenario
-from callflow.clock import VirtualClock, run_virtual
+from callflow.channels.sim.scenario import Scenario
 from callflow.documents.moduledata import prepare_document
-from callflow.engine.flow import Flow
-from callflow.engine.report import CallReport
-from callflow.events import CallEnded, Event, RoomChanged, RoomJoined, RoomLeft
-from callflow.state.records import list_recordings
-from tests.modules.stage import WALL, Stage, caller, level, loud, node, presses, tone
-
-TONES = (440, 600, 1000, 1400)
-RECORD = {"action": "start", "format": "wav"}
-
-
-@dataclass
-class Visitor:
-    """A caller who comes ``at`` so many seconds; ``party``'s script counts from then."""
-
-    at: float
-    party: Party
-    flow: Mapping[str, Any] | None = None
-    report: CallReport | None = None
-    lasted: float = 0.0
-    sound: NDArray[np.int16] = field(default_factory=lambda: np.zeros((0, 2), np.int16))
-
-    @property
-    def did(self) -> str:
-        assert self.report is not None
-        return self.report.steps[-1].did
-
-
-@dataclass(frozen=True)
-class Meeting:
-    events: tuple[Event, ...]
-
-    def of(self, kind: type[Event]) -> list[Any]:
-        return [event for event in self.events if isinstance(event, kind)]
-
-
-def meet(stage: Stage, flow: Mapping[str, Any], visitors: Sequence[Visitor]) -> Meeting:
-    """All of them call one engine; each's recording, if its flow makes one, is its ``sound``."""
-    clock = VirtualClock(WALL)
-    return run_virtual(_meet(stage, clock, flow, visitors), clock)
-
-
-async def _meet(
-    stage: Stage, clock: VirtualClock, flow: Mapping[str, Any], visitors: Sequence[Visitor]
-) -> Meeting:
-    events: list[Event] = []
-    options = EngineOptions(
-        state=stage.state, settings=stage.settings, account=stage.account, deliver=False, pickled=True
-    )
-    async with Engine(options, clock) as engine:
-        engine.bus.subscribe(events.append)
-
-        async def come(visitor: Visitor) -> None:
-            await clock.sleep(visitor.at)
-            scenario = Scenario(caller=visitor.party)
-            visitor.report = await engine.place_call(scenario, Flow.parse(visitor.flow or flow))
-            with clock.external():
-                call_id = visitor.report.call_id
-                rows = await engine.database.arun(lambda conn: list_recordings(conn, call_id=call_id))
-            (visitor.lasted,) = (
-                event.duration
-                for event in events
-                if isinstance(event, CallEnded) and event.call_id == visitor.report.call_id
-            )
-            for row in rows:
-                visitor.sound, _ = soundfile.read(stage.state / row.file, dtype="int16", always_2d=True)
-
-        await asyncio.gather(*map(come, visitors))
-        assert not engine._services.rooms._rooms
-    return Meeting(tuple(events))
+from callflow.events import RoomChanged, RoomJoined, RoomLeft
+from tests.modules.meeting import RECORD, Visitor, hears, meet, singer
+from tests.modules.stage import Stage, caller, level, loud, node, presses
 
 
 def open_room(stage: Stage, **more: Any) -> dict[str, Any]:
@@ -98,16 +26,6 @@ def open_room(stage: Stage, **more: Any) -> dict[str, Any]:
     }
     stage.has("conference", "team", prepare_document("conference", document).data)
     return node("record_call", RECORD, then=node("conference", {"id": "team"}))
-
-
-def singer(hertz: int, at: float, leaves: float, *script: Any) -> Visitor:
-    """Comes at ``at``, sings until it leaves, so many seconds later."""
-    return Visitor(at, caller(*script, says=[tone(hertz, 60)], leaves=leaves))
-
-
-def hears(visitor: Visitor, begin: float, end: float) -> set[int]:
-    """Which of the tones it hears all the time between two moments of its call."""
-    return {hertz for hertz in TONES if level(visitor.sound[:, 1], hertz, begin, end) > 2000}
 
 
 def test_conference_lets_all_hear_each_other_but_not_themselves(stage: Stage) -> None:
