@@ -44,6 +44,14 @@ NOTICES: dict[str, Code] = {
     "CF-RUN-CARRIER": Code(ERROR, "no carrier for a number", "resources or offnet: no resource of the "
                            "account has a rule that fits the number, and the flags that are asked for.",
                            "Correct rules and flags in the account's resources folder."),
+    "CF-RUN-DISA": Code(WARNING, "dialling out without a PIN", "disa: there is no pin: whoever calls may "
+                        "dial out at the account's cost.", "Write data.pin."),
+    "CF-RUN-TIMEZONE": Code(ERROR, "no such time zone", "temporal_route: the node or the account names a "
+                            "time zone that is not known; the account's, else UTC, is used.",
+                            "Write an IANA name, such as Europe/Berlin."),
+    "CF-RUN-TIME-WINDOW": Code(WARNING, "time rule that never holds", "The window of a time rule ends before "
+                               "it begins: it does not go over midnight.",
+                               "Write two rules: one up to 86400, one from 0 on."),
     "CF-RUN-PRESENCE": Code(ERROR, "no such lamp", "manual_presence: there is no presence_id and no captured "
                             "number, or the account has too many lamps.", "Write data.presence_id."),
     "CF-RUN-FORWARD": Code(WARNING, "forwarding not followed", "A phone forwards to a number that cannot be "
@@ -59,6 +67,13 @@ NOTICES: dict[str, Code] = {
     "CF-RUN-MENU-PIN": Code(WARNING, "greeting by phone", "menu: the caller pressed record_pin, but a "
                             "greeting cannot be recorded by phone here.",
                             "Put the audio into the account's media folder and name it in media.greeting."),
+    "CF-RUN-PIVOT": Code(ERROR, "no answer to act on", "pivot: the server could not be asked, was too slow, or "
+                         "its answer is no callflow and no TwiML. The walk goes on to _.",
+                         "Answer 200 with a callflow as JSON, or with TwiML; see docs/modules/pivot.md."),
+    "CF-RUN-PIVOT-DEBUG": Code(INFO, "pivot asks", "pivot with debug: each request and answer, in short.",
+                               "Nothing."),
+    "CF-RUN-TWIML": Code(WARNING, "TwiML passed over", "pivot: an element or attribute asks for what nothing "
+                         "here can do; the next one is carried out.", "See docs/modules/pivot.md."),
     "CF-RUN-LIST": Code(ERROR, "no such list", "cidlistmatch, lookupcidname: the account has no list with "
                         "this id.", "Name a file in the account's lists folder."),
     "CF-RUN-REGEX": Code(WARNING, "not a regular expression", "An expression of the node or of a list cannot "
@@ -91,8 +106,8 @@ NOTICES: dict[str, Code] = {
     "CF-RUN-WEBHOOK": Code(ERROR, "webhook not told", "webhook: there is no uri, or the server was not "
                            "reached or did not answer 2xx, at any of the attempts.",
                            "Correct data.uri, or see why the server refuses."),
-    "CF-RUN-VOICEMAIL": Code(WARNING, "voicemail action without code here", "voicemail: only compose, taking "
-                             "a message, is there.", "Leave it for Kazoo, or use compose."),
+    "CF-RUN-PIN": Code(WARNING, "not let into a mailbox", "voicemail: the caller did not know the PIN, as often "
+                       "as callflow.voicemail.max_login_attempts allows.", "Is it the owner's, or was it a guess?"),
     "CF-RUN-METAFLOW": Code(WARNING, "metaflow action without code", "Digits stand for an action that this "
                             "engine does not have: it is passed over to _.",
                             "docs/metaflows.md lists the actions there are."),

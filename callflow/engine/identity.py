@@ -13,6 +13,7 @@ from dataclasses import replace
 from callflow.channels.channel import DialTarget, Party
 from callflow.documents.accounts import Account
 from callflow.documents.caller_id import MAX_NAME, MAX_NUMBER, caller_id, clean_name, clean_number
+from callflow.engine.intercom import Intercom, auto_answer_headers
 
 HIDDEN = "anonymous"
 """Number and user part that stand for a caller who is not to be shown (RFC 3323, 4.1.1.3)."""
@@ -30,6 +31,7 @@ class Identity:
         self.number = party.from_number
         self.name = party.from_name
         self.alert_info = ""
+        self.intercom: Intercom | None = None
         self.hides_number = False
         self.hides_name = False
         self._account = account
@@ -102,4 +104,6 @@ class Identity:
             headers["Privacy"] = "id"
         if self.alert_info:
             headers["Alert-Info"] = self.alert_info
+        if self.intercom is not None and target.endpoint != "number":
+            headers = {**headers, **auto_answer_headers(caller.from_realm)}
         return replace(target, caller=caller, headers={**headers, **target.headers})

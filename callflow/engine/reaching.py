@@ -87,7 +87,7 @@ def reach(
 
 
 def is_own(call: Call, target: DialTarget) -> bool:
-    """The phone that the caller calls from. (Kazoo leaves out all phones of its user; here the others ring.)"""
+    """The phone that the caller calls from. (Kazoo leaves out all phones of its user; here they ring.)"""
     return target.endpoint == "device" and target.id == call.party.device_id
 
 

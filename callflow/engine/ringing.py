@@ -167,9 +167,13 @@ class Ringing:
         await self._hang_up(self._race.give_up(), PICKED_OFF)
 
     def _is_busy(self, index: int) -> bool:
-        """A phone on which somebody talks, and that wants no second call (``call_waiting``)."""
+        """A phone on which somebody talks, and that wants no second call (``call_waiting``), or not one that
+        it would answer by itself.
+        """
         call, target = self._call, self._targets[index]
-        if target.endpoint != "device" or call_waiting(call.account, target.document):
+        intercom = call.identity.intercom
+        waits = call_waiting(call.account, target.document) and (intercom is None or intercom.barges)
+        if target.endpoint != "device" or waits:
             return False
         return any(seen.party.device_id == target.id for seen in call.joins.seen())
 

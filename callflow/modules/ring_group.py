@@ -7,10 +7,12 @@ from typing import Any
 
 from callflow.engine.call import Call
 from callflow.engine.outcome import Outcome
+from callflow.modules._absence import is_away
 from callflow.modules._group import ring_members
 
 
 async def handle(data: Mapping[str, Any], call: Call) -> Outcome:
-    """Ring ``endpoints``, and do with the result what kazoo.md 2.4 says."""
+    """Ring ``endpoints`` but those who have left (``ring_group_toggle``), and do with the result what kazoo.md 2.4 says."""
     endpoints = data.get("endpoints") or []
-    return await ring_members([one for one in endpoints if isinstance(one, Mapping)], data, call)
+    members = [one for one in endpoints if isinstance(one, Mapping) and not is_away(one, call)]
+    return await ring_members(members, data, call)
