@@ -50,11 +50,22 @@ class MediaSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class VoicemailSettings:
+    """``callflow.voicemail``."""
+
+    max_message_count: int  # 0: no limit
+    max_login_attempts: int
+    max_pin_length: int
+    max_box_number_length: int
+
+
+@dataclass(frozen=True, slots=True)
 class CallflowSettings:
     """``system_config/callflow.json``."""
 
     max_branch_count: int
     operator_key: str
+    voicemail: VoicemailSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +306,7 @@ def _media(values: Mapping[str, Any]) -> MediaSettings:
 
 
 def _callflow(values: Mapping[str, Any]) -> CallflowSettings:
-    return CallflowSettings(**values)
+    return CallflowSettings(**{**values, "voicemail": VoicemailSettings(**values["voicemail"])})
 
 
 def _delivery(values: Mapping[str, Any]) -> DeliverySettings:

@@ -96,6 +96,10 @@ STEPS: tuple[str, ...] = (
         PRIMARY KEY (account_id, kind, document_id)
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    CREATE INDEX recordings_mailbox ON recordings (account_id, json_extract(document, '$.mailbox_id'))
+        WHERE origin = 'voicemail';
+    """,
 )
 
 

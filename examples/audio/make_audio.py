@@ -149,16 +149,14 @@ PROMPT_TEXTS: dict[str, str] = {
     "vm-saved": "Your message was saved.",
     "vm-thank_you": "Thank you.",
     "vm-abort": "Too many attempts. Goodbye.",
-    "vm-enter_forward_id": "Please enter the mailbox to send the message to.",
     "vm-enter_new_pin": "Please enter your new pin.",
     "vm-enter_new_pin_confirm": "Please enter it again.",
     "vm-fail_auth": "That pin is not right.",
-    "vm-forward_abort": "The message was not sent.",
     "vm-main_menu": "To hear new messages, press 1. For saved messages, press 2. For your settings, press 5. "
     "To leave, press pound.",
     "vm-main_menu_not_configurable": "To hear new messages, press 1. For saved messages, press 2. "
     "To leave, press pound.",
-    "vm-message_menu": "To save the message, press 1. To hear it again, press 2. To send it on, press 3. "
+    "vm-message_menu": "To save the message, press 1. To hear it again, press 2. "
     "For the one before, press 4. For the next, press 6. To delete it, press 7. For the main menu, press 0.",
     "vm-message_number": "Message",
     "vm-new_and": "new, and",

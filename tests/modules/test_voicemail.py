@@ -141,9 +141,3 @@ def test_voicemail_is_stopped_neither_by_store_recordings_nor_by_min_sec(stage: 
     stage.set(media__store_recordings=False, media__record_min_sec=60)
     ran = _run(stage, Scenario(caller=caller(says=[tone(LOW, 60)], leaves=9.0)))
     assert ran.row().state == "READY"
-
-
-def test_voicemail_check_is_passed_over(stage: Stage) -> None:
-    ran = _run(stage, Scenario(caller=TALKS), action="check")
-    assert ran.modules == ["voicemail", "noop"] and ran.rows == ()
-    assert [notice.code for notice in ran.notices("warning")] == ["CF-RUN-VOICEMAIL"]
