@@ -27,7 +27,11 @@ async def handle(data: Mapping[str, Any], call: Call) -> Outcome:
     if not digits:
         return Continue(did="had nothing to send")
     await call.answer()
-    tone_s = data["duration_ms"] / 1000
+    await send_digits(digits, data["duration_ms"] / 1000, call)
+    return Continue(did=f"sent {len(digits)} {'digit' if len(digits) == 1 else 'digits'}")
+
+
+async def send_digits(digits: str, tone_s: float, call: Call) -> None:
+    """Send them, each ``tone_s`` long, and wait for their end."""
     call.services.media.send(SendDigits(call.leg, digits, tone_s, GAP_S))
     await call.sleep(len(digits) * (tone_s + GAP_S))
-    return Continue(did=f"sent {len(digits)} {'digit' if len(digits) == 1 else 'digits'}")
