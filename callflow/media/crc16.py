@@ -52,7 +52,8 @@ def _word_table() -> NDArray[np.uint16]:
     """What two bytes at once make of a CRC that they were mixed into."""
     table, words = _table(), np.arange(65536, dtype=np.uint16)
     once = (words >> 8) ^ table[words & 0xFF]
-    return (once >> 8) ^ table[once & 0xFF]
+    twice: NDArray[np.uint16] = (once >> 8) ^ table[once & 0xFF]
+    return twice
 
 
 @cache

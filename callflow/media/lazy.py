@@ -29,7 +29,7 @@ than half of it: what a ``kill -9`` costs stays below a second. Less than a row 
 class LazyWire:
     """An attached tap: ``done``: it has all sound before that tick; ``due``: when it is served next."""
 
-    __slots__ = ("channels", "done", "due", "plane", "points", "row", "tap", "wanted")
+    __slots__ = ("channels", "done", "due", "plane", "points", "tap", "wanted")
 
     def __init__(self, tap: Tap, plane: LivePlane, tick: int) -> None:
         self.tap = tap
@@ -37,7 +37,6 @@ class LazyWire:
         self.points: tuple[TapPoint, ...] = ()
         self.done = self.due = tick
         self.wanted = False
-        self.row = -1  # the row of which it is both sides; -1: it is something else
         self.channels: list[tuple[int, int, Side]] = []  # channel, row, side
 
     def resolve(self, legs: Mapping[str, Leg]) -> None:
@@ -46,32 +45,25 @@ class LazyWire:
         found = [legs.get(point.leg) for point in self.points]
         rows = [-1 if leg is None or leg.rate != self.plane.rate else leg.row for leg in found]
         sides = tuple(point.side for point in self.points)
-        stereo = sides == (Side.READ, Side.WRITE) and rows[0] == rows[1] >= 0
-        self.row = rows[0] if stereo else -1
         self.channels = [(n, row, sides[n]) for n, row in enumerate(rows) if row >= 0]
 
     def block(self, end: int) -> Samples:
         """Its channels from ``done`` up to tick ``end``: ``[channels, n]``, a view of ``[n, channels]``."""
         plane, tick = self.plane, self.plane.tick
         frames = plane.scratch(len(self.points))[: (end - self.done) * tick]
-        parts = frames.reshape(end - self.done, tick, len(self.points))
         if len(self.channels) < len(self.points):
-            parts[:] = 0
+            frames[:] = 0
         at = 0
         for past in plane.past(self.done, end):
-            piece = parts[at : at + len(past)]
-            at += len(past)
-            if self.row >= 0:
-                piece[:, :, 0] = past[:, self.row, READ]
-                piece[:, :, 1] = past[:, self.row, WRITE]
-                continue
+            piece = frames[at : at + len(past) * tick]
+            at += len(piece)
             for channel, row, side in self.channels:
                 if side is Side.MIX:
                     mixed = np.empty(past.shape[:1] + past.shape[3:], np.int16)
                     half_mix(past[:, row, READ], past[:, row, WRITE], out=mixed)
-                    piece[:, :, channel] = mixed
-                else:
-                    piece[:, :, channel] = past[:, row, READ if side is Side.READ else WRITE]
+                    piece[:, channel] = mixed.reshape(-1)
+                else:  # in one piece first: twice as fast as ticks of 80 samples each with a step between
+                    piece[:, channel] = past[:, row, READ if side is Side.READ else WRITE].reshape(-1)
         return frames.T
 
 
