@@ -81,7 +81,7 @@ def reach(
     ways = [way for target in targets for way in work.ways(target, ())]
     if ways or not work.flow_number:
         if work.flow_number:
-            _tell(call, work.flow_number, "it answers by itself, and cannot ring beside others")
+            work.tell(work.flow_number, "it answers by itself, and cannot ring beside others")
         return Reach(tuple(ways))
     return Reach((), call.route(work.flow_number, allow_no_match=True))
 
@@ -101,6 +101,7 @@ class _Work:
         self.follow = follow
         self.flow_number = ""
         self._done: set[str] = set()
+        self._told: set[str] = set()
 
     def ways(self, target: DialTarget, path: tuple[str, ...]) -> list[DialTarget]:
         """What rings for ``target``; ``path``: the numbers that forwarding has led through so far."""
@@ -128,7 +129,7 @@ class _Work:
         """The ways to the number; each number once, however many phones forward to it."""
         number = forwarding.number
         if number in path or len(path) >= MOST_FORWARDS:
-            _tell(self.call, number, "the forwarding goes round in a circle")
+            self.tell(number, "the forwarding goes round in a circle")
             return []
         if number in self._done:
             return []
@@ -138,11 +139,23 @@ class _Work:
             if not path and forwarding.enabled:
                 self.flow_number = number
             else:
-                _tell(self.call, number, "it answers by itself, and cannot be rung")
+                self.tell(number, "it answers by itself, and cannot be rung")
             return []
         if not found:
-            _tell(self.call, number, "no callflow with a phone and no carrier takes it")
+            self.tell(number, "no callflow with a phone and no carrier takes it")
         return [self._marked(way, target, forwarding) for way in found]
+
+    def tell(self, number: str, why: str) -> None:
+        """Why a number is not rung; once each."""
+        if number in self._told:
+            return
+        self._told.add(number)
+        self.call.notice(
+            "warning",
+            "CF-RUN-FORWARD",
+            f"a phone forwards to {number!r}, but {why}: it is passed over",
+            "Forward to an extension that rings phones, or to a number that a carrier takes.",
+        )
 
     def _marked(self, way: DialTarget, phone: DialTarget, forwarding: Forwarding) -> DialTarget:
         caller = way.caller
@@ -224,12 +237,3 @@ def _who_forwards(call: Call, phone: DialTarget) -> Party | None:
         if number:
             return replace(call.party, from_number=number, from_name=name)
     return None
-
-
-def _tell(call: Call, number: str, why: str) -> None:
-    call.notice(
-        "warning",
-        "CF-RUN-FORWARD",
-        f"a phone forwards to {number!r}, but {why}: it is passed over",
-        "Forward to an extension that rings phones, or to a number that a carrier takes.",
-    )

@@ -20,3 +20,9 @@ def stage(tmp_path: Path) -> Stage:
 def demo(tmp_path: Path) -> Stage:
     """An engine with the demo account of ``examples/accounts``."""
     return Stage(tmp_path / "state", account=Account.load(ROOT / "examples/accounts/demo"))
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Stage:
+    """An engine with the account of ``examples/office``: alice, bob and carol, a desk phone each."""
+    return Stage(tmp_path / "state", account=Account.load(ROOT / "examples/office"))
