@@ -150,6 +150,8 @@ def _walk(
             where = f"{pointer}/{token(key)}"
             if key in properties:
                 _walk(sheet, item, properties[key], where, around, all_keys)
+            elif isinstance(rest, dict):
+                _walk(sheet, item, rest, where, around, all_keys)
             elif (
                 properties and not isinstance(rest, dict) and rest is not True and not _SYSTEM_KEY.match(key)
             ):

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from callflow.documents.accounts import Account
+from callflow.documents.formatters import UNCHANGED, Formatters, read_formatters
 from callflow.documents.patterns import compile_pattern
 
 DEFAULT_WEIGHT = 50
@@ -24,7 +25,7 @@ MAX_NUMBER = 64
 @dataclass(frozen=True, slots=True)
 class Gateway:
     """One way into a carrier's network. ``key`` names it within its account. ``inbound_ips``: addresses and
-    networks its calls come from, beside ``server``.
+    networks its calls come from, beside ``server``. ``formatters``: how it wants to see numbers and names.
     """
 
     account_id: str
@@ -43,6 +44,7 @@ class Gateway:
     inbound_ips: tuple[str, ...] = ()
     progress_timeout_s: float = PROGRESS_TIMEOUT_S
     srtp: str = ""
+    formatters: Formatters = UNCHANGED
 
     @property
     def key(self) -> str:
@@ -147,6 +149,7 @@ def _gateway(
         inbound_ips=tuple(_strings(row.get("inbound_ips")) + _strings(resource.get("inbound_ips"))),
         progress_timeout_s=float(wait) if isinstance(wait, int | float) and wait > 0 else PROGRESS_TIMEOUT_S,
         srtp=_text(row, "srtp"),
+        formatters=read_formatters(resource),
     )
 
 

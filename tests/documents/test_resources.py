@@ -12,6 +12,7 @@ from callflow.documents.accounts import Account
 from callflow.documents.caller_id import caller_id, clean_name, clean_number
 from callflow.documents.check import check_paths
 from callflow.documents.check_data import Surroundings
+from callflow.documents.formatters import Formatters, read_formatters
 from callflow.documents.resources import carriers_for, gateways_of, number_by_rules
 from callflow.documents.settings import load_settings
 
@@ -137,3 +138,49 @@ def test_defaults_are_those_of_the_schema() -> None:
     (gateway,) = gateways_of(_account(one={"name": "One", "gateways": [{"server": "192.0.2.1"}]}))
     assert gateway.progress_timeout_s == rows["progress_timeout"]["default"]
     assert gateway.transport == rows["transport"]["default"]
+
+
+def _formatters(**fields: Any) -> Formatters:
+    return read_formatters({"formatters": fields})
+
+
+NATIONAL = {"regex": r"^\+?1?(\d{10})$", "prefix": "+1"}
+
+
+@pytest.mark.parametrize(
+    ("rules", "text", "result"),
+    [
+        (NATIONAL, "4158867900", "+14158867900"),
+        (NATIONAL, "+14158867900", "+14158867900"),
+        (NATIONAL, "112", "112"),
+        ({"regex": "^00", "suffix": "#"}, "0049", "0049#"),
+        ([{"regex": "^9(.*)$"}, {"regex": ".", "prefix": "x"}], "91", "1"),
+        ([{"regex": "^9(.*)$"}, {"regex": ".", "prefix": "x"}], "81", "x81"),
+        ({"strip": True, "value": "Y"}, "Z", None),
+        ({"value": "Y", "regex": "Z"}, "Z", "Y"),
+        ({"value": "", "regex": "Z"}, "Z", ""),
+        ({"value": "Y", "direction": "inbound"}, "Z", "Z"),
+        ({"value": "Y", "direction": "outbound"}, "Z", "Y"),
+        ({"regex": "(", "prefix": "x"}, "Z", "Z"),
+        ({"regex": ".", "prefix": "x"}, "9" * 257, "9" * 257),
+        ([7, None, {"prefix": 3, "regex": "Z"}], "Z", "Z"),
+        ("strip", "Z", "Z"),
+    ],
+)
+def test_formatters(rules: Any, text: str, result: str | None) -> None:
+    assert _formatters(**{"X-Field": rules}).apply(text, "other", "x_field") == result
+    assert _formatters(other=rules).apply(text, "x-field") == text
+
+
+def test_check_reads_formatters(tmp_path: Path) -> None:
+    root = tmp_path / "acme"
+    (root / "resources").mkdir(parents=True)
+    (root / "account.json").write_text('{"name": "Acme", "realm": "acme.example"}')
+    rules = {"from": [{"regex": "("}], "to": {"regex": "["}, "request": {"direction": "up"}, "x": [NATIONAL]}
+    document = {"name": "C", "gateways": [{"server": "sip.x"}], "formatters": rules}
+    (root / "resources" / "c.json").write_text(json.dumps(document))
+    found = {problem.pointer for problem in check_paths([root], Surroundings(load_settings()))}
+    assert any(pointer.startswith("/formatters/from/0") for pointer in found)
+    assert any(pointer.startswith("/formatters/to") for pointer in found)
+    assert any(pointer.startswith("/formatters/request") for pointer in found)
+    assert not any(pointer.startswith("/formatters/x") for pointer in found)

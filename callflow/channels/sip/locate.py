@@ -22,6 +22,8 @@ from callflow.log import one_line
 
 MAX_HEADERS = 32
 MAX_VALUE = 1024
+HIDDEN = "anonymous"
+"""The user of a From whose number is not shown (RFC 3323 4.1)."""
 
 OURS = frozenset(
     {"via", "from", "to", "call-id", "cseq", "contact", "max-forwards", "route", "record-route", "rack"}
@@ -180,12 +182,17 @@ def _to_gateway(gateway: Gateway, target: DialTarget, caller: Party) -> Way:
     uri = _parsed(f"sip:{host}")
     if uri is None:
         return _none("NO_ROUTE_DESTINATION")
-    realm = gateway.realm or uri.host
+    realm, rules = gateway.realm or uri.host, gateway.formatters
+    dialled = rules.apply(target.id, "request", "to_did") or target.id
+    to = rules.apply(target.id, "to", "to_did") or target.id
+    number = rules.apply(caller.from_number, "from", "outbound_caller_id_number", "caller_id_number")
+    name = rules.apply(caller.from_name, "outbound_caller_id_name", "caller_id_name")
+    headers = [(key, rules.apply(text, key)) for key, text in (*gateway.headers, *target.headers.items())]
     return Way(
-        request_uri=replace(uri, user=target.id, port=gateway.port or uri.port, params=params),
-        from_=NameAddr(SipUri(user=caller.from_number, host=realm), caller.from_name),
-        to=NameAddr(SipUri(user=target.id, host=uri.host)),
-        headers=_headers((*gateway.headers, *target.headers.items())),
+        request_uri=replace(uri, user=one_line(dialled), port=gateway.port or uri.port, params=params),
+        from_=NameAddr(SipUri(user=one_line(number or HIDDEN), host=realm), one_line(name or "")),
+        to=NameAddr(SipUri(user=one_line(to), host=uri.host)),
+        headers=_headers((key, text) for key, text in headers if text is not None),
         credentials=Credentials(gateway.username, gateway.password) if gateway.username else None,
         codecs=gateway.codecs,
         srtp=gateway.srtp,

@@ -178,3 +178,27 @@ def test_headers_are_bounded() -> None:
     headers = {f"X-{n}": "v" * 5000 for n in range(100)} | {"bad name": "x", "": "x"}
     way = here.locator.way("acme", DialTarget("number", "1", contact="carrier/0", headers=headers), CALLER)
     assert len(way.headers) == MAX_HEADERS and all(len(value) <= 1024 for _, value in way.headers)
+
+
+def test_a_carrier_sees_what_its_formatters_make_of_numbers_names_and_headers() -> None:
+    formatters = {
+        "to_did": {"regex": r"^\+(.*)$", "prefix": "00"},
+        "to": {"value": "desk"},
+        "from": [{"regex": r"^(\d+)$", "prefix": "+1"}],
+        "outbound_caller_id_name": {"strip": True},
+        "X-Tag": {"value": "t\r\nVia: x"},
+        "x_secret": {"strip": True},
+    }
+    carrier = {"name": "C", "gateways": [{"server": "192.0.2.1", "prefix": "+"}], "formatters": formatters}
+    here = Map(account(resource={"c": carrier}))
+    target = DialTarget(
+        "number", "+493055", contact="c/0", headers={"X-Tag": "1", "X-Secret": "2", "X-Y": "3"}
+    )
+    way = here.locator.way("acme", target, Party("4158867900", "1", from_name="Ann"))
+    assert way.request_uri is not None and way.from_ is not None and way.to is not None
+    assert (way.request_uri.user, way.to.uri.user) == ("00493055", "desk")
+    assert (way.from_.uri.user, way.from_.display) == ("+14158867900", "")
+    assert way.headers == (("X-Tag", "t  Via: x"), ("X-Y", "3"))
+    carrier["formatters"] = {"from": {"strip": True}}
+    hidden = Map(account(resource={"c": carrier})).locator.way("acme", target, Party("1", "1"))
+    assert hidden.from_ is not None and hidden.from_.uri.user == "anonymous"
