@@ -127,9 +127,6 @@ class MetaflowDone(Event):
     did: str
 
 
-# ---- rooms ----------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomJoined(Event):
     """A leg has come into a room (a conference, a page) with so many ``members`` then."""
@@ -157,9 +154,7 @@ class RoomChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomLeft(Event):
-    """A leg is out of a room: ``reason`` is ``left``, ``key``, ``ended`` or ``removed``; ``members``: who are
-    left.
-    """
+    """A leg is out of a room, with so many ``members`` left; ``reason``: left, key, ended or removed."""
 
     NAME: ClassVar[str] = "room.left"
 

@@ -107,6 +107,10 @@ def _detail(event: ev.Event) -> tuple[str, list[Pair]] | None:
             return event.NAME, [("leg", event.leg), ("peer", event.peer), ("cause", event.cause)]
         case ev.CallTransferred():
             return event.NAME, [("leg", event.leg), ("target", event.target), ("kind", event.kind)]
+        case ev.RoomJoined():
+            return event.NAME, [("leg", event.leg), ("room", event.room), ("members", event.members)]
+        case ev.RoomLeft():
+            return event.NAME, [("leg", event.leg), ("room", event.room), ("reason", event.reason)]
         case ev.RecordingChanged():
             return f"recording.{event.change}", _recording(event)
         case ev.DeliveryChanged():

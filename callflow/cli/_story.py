@@ -130,6 +130,10 @@ class StoryTeller:
             case ev.CallTransferred():
                 who, kept = self._name(event.leg), self._name(event.kept)
                 self._say(event, f"{who} transfers {kept} to {event.target} ({event.kind})")
+            case ev.RoomJoined():
+                self._say(event, f"{self._name(event.leg)} comes into {event.room} ({event.members} there)")
+            case ev.RoomLeft():
+                self._say(event, f"{self._name(event.leg)} is out of {event.room} ({event.reason})")
             case ev.DigitPressed():
                 self._say(event, f"{self._name(event.leg)} presses {event.digit}")
             case ev.CallEnded():
