@@ -1,4 +1,4 @@
-"""Several pretend calls in one engine and one virtual time: what tests of parking, pickup and queues stand on."""
+"""Several pretend calls in one engine and one virtual time: for tests of parking, pickup and queues."""
 
 from __future__ import annotations
 
@@ -31,13 +31,15 @@ def comes(at: float, number: str, scenario: Scenario, flow: Mapping[str, Any] | 
     return Coming(at, replace(scenario, to_number=number), flow)
 
 
-def run_all(stage: Stage, *calls: Coming) -> list[Ran]:
-    """Run them to their ends; each ``Ran`` has its own call's events, and those of no call."""
+def run_all(stage: Stage, *calls: Coming, seed: int | None = None) -> list[Ran]:
+    """Run them to their ends; each ``Ran`` has its own call's events, and those of no call. ``seed``: their
+    ids are the same each time.
+    """
     clock = VirtualClock(WALL)
-    return run_virtual(_run_all(stage, clock, calls), clock)
+    return run_virtual(_run_all(stage, clock, calls, seed), clock)
 
 
-async def _run_all(stage: Stage, clock: VirtualClock, calls: Sequence[Coming]) -> list[Ran]:
+async def _run_all(stage: Stage, clock: VirtualClock, calls: Sequence[Coming], seed: int | None) -> list[Ran]:
     events: list[Event] = []
     options = EngineOptions(
         state=stage.state,
@@ -45,6 +47,7 @@ async def _run_all(stage: Stage, clock: VirtualClock, calls: Sequence[Coming]) -
         account=stage.account,
         flows=stage.flows,
         variables=stage.variables,
+        seed=seed,
         deliver=False,
         pickled=True,
     )

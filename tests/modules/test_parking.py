@@ -153,7 +153,7 @@ def test_nobody_retrieves_a_slot_that_is_held_for_a_transfer(office: Stage) -> N
 
 
 def test_auto_parks_and_retrieves(office: Stage) -> None:
-    parked, taker = run_all(
+    parked, _taker = run_all(
         office,
         comes(0, "*5102", calling(leaves=30.0, device="alice-desk")),
         comes(5, "*5102", calling(leaves=5.0, device="bob-desk")),
@@ -163,12 +163,8 @@ def test_auto_parks_and_retrieves(office: Stage) -> None:
 
 
 def test_the_parker_is_rung_and_takes_the_call_back(office: Stage) -> None:
-    office.flows["park"] = {
-        "patterns": ["^\\*3([0-9]+)$"],
-        "flow": node(
-            "park", {"default_ringback_timeout": 10_000, "slots": {"101": {"callback_timeout": 4000}}}
-        ),
-    }
+    data = {"default_ringback_timeout": 10_000, "slots": {"101": {"callback_timeout": 4000}}}
+    office.flows["park"] = {"patterns": ["^\\*3([0-9]+)$"], "flow": node("park", data)}
     (parked,) = run_all(office, comes(0, "2002", calling(callee=parks(5.0), leaves=40.0)))
     # The same pretend bob answers the ringback, and does not transfer a second time.
     assert changes(parked) == [(6, "parked", "101"), (17, "retrieved", "101")]

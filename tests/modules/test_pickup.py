@@ -1,4 +1,4 @@
-"""Modules ``group_pickup``, ``intercept``, their features, ``call_pickup``, ``move``; recordings on both sides."""
+"""``group_pickup``, ``intercept``, their features, ``call_pickup``, ``move``, with recordings on both sides."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RECORD = {"action": "start", "format": "wav"}
 
 @pytest.fixture
 def office(stage: Stage) -> Stage:
-    """Three users with a phone each, bob with two; 2002 rings bob, recorded; bob and carol are the sales group."""
+    """Three users with a phone each, bob with two; 2002 rings bob, recorded; bob and carol are sales."""
     for name in ("alice", "bob", "carol"):
         stage.has("user", name, {"first_name": name})
         stage.has("device", f"{name}-desk", {"owner_id": name, "sip": {"username": f"{name}1"}})
@@ -205,13 +205,21 @@ def test_intercept_feature_is_for_ones_own_phones(office: Stage) -> None:
     assert did(late) == "found no call to take"
 
 
-def test_call_pickup_takes_the_call_of_an_id(office: Stage) -> None:
-    found, lost = run_all(
-        office,
-        comes(0, "*8", calling(), recorded("call_pickup", target_call_id="nobody")),
-        comes(0, "*8", calling(), recorded("call_pickup")),
-    )
-    assert did(found) == "there is no call 'nobody' to take" and did(lost).startswith("there is no call ''")
+@pytest.mark.parametrize("answered", [False, True])
+def test_call_pickup_takes_the_call_of_an_id(office: Stage, answered: bool) -> None:
+    first = comes(0, "2002", calling("alice-desk", callee=ANSWERS if answered else NEVER, leaves=20.0))
+    (found,) = run_all(office, first, seed=7)
+    flow = recorded("call_pickup", target_call_id=found.report.call_id)
+    talk, taker = run_all(office, first, comes(5, "*8", calling("carol-desk", hz=THIRD), flow), seed=7)
+    assert talk.report.call_id == found.report.call_id
+    sound = taker.sound(taker.row())
+    assert taker.row().samples == 15 * 8000 and cause(taker) == "NORMAL_CLEARING"
+    assert level(sound[:, 0], THIRD, 0.1, 14.9) > 3000 and level(sound[:, 1], LOW, 0.1, 14.9) > 3000
+
+
+def test_call_pickup_of_an_id_that_nobody_has(office: Stage) -> None:
+    (lost,) = run_all(office, comes(0, "*8", calling(), recorded("call_pickup", target_call_id="nobody")))
+    assert did(lost) == "there is no call 'nobody' to take"
 
 
 def test_move_takes_the_talk_to_another_phone_without_a_gap(office: Stage) -> None:
