@@ -11,6 +11,8 @@ from callflow.documents import jsontext
 from callflow.documents.accounts import AUDIO_SUFFIXES, FOLDERS, document_id
 from callflow.documents.check_across import FlowMap
 from callflow.documents.check_numbers import NumberMap
+from callflow.documents.settings import Settings, for_account
+from callflow.errors import SettingsError
 
 _TWO = 2
 
@@ -57,6 +59,18 @@ class AccountIndex:
             kind: {document_id(document, path): document for path, document in rows.items()}
             for kind, rows in self._rows.items()
         }
+
+    @cached_property
+    def document(self) -> Mapping[str, Any]:
+        """``account.json``; empty where there is none that can be read."""
+        return _document(self.root / "account.json")
+
+    def settings(self, system: Settings) -> Settings:
+        """``system`` with the account's own ``configs`` over it, as far as they can be used."""
+        try:
+            return for_account(system, self.document, str(self.root / "account.json"))
+        except SettingsError:
+            return system  # reported where it stands
 
     @cached_property
     def flows(self) -> FlowMap:

@@ -79,6 +79,7 @@ class Checker:
         self._account = AccountIndex(account) if account else None
         self._settings_folder = settings_folder.resolve() if settings_folder else None
         self._accounts: dict[Path, AccountIndex] = {}
+        self._inside: dict[Path, Surroundings] = {}
 
     def file(self, path: Path, *, named: bool) -> list[Problem]:
         """Check a file. ``named``: the user asked for this very file, so it must be a document."""
@@ -97,11 +98,21 @@ class Checker:
             sheet.add_at(fault.code, fault.position, fault.message, fault.hint)
         if parsed.readable:
             account = self._account_of(path)
-            around = self._around
-            if account is not None:
-                around = replace(around, ids=account.ids, documents=account.documents, flows=account.flows)
+            around = self._around_in(account) if account is not None else self._around
             _Document(sheet, path, around, account, self._settings_folder, named).check()
         return sheet.problems
+
+    def _around_in(self, account: AccountIndex) -> Surroundings:
+        """The same with the account's documents, and its own settings over the system's."""
+        if account.root not in self._inside:
+            self._inside[account.root] = replace(
+                self._around,
+                settings=account.settings(self._around.settings),
+                ids=account.ids,
+                documents=account.documents,
+                flows=account.flows,
+            )
+        return self._inside[account.root]
 
     def _account_of(self, path: Path) -> AccountIndex | None:
         root = account_root(path)

@@ -31,6 +31,7 @@ def check_effects(sheet: Sheet, node: Passed, settings: Settings) -> None:
         effective = resolve(node.data, settings)
         _recording(sheet, node, effective, where)
         _silence(sheet, node.data, effective, where)
+        _unit(sheet, node.data, effective, settings, where)
     elif rule_of(node.module, node.data) in ("bridge", "causes"):
         _ringing(sheet, node.data, where)
     elif node.module == "play" and node.data.get("endless_playback") is True and "loop_count" in node.data:
@@ -74,6 +75,31 @@ def _silence(sheet: Sheet, data: Mapping[str, Any], effective: RecordSettings, w
             limit = f"its limit of {effective.time_limit} s"
             said = f"{key} never ends the recording: {ms / 1000:g} s are not under {limit}"
             sheet.add("CF-CHK-079", f"{where}/{key}", said, "write less, or raise time_limit", at_key=True)
+
+
+def _unit(
+    sheet: Sheet, data: Mapping[str, Any], effective: RecordSettings, settings: Settings, where: str
+) -> None:
+    """A number that makes no sense in the unit that the settings give it (``auto`` is judged elsewhere)."""
+    unit, silence = settings.media.silence_timeout_unit, effective.silence
+    if silence is None or unit == "auto" or "silence_detection" not in data:
+        return
+    for key, name in _TIMERS.items():
+        ms = getattr(silence, name)
+        if unit == "ms" and 0 < ms < _SHORTEST_MS:
+            said = f"{key} is {ms} ms: the recording ends at the first breath"
+        elif unit == "s" and ms >= _LONGEST_S * 1000:
+            said = f"{key} is {ms // 1000} s, as long as {ms // 60000} minutes"
+        else:
+            continue
+        place = key if key in data else "silence_detection"
+        hint = "media.silence_timeout_unit is " + unit + ("; the default 5 too" if place != key else "")
+        sheet.add("CF-CHK-082", f"{where}/{place}", said, hint, at_key=True)
+
+
+_SHORTEST_MS = 300
+"""Pauses between words are that long."""
+_LONGEST_S = 1000
 
 
 def _ringing(sheet: Sheet, data: Mapping[str, Any], where: str) -> None:

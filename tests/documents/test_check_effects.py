@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from callflow.documents.check import Surroundings, check_paths, check_text
+from callflow.documents.settings import load_settings
+from callflow.documents.shipped import system_config_dir
 from tests.documents.test_check_branches import node, told
 
 START = {"action": "start"}
@@ -53,6 +57,36 @@ def test_what_does_nothing_is_told(flow: object, expected: list[tuple[str, str]]
 @pytest.mark.parametrize("flow", SILENT, ids=lambda value: json.dumps(value)[:70])
 def test_what_does_something_is_left_in_peace(flow: object) -> None:
     assert told(flow) == []
+
+
+@pytest.mark.parametrize(
+    ("unit", "data", "places"),
+    [
+        ("ms", {**SILENT_END}, ["/data/silence_detection"]),
+        ("ms", {**SILENT_END, "silence_final_timeout": 5}, ["/data/silence_final_timeout"]),
+        ("ms", {**SILENT_END, "silence_final_timeout": 3000}, []),
+        ("s", {**SILENT_END, "silence_final_timeout": 3000}, ["/data/silence_final_timeout"]),
+        ("s", {**SILENT_END, "silence_final_timeout": 5}, []),
+        ("auto", {**SILENT_END, "silence_final_timeout": 3000}, []),
+        ("ms", START, []),
+    ],
+)
+def test_silence_is_judged_in_the_unit_of_the_settings(
+    unit: str, data: dict[str, object], places: list[str]
+) -> None:
+    around = Surroundings(load_settings(system_config_dir(), {"media.silence_timeout_unit": unit}))
+    found = check_text(json.dumps(node("record_call", data)), "flow.json", around)
+    assert [problem.pointer for problem in found if problem.code == "CF-CHK-082"] == places
+
+
+def test_flows_are_judged_by_their_accounts_settings(tmp_path: Path) -> None:
+    (tmp_path / "callflows").mkdir()
+    configs = {"media": {"max_recording_time_limit": 60}}
+    (tmp_path / "account.json").write_text(json.dumps({"configs": configs}), encoding="utf-8")
+    flow = {"numbers": ["1"], "flow": node("record_call", {**START, "time_limit": 600})}
+    (tmp_path / "callflows" / "a.json").write_text(json.dumps(flow), encoding="utf-8")
+    around = Surroundings(load_settings(system_config_dir()))
+    assert [problem.code for problem in check_paths([tmp_path], around)] == ["CF-CHK-080"]
 
 
 def test_an_action_that_is_not_known_is_one_mistake_only() -> None:
