@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 JOBS ?= 2
 
-.PHONY: demo test lint types layers tests peers bench docs fmt wheel clean
+.PHONY: demo test lint types layers tests peers bench docs site fmt wheel clean
 
 demo: .venv/.run
 	@$(BIN)/callflow demo
@@ -36,6 +36,10 @@ docs: .venv/.dev
 	$(BIN)/python -m tests.house.codes
 	$(BIN)/python -m tests.house.pages
 	$(BIN)/python -m tests.house.readme
+
+# The pages as a site in build/site; a warning (a dead link, a page in no list) is an error.
+site: .venv/.dev
+	$(BIN)/python -m sphinx -q -W --keep-going -n -b html docs build/site
 
 fmt: .venv/.dev
 	$(BIN)/ruff check --fix .

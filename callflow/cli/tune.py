@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".wav", ".mp3", ".ogg", ".flac", ".aiff", ".au")
 SHOWN = 12
 """Settings of the table, unless ``--all``."""
+COLUMNS = ("detector", "threshold", "final", "initial", "limit", "speech cut off", "silence kept", "ended by")
 SETTINGS_A_TASK = 12
 
 
@@ -98,18 +99,21 @@ def _files(given: Sequence[Path]) -> Iterator[Path]:
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """All that was measured. ``results``: the best first."""
+    """All that was measured. ``results``: the best first; ``different``: one of those that end every
+    recording at the same moment, and how many they are.
+    """
 
     frames: list[Frames]
     results: list[Result]
     chosen: Result
+    different: list[tuple[Result, int]]
 
 
 def _measure(files: Sequence[Path], tried: Sequence[Setting], vad_mode: int, jobs: int) -> Found:
     """Look at every channel of every file, then replay every file with every setting, on all cores."""
     from callflow.tuning.frames import channels_of, look, together
     from callflow.tuning.replay import Stop, replay_all
-    from callflow.tuning.verdict import Result, best, cost, speech_of
+    from callflow.tuning.verdict import Result, best, cost, distinct, speech_of
 
     channels = [channels_of(path)[0] for path in files]
     pieces = [list(tried[at : at + SETTINGS_A_TASK]) for at in range(0, len(tried), SETTINGS_A_TASK)]
@@ -138,7 +142,7 @@ def _measure(files: Sequence[Path], tried: Sequence[Setting], vad_mode: int, job
         (result for result in results if result is not chosen),
         key=lambda result: (round(result.speech_cut, 1), round(result.silence_kept, 1)),
     )
-    return Found(frames, [chosen, *rest], chosen)
+    return Found(frames, [chosen, *rest], chosen, distinct([chosen, *rest]))
 
 
 def _wait(work: Sequence[Future[Any]], done: Callable[[int], None], before: int) -> None:
@@ -158,13 +162,14 @@ def _tell(found: Found, known: Settings, output: Output, everything: bool) -> No
     console = terminal()
     many = f"{len(found.frames)} recording{'s' * (len(found.frames) != 1)}"
     console.print(f"{many}, {_hours(total)} in all, {len(found.results)} settings", soft_wrap=True)
-    shown = found.results if everything else found.results[:SHOWN]
+    different = [(result, 1) for result in found.results] if everything else found.different
+    shown = different if everything else different[:SHOWN]
     show_table(
-        ("detector", "threshold", "final", "initial", "limit", "speech cut off", "silence kept", "ended by"),
-        [_row(result) for result in shown],
+        (*COLUMNS, "settings alike"),
+        [(*_row(result), str(alike)) for result, alike in shown],
     )
-    if len(shown) < len(found.results):
-        console.print(f"and {len(found.results) - len(shown)} more (--all)")
+    if len(shown) < len(different):
+        console.print(f"and {len(different) - len(shown)} more (--all)")
     console.print()
     for line in advice(found.chosen, known):
         console.print(line, markup=False, soft_wrap=True)
@@ -273,7 +278,9 @@ def _plot(found: Found, path: Path, *, quiet: bool) -> None:
     from callflow.tuning.chart import chart
     from callflow.tuning.verdict import speech_of
 
-    text = chart([(one, speech_of(one)) for one in found.frames], found.results, found.chosen)
+    text = chart(
+        [(one, speech_of(one)) for one in found.frames], [one for one, _ in found.different], found.chosen
+    )
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:

@@ -72,9 +72,10 @@ def look(path: Path, channel: int, vad_mode: int) -> Frames:
             for block in file.blocks(at_once, dtype="int16", always_2d=True):
                 samples += len(block)
                 whole = len(block) // size
-                sound = np.ascontiguousarray(block[: whole * size, channel]).reshape(whole, size)
-                loudness.append((np.abs(sound.astype(np.int32)).sum(axis=1) // size).astype(np.int16))
-                speech.append(np.fromiter((judge(frame[None, :])[0] for frame in sound), np.bool_, whole))
+                sound = np.ascontiguousarray(block[: whole * size, channel])
+                sums = np.abs(sound.astype(np.int32)).reshape(whole, size).sum(axis=1)
+                loudness.append((sums // size).astype(np.int16))
+                speech.append(judge(sound[None, :], size)[0])
     except (soundfile.LibsndfileError, OSError) as error:
         raise AudioFileError(f"{path} cannot be read: {error}", hint="Is it a recording?") from None
     none: list[NDArray[np.int16]] = [np.zeros(0, np.int16)]

@@ -23,8 +23,8 @@ from callflow.tuning.grid import Setting
 
 RATE = 1000 // FRAME_MS
 """Frames a second: the rate at which the recorder runs here."""
-AT_ONCE = 3000
-"""Frames the recorder gets at once: a minute."""
+AT_ONCE = 30_000
+"""Frames the recorder gets at once: ten minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,12 @@ class _Said:
     """What webrtcvad has said of the frames, one after the other."""
 
     def __init__(self, speech: NDArray[np.bool_]) -> None:
-        self._frames = iter(speech.T.tolist())
+        self._speech = speech
+        self._at = 0
 
-    def __call__(self, frame: Samples) -> list[bool]:
-        found: list[bool] = next(self._frames)
-        return found
+    def __call__(self, sound: Samples, size: int) -> NDArray[np.bool_]:
+        begin, self._at = self._at, self._at + sound.shape[1] // size
+        return self._speech[:, begin : self._at]
 
 
 def replay(frames: Frames, setting: Setting) -> Stop:

@@ -74,6 +74,15 @@ def cost(frames: Frames, speech: NDArray[np.bool_], stop: Stop) -> Cost:
     return Cost(stop.seconds, cut, max(0.0, stop.seconds - last), stop.reason)
 
 
+def distinct(results: Sequence[Result]) -> list[tuple[Result, int]]:
+    """One of all results that cost the same, the first, and how many they are."""
+    found: dict[tuple[tuple[float, str], ...], list[Result]] = {}
+    for result in results:
+        key = tuple((round(cost.kept, 1), cost.reason) for cost in result.costs)
+        found.setdefault(key, []).append(result)
+    return [(alike[0], len(alike)) for alike in found.values()]
+
+
 def best(results: Sequence[Result]) -> Result:
     """The setting that cuts off no speech, or the least, and then keeps the least silence; of equals the most
     careful one: the longest timeout, the lowest threshold.

@@ -1,4 +1,4 @@
-"""Runs what the README shows, block by block. ``python -m tests.house.readme`` writes the outputs anew."""
+"""Runs what README and docs show, block by block. ``python -m tests.house.readme`` writes the outputs anew."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from typing import cast
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
+PAGES = (README, *sorted((ROOT / "docs").rglob("*.md")))
+"""Where console blocks may be; each page is run from its top in a folder of its own."""
 PORT = 8765
 SIP_PORT = 5060
 """The ports that the page names; a run takes free ones, so that two runs never meet."""
@@ -24,7 +26,7 @@ CODE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 @dataclass(frozen=True)
 class Shown:
-    """A command of the page and the output printed under it."""
+    """A command of the page (further lines begin with ``> ``) and the output printed under it."""
 
     command: str
     output: str
@@ -34,7 +36,7 @@ def shown(page: str) -> list[list[Shown]]:
     """The page's console blocks."""
     blocks = []
     for text in BLOCK.findall(page):
-        parts = re.split(r"^\$ (.*)\n", text, flags=re.MULTILINE)
+        parts = re.split(r"^\$ (.*(?:\n> .*)*)\n", text, flags=re.MULTILINE)
         blocks.append([Shown(parts[i], parts[i + 1]) for i in range(1, len(parts), 2)])
     return blocks
 
@@ -72,6 +74,7 @@ _FIGURES = (
     (re.compile(r"^(talked +)0:05\.\d", re.MULTILINE), r"\g<1>0:05.0"),
     (re.compile(r"sent \d+, received \d+, lost \d+.*"), "sent N, received N, lost 0"),
     (re.compile(r"^(correlation +)0\.\d+", re.MULTILINE), r"\g<1>0.NNN"),
+    (re.compile(r"(recovered\), )\d+\.\d\d s, wav, [\d,]+ bytes"), r"\g<1>3.00 s, wav, 96,044 bytes"),
     (re.compile(r"0:05\.[01](  RECORDING_ID\.wav +)\d+\.\d kB"), r"0:05.0\g<1>160.0 kB"),
 )
 
@@ -112,7 +115,7 @@ def run_block(block: list[Shown], folder: Path, ports: Ports) -> list[Shown]:
     ran = []
     try:
         for step in block:
-            command = "callflow demo" if step.command == "make demo" else step.command
+            command = "callflow demo" if step.command == "make demo" else step.command.replace("\n> ", "\n")
             command = ports.put_in(command)
             if command.endswith("&"):
                 words = shlex.split(command.removesuffix("&").partition(">")[0])
@@ -164,9 +167,9 @@ def prepare(folder: Path) -> None:
         (folder / name).symlink_to(ROOT / name)
 
 
-def render() -> str:
+def render(path: Path) -> str:
     """The page with every output as it is now."""
-    page = README.read_text(encoding="utf-8")
+    page = path.read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as name:
         prepare(Path(name))
         ports = Ports.free()
@@ -176,4 +179,7 @@ def render() -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(render(), encoding="utf-8")
+    wanted = [Path(word).resolve() for word in sys.argv[1:]] or PAGES
+    for each in wanted:
+        if shown(each.read_text(encoding="utf-8")):
+            each.write_text(render(each), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What the README shows is what the program prints, and its code runs."""
+"""What README and docs show is what the program prints, and the README's code runs."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.house.readme import CODE, README, ROOT, Ports, prepare, run_block, shown
+import pytest
+
+from tests.house.readme import CODE, PAGES, README, ROOT, Ports, prepare, run_block, shown
 
 
-def test_every_console_block_prints_what_the_page_shows(tmp_path: Path) -> None:
+WITH_BLOCKS = [page for page in PAGES if shown(page.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize("page", WITH_BLOCKS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_console_block_prints_what_the_page_shows(tmp_path: Path, page: Path) -> None:
     prepare(tmp_path)
-    blocks = shown(README.read_text(encoding="utf-8"))
-    assert len(blocks) >= 6
+    blocks = shown(page.read_text(encoding="utf-8"))
+    assert len(blocks) >= 6 or page != README
     ports = Ports.free()
     for block in blocks:
         for was, now in zip(block, run_block(block, tmp_path, ports), strict=True):

@@ -7,6 +7,7 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from callflow.documents.shipped import examples_dir
 from callflow.media.resample import resample
@@ -160,8 +161,8 @@ def test_vad_alone_is_not_enough_either() -> None:
     """Speech below the threshold is silence."""
 
     class Everything:
-        def __call__(self, frame: Samples) -> list[bool]:
-            return [True] * len(frame)
+        def __call__(self, sound: Samples, size: int) -> NDArray[np.bool_]:
+            return np.ones((len(sound), sound.shape[1] // size), np.bool_)
 
     found = SilenceDetector(
         rate=RATE, channels=1, initial_ms=100, final_ms=0, threshold=200, judge=Everything()
