@@ -12,6 +12,7 @@ ALL = (
     "hour",
     "flat",
     "pump",
+    "rooms",
     "delivery",
     "check",
     "sip_messages",
