@@ -25,6 +25,7 @@ COMMANDS: dict[str, Command] = {
     "call": Command("callflow.cli.call", "Be a small phone: call a SIP URI, or be called; see how it went."),
     "demo": Command("callflow.cli.demo", "See the whole way once: a call, its recording, a receiver."),
     "check": Command("callflow.cli.check", "Find every mistake in flows, accounts and system_config."),
+    "lint-config": Command("callflow.cli.lint_config", "Hold system_config and accounts against each other."),
     "draw": Command("callflow.cli.draw", "Draw flows, with their problems in place: text, SVG, Mermaid."),
     "diff": Command("callflow.cli.diff", "Compare two flows as trees: moved, changed, added, removed."),
     "explain": Command("callflow.cli.explain", "Show each record setting's effective value and its origin."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -73,10 +73,10 @@ def main(
     else:
         _check_fix.tell(mended, failed, written=not dry_run)
         _print(problems, len(files), sum(len(fixed.changes) for fixed in mended) if fix else None)
-    _leave(problems, strict, unread=bool(failed))
+    leave(problems, strict, unread=bool(failed))
 
 
-def _leave(problems: list[Problem], strict: bool, *, unread: bool) -> None:
+def leave(problems: list[Problem], strict: bool, *, unread: bool) -> None:
     """End with the exit code that the problems ask for."""
     if unread or any(problem.code == "CF-CHK-001" for problem in problems):
         raise typer.Exit(2)
@@ -164,6 +164,17 @@ def _as_json(problems: list[Problem], files: int) -> dict[str, object]:
 
 
 def _print(problems: list[Problem], files: int, mended: int | None = None) -> None:
+    show_problems(problems)
+    console = terminal()
+    counts = [(level, sum(p.level == level for p in problems)) for level in ("error", "warning", "note")]
+    said = ", ".join(f"{number} {level}{'s' * (number != 1)}" for level, number in counts if number)
+    changes = "" if mended is None else f"{mended} change{'s' * (mended != 1)}; "
+    console.print(
+        f"{files} file{'s' * (files != 1)}: {changes}{said or 'no problems'}", soft_wrap=True, highlight=False
+    )
+
+
+def show_problems(problems: Iterable[Problem]) -> None:
     """One line a problem; where hints are, they follow on the same line, so that grep and editors see all."""
     from rich.text import Text
 
@@ -178,12 +189,6 @@ def _print(problems: list[Problem], files: int, mended: int | None = None) -> No
         if problem.hint:
             line.append(f"; {problem.hint}", style="not bold green")
         console.print(line, soft_wrap=True)
-    counts = [(level, sum(p.level == level for p in problems)) for level in ("error", "warning", "note")]
-    said = ", ".join(f"{number} {level}{'s' * (number != 1)}" for level, number in counts if number)
-    changes = "" if mended is None else f"{mended} change{'s' * (mended != 1)}; "
-    console.print(
-        f"{files} file{'s' * (files != 1)}: {changes}{said or 'no problems'}", soft_wrap=True, highlight=False
-    )
 
 
 def _short(pointer: str) -> str:

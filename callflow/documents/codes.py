@@ -154,4 +154,19 @@ CODES: dict[str, Code] = {
                        "Add a number, or reach it through the module callflow."),
     "CF-CHK-104": Code(WARNING, "file name", "The document's id is not the file's name.",
                        "Name the file after the id."),
+    # ---- settings together (callflow lint-config)
+    "CF-CHK-120": Code(ERROR, "every recording deleted", "record_min_sec is over the longest recording that "
+                       "there can be.", "Lower record_min_sec, or raise max_recording_time_limit."),
+    "CF-CHK-121": Code(WARNING, "setting without effect", "Other settings, or the flows, leave this one "
+                       "nothing to do.", "Leave it out, or change what rules it out."),
+    "CF-CHK-122": Code(WARNING, "storage goes nowhere", "media.store_recordings is false, and flows record "
+                       "without a url.", "Give a url, or set media.store_recordings to true."),
+    "CF-CHK-123": Code(WARNING, "guard wide open", "delivery.allow_networks lets documents reach what they "
+                       "never should.", "Name only the networks of receivers."),
+    "CF-CHK-124": Code(ERROR, "limits the wrong way round", "A least value is over its largest.",
+                       "Swap or widen them."),
+    "CF-CHK-125": Code(WARNING, "no such settings", "Nothing reads settings of that name there.",
+                       "Correct the name, or move them."),
+    "CF-CHK-126": Code(NOTE, "more than there is", "The value is over what calls or files can carry.",
+                       "Lower it, or leave it out."),
 }  # fmt: skip
