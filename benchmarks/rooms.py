@@ -1,7 +1,7 @@
 """What rooms cost in a live pump's ticks: 200 legs that all talk, alone, bridged in pairs, and in rooms.
 
-Without RTP and taps: the difference between the rows is what bridging and mixing add. CPU time of this process,
-best of three runs, as a share of one core in real time.
+Without RTP and taps: the difference between the rows is what bridging and mixing add. CPU time of this
+process, best of three runs, as a share of one core in real time.
 """
 
 from __future__ import annotations
