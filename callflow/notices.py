@@ -67,13 +67,16 @@ NOTICES: dict[str, Code] = {
     "CF-RUN-MENU-PIN": Code(WARNING, "greeting by phone", "menu: the caller pressed record_pin, but a "
                             "greeting cannot be recorded by phone here.",
                             "Put the audio into the account's media folder and name it in media.greeting."),
-    "CF-RUN-PIVOT": Code(ERROR, "no answer to act on", "pivot: the server could not be asked, was too slow, or "
-                         "its answer is no callflow and no TwiML. The walk goes on to _.",
+    "CF-RUN-PIVOT": Code(ERROR, "no answer to act on", "pivot: the server could not be asked, was too slow, "
+                         "or its answer is no callflow and no TwiML. The walk goes on to _.",
                          "Answer 200 with a callflow as JSON, or with TwiML; see docs/modules/pivot.md."),
     "CF-RUN-PIVOT-DEBUG": Code(INFO, "pivot asks", "pivot with debug: each request and answer, in short.",
                                "Nothing."),
     "CF-RUN-TWIML": Code(WARNING, "TwiML passed over", "pivot: an element or attribute asks for what nothing "
                          "here can do; the next one is carried out.", "See docs/modules/pivot.md."),
+    "CF-RUN-TTS": Code(ERROR, "no text", "tts: data.text is missing.", "Write the text."),
+    "CF-RUN-MACRO": Code(WARNING, "sound left out", "audio_macro: one of the sounds cannot be had; the "
+                         "others are played.", "Correct the entry that the message names."),
     "CF-RUN-LIST": Code(ERROR, "no such list", "cidlistmatch, lookupcidname: the account has no list with "
                         "this id.", "Name a file in the account's lists folder."),
     "CF-RUN-REGEX": Code(WARNING, "not a regular expression", "An expression of the node or of a list cannot "
@@ -106,15 +109,18 @@ NOTICES: dict[str, Code] = {
     "CF-RUN-WEBHOOK": Code(ERROR, "webhook not told", "webhook: there is no uri, or the server was not "
                            "reached or did not answer 2xx, at any of the attempts.",
                            "Correct data.uri, or see why the server refuses."),
-    "CF-RUN-PIN": Code(WARNING, "not let into a mailbox", "voicemail: the caller did not know the PIN, as often "
-                       "as callflow.voicemail.max_login_attempts allows.", "Is it the owner's, or was it a guess?"),
+    "CF-RUN-PIN": Code(WARNING, "not let into a mailbox", "voicemail: the caller did not know the PIN, as "
+                       "often as callflow.voicemail.max_login_attempts allows.",
+                       "Ask the owner; a new PIN is set by phone, or in the document."),
     "CF-RUN-METAFLOW": Code(WARNING, "metaflow action without code", "Digits stand for an action that this "
                             "engine does not have: it is passed over to _.",
                             "docs/metaflows.md lists the actions there are."),
     "CF-RUN-SOUND": Code(ERROR, "sound not played", "An announcement or a sound of a metaflow cannot be "
                          "played.", "See whether it is an audio file that can be read."),
-    "CF-RUN-SPEECH": Code(WARNING, "nothing to speak with", "A text is to be spoken, and there is no speech "
-                          "synthesis for it.", "Use digits, or a recorded media document."),
+    "CF-RUN-SPEECH": Code(WARNING, "nothing is said", "A text is to be spoken, and nothing that can speak is "
+                          "installed, or it has no such voice or language.",
+                          'Install espeak-ng, or pip install "callflow-engine[speech]"; digits alone are '
+                          "said by prompts."),
     "CF-RUN-MAILBOX": Code(ERROR, "no such mailbox", "voicemail: the account has no mailbox with this id.",
                            "Name a file in the account's vmboxes folder."),
     "CF-RUN-OPERATOR": Code(WARNING, "no operator", "voicemail: the caller pressed the operator key, but no "
@@ -123,6 +129,9 @@ NOTICES: dict[str, Code] = {
     "CF-RUN-CONFERENCE": Code(WARNING, "conference not as written", "conference: there is no such document, "
                               "or a key of its controls asks for what nothing here can do.",
                               "Name a file in the account's conferences folder; see docs/modules/conference.md."),
+    "CF-RUN-RATE": Code(ERROR, "two rates of sound", "A call was to be connected with another call (retrieved, "
+                        "picked up, transferred to), but one has G.722's 16,000 Hz and the other 8,000 Hz.",
+                        "Give the account one order of codecs, so that all its legs have one rate."),
     # ---- recordings
     "CF-RUN-NOT-STORED": Code(WARNING, "nothing is recorded", "There is no url, and the settings keep no "
                               "recordings.", "Give a url, or set media.store_recordings to true."),

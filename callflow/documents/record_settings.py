@@ -45,6 +45,7 @@ class RecordSettings:
     record_on_answer: bool
     record_on_bridge: bool
     record_sample_rate: int
+    should_announce_when_recording: bool
     should_follow_transfer: bool
     silence: SilenceSettings | None
     time_limit: int
@@ -91,6 +92,7 @@ def resolve_record(data: Mapping[str, Any], settings: Settings) -> RecordSetting
         record_on_answer=on_answer,
         record_on_bridge=on_bridge,
         record_sample_rate=int(reader.value("record_sample_rate") or 0),
+        should_announce_when_recording=bool(reader.value("should_announce_when_recording")),
         should_follow_transfer=bool(reader.value("should_follow_transfer")),
         silence=reader.silence(),
         time_limit=reader.time_limit(),

@@ -91,12 +91,6 @@ class Rule:
         return f"{place.document} {place.pointer}" if place else ""
 
     @property
-    def announces(self) -> bool | None:
-        """``should_announce_when_recording``; None: no document says it."""
-        place = self.said.get("should_announce_when_recording")
-        return None if place is None else is_true(place.value)
-
-    @property
     def feature_calls(self) -> bool:
         """Whether calls to feature codes are recorded too (``should_record_feature_calls``, default true)."""
         place = self.said.get("should_record_feature_calls")

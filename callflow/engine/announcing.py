@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from callflow.documents.record_settings import RecordSettings
 from callflow.engine.legsound import play_to_legs
 from callflow.errors import CallflowError, CallGone
 from callflow.media.messages import Clip, Play, ToneClip
@@ -25,18 +26,14 @@ class Announcing:
         self._told: set[str] = set()
         self._beeping = False
 
-    async def before_recording(self, wanted: bool | None, also: str = "") -> None:
-        """A recording is about to start: announce it to whoever has not been told. ``wanted`` None: as
-        ``media.call_recording.should_announce_when_recording`` says. ``also``: a leg that has just answered.
-        Raises ``CallGone``.
+    async def before_recording(self, settings: RecordSettings, also: str = "") -> None:
+        """A recording is about to start: if it is to be announced, tell whoever has not been told. ``also``:
+        a leg that has just answered. Raises ``CallGone``.
         """
-        call = self._call
-        if wanted is None:
-            wanted = call.settings.media.call_recording.should_announce_when_recording
-        if wanted:
+        if settings.should_announce_when_recording:
             self._on = True
-            await call.line.progress()
-            await self._tell([call.leg, *([also] if also else []), *self._peers()])
+            await self._call.line.progress()
+            await self._tell([self._call.leg, *([also] if also else []), *self._peers()])
 
     async def meet(self, leg: str) -> None:
         """``leg`` is about to talk with the line: it is told what the others were. Raises ``CallGone``."""

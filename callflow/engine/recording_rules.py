@@ -84,7 +84,7 @@ class RuleRecordings:
         settings = resolve_record(data, call.settings)
         for note in settings.notes:
             call.notice(note.level, note.code, f"{rule.decided_by}: {note.message}", note.hint)
-        await call.announcing.before_recording(rule.announces, subject.leg if subject else "")
+        await call.announcing.before_recording(settings, subject.leg if subject else "")
         await call.recordings.start(
             settings,
             origin=rule.origin,

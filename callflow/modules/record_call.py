@@ -28,7 +28,7 @@ async def handle(data: Mapping[str, Any], call: Call) -> Outcome:
     for note in settings.notes:
         call.notice(note.level, note.code, note.message, note.hint)
     if settings.action == "start":
-        await call.announcing.before_recording(announces(data))
+        await call.announcing.before_recording(settings)
         return Continue(did=await _start(settings, call))
     change, did = changes(call).get(settings.action, (None, ""))
     if change is None:
@@ -38,12 +38,6 @@ async def handle(data: Mapping[str, Any], call: Call) -> Outcome:
     ids = await change(media_id=media_id, media_name=media_name, label=label)
     none = "no recording that is on fits" if media_id or media_name or label else "none is on"
     return Continue(did=f"{did} recording {', '.join(ids)}" if ids else f"{did} nothing: {none}")
-
-
-def announces(data: Mapping[str, Any]) -> bool | None:
-    """Whether the node wants an announcement; None: it does not say."""
-    wanted = data.get("should_announce_when_recording")
-    return wanted if isinstance(wanted, bool) else None
 
 
 async def _start(settings: RecordSettings, call: Call) -> str:

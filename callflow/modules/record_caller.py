@@ -32,6 +32,7 @@ async def handle(data: Mapping[str, Any], call: Call) -> Outcome:
         )
         return Continue(did="passed over: a recording would not be kept")
     await call.answer()
+    await call.announcing.before_recording(settings)
     handle = await call.record(
         settings, origin=origin_of(settings, call), taps=caller_tap(call), dtmf_stop=ANY_DIGIT
     )

@@ -152,12 +152,9 @@ PROMPT_TEXTS: dict[str, str] = {
     "vm-enter_new_pin": "Please enter your new pin.",
     "vm-enter_new_pin_confirm": "Please enter it again.",
     "vm-fail_auth": "That pin is not right.",
-    "vm-main_menu": "To hear new messages, press 1. For saved messages, press 2. For your settings, press 5. "
-    "To leave, press pound.",
-    "vm-main_menu_not_configurable": "To hear new messages, press 1. For saved messages, press 2. "
-    "To leave, press pound.",
-    "vm-message_menu": "To save the message, press 1. To hear it again, press 2. "
-    "For the one before, press 4. For the next, press 6. To delete it, press 7. For the main menu, press 0.",
+    "vm-main_menu": "New messages, press 1. Saved messages, 2. Settings, 5. To leave, press pound.",
+    "vm-main_menu_not_configurable": "New messages, press 1. Saved messages, 2. To leave, press pound.",
+    "vm-message_menu": "Save, 1. Again, 2. Before, 4. Next, 6. Delete, 7. Menu, 0.",
     "vm-message_number": "Message",
     "vm-new_and": "new, and",
     "vm-new_message": "new message.",
@@ -171,8 +168,7 @@ PROMPT_TEXTS: dict[str, str] = {
     "vm-record_temp_greeting": "Please record your temporary greeting after the tone. To end, press any key.",
     "vm-saved_message": "saved message.",
     "vm-saved_messages": "saved messages.",
-    "vm-settings_menu": "To record your greeting, press 1. To record your name, press 2. To change your pin, "
-    "press 3. To record a temporary greeting, press 4. To delete it, press 5. For the main menu, press 0.",
+    "vm-settings_menu": "Greeting, 1. Name, 2. Pin, 3. Temporary greeting, 4. Delete it, 5. Menu, 0.",
     "vm-setup_complete": "Your mailbox is set up.",
     "vm-setup_intro": "Welcome. Your mailbox is not set up yet.",
     "vm-setup_rec_greeting": "Now please record a greeting.",

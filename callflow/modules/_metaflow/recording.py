@@ -9,7 +9,7 @@ from callflow.documents.record_settings import resolve_record
 from callflow.engine.call import Call
 from callflow.engine.metaflows import Pressed
 from callflow.engine.recordings import By
-from callflow.modules.record_call import announces, changes
+from callflow.modules.record_call import changes
 
 TOGGLE = "toggle"
 
@@ -25,7 +25,7 @@ async def record_call(data: Mapping[str, Any], call: Call, pressed: Pressed) -> 
     for note in settings.notes:
         call.notice(note.level, note.code, f"metaflow record_call: {note.message}", note.hint)
     if action == "start":
-        await call.announcing.before_recording(announces(data))
+        await call.announcing.before_recording(settings)
         origin = f"metaflow : {settings.label or pressed.collected}"
         handle = await call.record(settings, origin=origin)
         return "started nothing" if handle is None else f"started recording {handle.id}"
