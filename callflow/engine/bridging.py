@@ -230,7 +230,7 @@ class Bridging:
         """
         call = self._call
         other = call.services.calls.find(consult)
-        if other is None or other is call or other.gone:
+        if other is None or other is call or other.gone or not call.joins.fits(other):
             return None
         if other.bridging.peer is None and other.line.channel.call_id == consult:
             await call.joins.sit_in(other, TRANSFERRED["attended"])

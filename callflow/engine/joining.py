@@ -152,9 +152,25 @@ class Joins:
         await call.line.until_gone()
         call.line.check()
 
+    def fits(self, other: Call) -> bool:
+        """Whether the two calls' sound has one rate, so that their parties can hear each other; if not, the
+        author is told.
+        """
+        mine, theirs = self._call.line.channel.rate, other.line.channel.rate
+        if mine != theirs:
+            self._call.notice(
+                "error",
+                "CF-RUN-RATE",
+                f"this call's sound has {mine} Hz, the other call's {theirs} Hz: they cannot be connected",
+                "Give the account one order of codecs, without or with G722 at its head.",
+            )
+        return mine == theirs
+
     async def _lend(self, other: Call, place_of: str = "") -> None:
         call = self._call
         await call.answer()
+        if not self.fits(other):
+            return
         offer = Offer(call, call.line.leg, place_of)
         try:
             if other.gone or not other.joins.offer(offer) or not await call.line.guard(offer.answer):

@@ -1,4 +1,4 @@
-"""``group_pickup``, ``intercept``, their features, ``call_pickup``, ``move``, with recordings on both sides."""
+"""``group_pickup``, ``intercept``, the features, ``call_pickup``, ``move``, with recordings on both sides."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def status_of(cause: str, code: int = 0) -> int:
 
 def reason_headers(cause: str) -> list[tuple[str, str]]:
     """What BYE, CANCEL and refusals say of the cause."""
-    if cause == "LOSE_RACE":
+    if cause in ("LOSE_RACE", "PICKED_OFF"):  # the phone is not to show a missed call
         return [("Reason", 'SIP;cause=200;text="Call completed elsewhere"')]
     number = Q850.get(cause)
     return [("Reason", f'Q.850;cause={number};text="{cause}"')] if number is not None else []
