@@ -37,6 +37,11 @@ KEYS = {
 }
 """Letter → the key that has it."""
 
+WITHOUT_ACCENT = str.maketrans(
+    {"ł": "l", "ø": "o", "đ": "d", "ð": "d", "ı": "i", "ß": "ss", "æ": "ae", "œ": "oe", "þ": "th"}
+)
+"""Letters that are no letter and an accent."""
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -110,7 +115,7 @@ def people_of(directory_id: str, sort_by: str, call: Call) -> list[Person]:
 
 def on_keys(name: str) -> str:
     """A name as it is pressed: accents fall away, what is no letter, too."""
-    plain = unicodedata.normalize("NFKD", name).lower()
+    plain = unicodedata.normalize("NFKD", name.lower().translate(WITHOUT_ACCENT))
     return "".join(KEYS.get(letter, "") for letter in plain)
 
 
