@@ -14,7 +14,8 @@ whether trying again can help. ``fix`` is what helps in most cases: the code's l
     │   ├── AudioFileError       CF-MED-001   an audio file that cannot be read or written
     │   ├── ToneError            CF-MED-002   a tone specification that cannot be read
     │   ├── NoMediaPort          CF-MED-003   all RTP ports are in use
-    │   └── WorkerGone           CF-MED-004   a media process has died
+    │   ├── WorkerGone           CF-MED-004   a media process has died
+    │   └── SpeechError          CF-MED-005   a text cannot be spoken
     ├── RecordingError           CF-REC-000   a recording cannot be made or finished
     │   ├── SpoolError           CF-REC-001   the spool cannot be written or read
     │   ├── EncodeError          CF-REC-002   the audio cannot be brought into its file format
@@ -149,6 +150,13 @@ class WorkerGone(MediaError):
     code = "CF-MED-004"
     fix = "Its recordings are recovered by themselves; the log says why it died."
     retryable = True
+
+
+class SpeechError(MediaError):
+    """A text cannot be spoken: nothing is installed that can, or it has no such voice."""
+
+    code = "CF-MED-005"
+    fix = 'Install espeak-ng, or pip install "callflow-engine[speech]"; name a language that it has.'
 
 
 class RecordingError(CallflowError):
@@ -308,6 +316,8 @@ class BadDescription(SipError):
     code = "CF-SIP-002"
     fix = "Offer RTP/AVP or RTP/SAVP audio with PCMU, PCMA or G722."
     status = 488
+    warning = 399
+    """Of the Warning header (RFC 3261 20.43): 399 is any fault of its own."""
 
 
 class TransportFailed(SipError):

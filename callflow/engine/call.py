@@ -38,6 +38,7 @@ from callflow.engine.results import BridgeResult, Digits
 from callflow.engine.roomseat import RoomSeat
 from callflow.engine.routing import Router
 from callflow.engine.services import HttpResponse, Services
+from callflow.engine.speaking import Speaking
 from callflow.engine.variables import CallVariables, interaction_id, placeholders_of
 from callflow.events import Noticed
 from callflow.media.messages import Clip, TapPoint
@@ -78,6 +79,7 @@ class Call:
         self.bridging = Bridging(self)
         self.endings = Endings(self)
         self.mailing = Mailing(self)
+        self.speaking = Speaking(self)
         self.joins = Joins(self)
         self.rooms = RoomSeat(self)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, tzinfo
 
 from callflow.engine.call import Call
+from callflow.errors import SpeechError
 from callflow.media.messages import Clip
 
 HUNDRED, THOUSAND = 100, 1000
@@ -50,16 +51,15 @@ def prompt_clips(names: list[str], call: Call) -> tuple[Clip, ...]:
 
 
 async def spoken(text: str, call: Call, *, voice: str = "", language: str = "") -> tuple[Clip, ...]:
-    """``text`` as sound: digits alone by prompts; anything else needs speech synthesis. A notice says what
-    could not be said.
+    """``text`` as sound: digits alone by prompts (they are English); anything else by speech synthesis. A
+    notice says what could not be said.
     """
     bare = text.strip()
-    if bare.isascii() and bare.isdigit():
+    english = (language or call.language).lower().startswith("en")
+    if english and bare.isascii() and bare.isdigit():
         return prompt_clips([f"digits-{digit}" for digit in bare], call)
-    call.notice(
-        "warning",
-        "CF-RUN-SPEECH",
-        "there is no speech synthesis for a text here: nothing is said",
-        "Digits can be said; for words, play a recorded media document.",
-    )
-    return ()
+    try:
+        return await call.speaking.clips(text, voice=voice, language=language)
+    except SpeechError as error:
+        call.notice("warning", "CF-RUN-SPEECH", f"{call.node.module}: nothing is said: {error}", error.hint)
+        return ()
