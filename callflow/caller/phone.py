@@ -26,6 +26,7 @@ from callflow.channels.sip.locate import Locator, Way
 from callflow.channels.sip.offer import rate_of
 from callflow.channels.sip.registrar import Registrar
 from callflow.channels.sip.transport import Hop, bracketed
+from callflow.channels.sip.transports import free_port
 from callflow.channels.sip.uri import NameAddr, SipUri
 from callflow.clock import Clock
 from callflow.documents.settings import SipSettings, load_settings
@@ -103,8 +104,10 @@ class Caller:
             on_call=self._on_call,
         )
         life.push_async_callback(self._endpoint.close)
-        self.hop: Hop = await self.stack.listen("udp", self.host, options.port)
-        if options.transport == "tcp":
+        both = options.transport == "tcp"
+        port = options.port or (free_port(self.host) if both else 0)
+        self.hop: Hop = await self.stack.listen("udp", self.host, port)
+        if both:
             await self.stack.listen("tcp", self.host, self.hop.port)
 
     @property
@@ -220,6 +223,8 @@ class Caller:
             await channel.progress()
             await self._clock.sleep(after_s)
         await channel.answer()
+        if channel.dialog is not None:
+            plan = replace(plan, refer=_target_beside(channel.dialog.target, plan.refer))
         result = await self._carry_out(channel, plan, clips, began)
         return replace(result, uri=f"sip:{channel.party.from_number}@{channel.party.from_realm}")
 
@@ -355,7 +360,7 @@ def _nowhere(uri: str, error: CallflowError) -> CallResult:
 
 
 def _target_beside(uri: SipUri, refer: tuple[str, float] | None) -> tuple[str, float] | None:
-    """Whom to transfer to: a bare number is one of the host that is called."""
+    """Whom to transfer to: a bare number is one of the host at the other end."""
     if refer is None or refer[0].startswith(("sip:", "sips:", "tel:")):
         return refer
     return str(SipUri(uri.scheme, refer[0], uri.host, uri.port)), refer[1]

@@ -11,12 +11,11 @@ from pathlib import Path
 
 from callflow.channels.sip.stack import SipStack
 from callflow.channels.sip.transport import DEFAULT_PORTS, Hop, bracketed, in_words
+from callflow.channels.sip.transports import free_port
 from callflow.errors import ListenError
 
 HIGHEST_PORT = 65_535
 _FILES = "give PEM files: --tls-cert and --tls-key"
-_TRIES = 20
-"""How often a free port is looked for that both UDP and TCP can have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,24 +119,6 @@ async def listen(stack: SipStack, bind: Bind, tls: ssl.SSLContext | None) -> lis
         await stack.listen(transport, bind.host, port, tls if transport == "tls" else None)
         for transport in bind.transports
     ]
-
-
-def free_port(host: str) -> int:
-    """A port that neither UDP nor TCP uses at this moment. Raises ListenError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for _ in range(_TRIES):
-        with (
-            socket.socket(family, socket.SOCK_STREAM) as tcp,
-            socket.socket(family, socket.SOCK_DGRAM) as udp,
-        ):
-            try:
-                tcp.bind((host, 0))
-                port: int = tcp.getsockname()[1]
-                udp.bind((host, port))
-            except OSError:
-                continue
-            return port
-    raise ListenError(f"there is no free port on {host}", hint="name one with --bind")
 
 
 def uri_of(hop: Hop) -> str:

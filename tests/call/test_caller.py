@@ -63,6 +63,12 @@ async def _refused(one: object, other: object) -> CallResult:
         return await caller.call(CallPlan(callee.contact))
 
 
+def test_who_answers_transfers_to_a_bare_number_too() -> None:
+    one, other = both(CallPlan("", hangup_after_s=0.8), CallPlan("", refer=("300", 0.2)))
+    assert one.answered and other.answered
+    assert other.message == "", "the REFER is not refused for its Refer-To"
+
+
 def test_hold_and_back() -> None:
     one, other = both(CallPlan("", audio=(CALLER,), loop=True, holds=((0.3, 0.7),), hangup_after_s=1.2))
     assert one.answered and one.cause == "NORMAL_CLEARING" and other.answered

@@ -7,8 +7,9 @@ import socket
 import pytest
 
 from callflow.channels.sip.transport import Hop
+from callflow.channels.sip.transports import free_port
 from callflow.errors import ListenError
-from callflow.exchange.binding import Bind, free_port, uri_of
+from callflow.exchange.binding import Bind, uri_of
 
 
 @pytest.mark.parametrize(

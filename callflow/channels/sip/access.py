@@ -121,6 +121,7 @@ class Access:
         while True:
             await self._clock.sleep(RESOLVE_EVERY_S)
             await self.trunks.refresh(self._resolve)
+            _ = self.registrar.count  # what has expired is told and forgotten
 
     async def _on_disk(self, work: Callable[[], T]) -> T:
         assert self._disk is not None

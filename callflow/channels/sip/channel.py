@@ -145,6 +145,7 @@ class SipChannel:
             return 0
         answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         headers = [("Refer-To", f"<{target}>"), ("Referred-By", f"<{self._talk.path.dialog.local.uri}>")]
+        self._talk.referred = True
         self._talk.path.ask("REFER", lambda status, _: answer.set_result(status), headers=headers)
         return await answer
 

@@ -233,7 +233,7 @@ class SipEndpoint:
             if place is not None:
                 ground.ports.give_back(place)
             self._table.give_back(call_id)
-            self._refuse(transaction, 488, [warning(305, error.message)])
+            self._refuse(transaction, 488, [warning(error)])
             return
         except NoMediaPort as error:
             self._warn(f"a call from {transaction.source}: {error.message}")

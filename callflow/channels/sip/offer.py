@@ -18,6 +18,9 @@ KNOWN = {"PCMU": 0, "PCMA": 8, "G722": 9}
 MOST_PAYLOAD = 128
 """Payload types are below: a packet has seven bits for them (RFC 3550 5.1)."""
 
+NO_SUCH_ADDRESS, NO_SUCH_TRANSPORT, NO_SUCH_MEDIA, NO_SUCH_FORMAT = 301, 302, 304, 305
+"""Codes of Warning headers (RFC 3261 20.43); any other fault of an SDP is 399."""
+
 _CLOCK = 8000
 _FASTEST_CLOCK = 48_000
 _NOISE = 13
@@ -74,16 +77,19 @@ def answer_offer(offer: Description, terms: Terms, version: int = 1) -> Agreed:
     # SRTP first, if it is offered on a line of its own (RFC 8643 does without).
     lines.sort(key=lambda index: offer.media[index].protocol not in _SECURE)
     reasons = ["no audio line"] if not lines else []
+    codes = {NO_SUCH_MEDIA} if not lines else set[int]()
     for index in lines:
         try:
             line, stream = _answer_line(offer.media[index], terms)
         except BadDescription as error:
             reasons.append(error.message)
+            codes.add(error.warning)
             continue
         media = tuple(line if at == index else other.refused() for at, other in enumerate(offer.media))
         local = Description(media, terms.session_id, version, terms.host)
         return Agreed(local, index, stream, held=not stream.sends)
-    raise BadDescription(f"the offer has nothing that we can take: {'; '.join(reasons)}")
+    code = codes.pop() if len(codes) == 1 else BadDescription.warning
+    raise _bad(code, f"the offer has nothing that we can take: {'; '.join(reasons)}")
 
 
 def _answer_line(offered: Media, terms: Terms) -> tuple[Media, RtpStream]:
@@ -131,10 +137,10 @@ def _answer_keys(offered: Media, terms: Terms) -> tuple[SrtpKey | None, SrtpKey 
     """The key that comes, ours, and our ``a=crypto``; all empty: plain RTP."""
     secure = offered.protocol in _SECURE
     if not secure and offered.protocol not in _PLAIN:
-        raise BadDescription(f"the transport {offered.protocol} is none of ours")
+        raise _bad(NO_SUCH_TRANSPORT, f"the transport {offered.protocol} is none of ours")
     if terms.srtp == "off":
         if secure:
-            raise BadDescription("SRTP is offered, and is off here", hint="Set sip.srtp to optional.")
+            raise _bad(NO_SUCH_TRANSPORT, "SRTP is offered, and is off here", "Set sip.srtp to optional.")
         return None, None, ()
     for theirs in offered.crypto:
         ours = next((key for key in terms.keys if key.suite == theirs.suite), None)
@@ -144,7 +150,7 @@ def _answer_keys(offered: Media, terms: Terms) -> tuple[SrtpKey | None, SrtpKey 
     if secure:
         raise BadDescription("SRTP is offered without an a=crypto that we can use")
     if terms.srtp == "required":
-        raise BadDescription("SRTP is required here, and not offered")
+        raise _bad(NO_SUCH_TRANSPORT, "SRTP is required here, and not offered")
     return None, None, ()
 
 
@@ -260,7 +266,7 @@ def _chosen(media: Media, codecs: tuple[str, ...]) -> list[tuple[str, int]]:
     chosen = [(codec, number) for number, codec in _accepted(media, codecs)]
     if not chosen:
         offered = ", ".join(_map(media, number).name or str(number) for number in _numbers(media)) or "none"
-        raise BadDescription(f"no codec in common (theirs: {offered}; ours: {', '.join(codecs)})")
+        raise _bad(NO_SUCH_FORMAT, f"no codec in common (theirs: {offered}; ours: {', '.join(codecs)})")
     return chosen
 
 
@@ -288,11 +294,18 @@ def _direction(media: Media) -> str:
 
 def _where(media: Media) -> tuple[str, int]:
     if not is_address(media.host):
-        raise BadDescription(
+        raise _bad(
+            NO_SUCH_ADDRESS,
             f"c= has {media.host or 'no address'}: nobody can send there",
-            hint="Give a numeric address in c=.",
+            "Give a numeric address in c=.",
         )
     return media.host, media.port
+
+
+def _bad(code: int, message: str, hint: str = "") -> BadDescription:
+    error = BadDescription(message, hint=hint)
+    error.warning = code
+    return error
 
 
 def _ptime(media: Media, ours: int) -> int:

@@ -107,6 +107,8 @@ class Registrar:
         now = self._clock.wall()
         for key, bindings in list(self._bindings.items()):
             left = tuple(b for b in bindings if b.expires_at > now)
+            if len(left) < len(bindings):
+                _tell(key, bindings, left, ": it has not registered again in time")
             if left:
                 self._bindings[key] = left
             else:
@@ -218,7 +220,7 @@ class Registrar:
         return rows
 
 
-def _tell(key: Key, before: tuple[Binding, ...], after: tuple[Binding, ...]) -> None:
+def _tell(key: Key, before: tuple[Binding, ...], after: tuple[Binding, ...], why: str = "") -> None:
     """Phones that have come and gone; one that only says again that it is there is no news."""
     account, device = (one_line(id, 60) for id in key)
     old, new = ({b.contact: b.user_agent for b in each} for each in (before, after))
@@ -229,7 +231,7 @@ def _tell(key: Key, before: tuple[Binding, ...], after: tuple[Binding, ...]) -> 
         )
     for contact in old.keys() - new.keys():
         logger.info(
-            "device %s of account %s is no longer registered at %s", device, account, one_line(contact)
+            "device %s of account %s is no longer registered at %s%s", device, account, one_line(contact), why
         )
 
 

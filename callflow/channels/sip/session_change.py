@@ -101,7 +101,7 @@ class Changes:
                 answer = self._sound.offer()
         except BadDescription as error:
             # The call goes on as it was (RFC 3261 14.2).
-            self._refuse(transaction, 488, [warning(399, error.message)])
+            self._refuse(transaction, 488, [warning(error)])
             return
         self.moved(request, transaction.source)
         response = new_response(

@@ -16,6 +16,7 @@ from callflow.channels.sip.transport import Hop
 from callflow.channels.sip.uri import NameAddr, SipUri
 from callflow.clock import Clock
 from callflow.documents.settings import SipSettings
+from callflow.errors import BadDescription
 from callflow.ids import Ids
 from callflow.log import one_line
 from callflow.media.port import MediaPort, RtpPorts
@@ -149,7 +150,7 @@ class Alarms:
         ring()
 
 
-def warning(code: int, text: str) -> tuple[str, str]:
-    """A ``Warning`` header (RFC 3261 20.43) that says in words why something is refused."""
-    quotable = "".join(c for c in one_line(text, 200) if c not in '"\\')
-    return "Warning", f'{code} callflow "{quotable}"'
+def warning(error: BadDescription) -> tuple[str, str]:
+    """A ``Warning`` header (RFC 3261 20.43) that says, by code and in words, why an SDP is refused."""
+    quotable = "".join(c for c in one_line(error.message, 200) if c not in '"\\')
+    return "Warning", f'{error.warning} callflow "{quotable}"'

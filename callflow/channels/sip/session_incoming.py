@@ -11,7 +11,7 @@ from callflow.channels.sip.message import Request, new_response
 from callflow.channels.sip.prack import Reliable, read_rack
 from callflow.channels.sip.session_accept import Acceptance
 from callflow.channels.sip.session_body import description_in, signalled_from
-from callflow.channels.sip.session_ground import CAPABILITIES, SDP, Alarms, Ground, HeaderList
+from callflow.channels.sip.session_ground import CAPABILITIES, SDP, Alarms, Ground, HeaderList, warning
 from callflow.channels.sip.session_media import LegSound
 from callflow.channels.sip.session_timer import SessionTimer, answer_headers
 from callflow.channels.sip.stack import ServerTransaction
@@ -109,7 +109,7 @@ class Incoming:
                 answer = self._sound.answer(body, signalled_from(request))
                 self._sound.start()
         except BadDescription as error:
-            self._ground.respond(transaction, 488, error.message)
+            self._ground.respond(transaction, 488, headers=[warning(error)])
             return
         self._ground.respond(transaction, 200, body=answer)
         self._prack.acknowledged()

@@ -61,6 +61,8 @@ class Talk:
             flow_of=flow_of,
         )
         self.transfers = Transfers(ground, owner, path, owner)
+        self.referred = False
+        """We have sent a REFER: the far end may tell how it goes (RFC 3515 2.4.4)."""
         self._rows: Mapping[str, Callable[[Request, ServerTransaction], None]] = {
             "INVITE": self.changes.on_change,
             "UPDATE": self.changes.on_change,
@@ -139,7 +141,11 @@ class Talk:
         self._ground.respond(transaction, 200, headers=[*CAPABILITIES, ("Accept", SDP)])
 
     def _on_notify(self, request: Request, transaction: ServerTransaction) -> None:
-        self._ground.respond(transaction, 481, "No Such Subscription")
+        package = request.get("Event").partition(";")[0].strip().lower()
+        if self.referred and package == "refer":
+            self._ground.respond(transaction, 200)
+        else:
+            self._ground.respond(transaction, 481, "No Such Subscription")
 
     def _on_subscribe(self, request: Request, transaction: ServerTransaction) -> None:
         self._ground.respond(transaction, 489)

@@ -22,6 +22,8 @@ from callflow.channels.sip.transport_stream import Connection
 from callflow.channels.sip.transport_udp import UdpSocket
 from callflow.errors import ListenError, TransportFailed
 
+_TRIES = 20
+"""How often a free port is looked for that both UDP and TCP can have."""
 _ANY = {"0.0.0.0", "::"}
 
 
@@ -272,3 +274,21 @@ def _source(peer: str, version: int) -> str:
             return "::1" if version == 6 else "127.0.0.1"
         name: str = probe.getsockname()[0]
         return name
+
+
+def free_port(host: str) -> int:
+    """A port that neither UDP nor TCP uses at this moment. Raises ListenError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for _ in range(_TRIES):
+        with (
+            socket.socket(family, socket.SOCK_STREAM) as tcp,
+            socket.socket(family, socket.SOCK_DGRAM) as udp,
+        ):
+            try:
+                tcp.bind((host, 0))
+                port: int = tcp.getsockname()[1]
+                udp.bind((host, port))
+            except OSError:
+                continue
+            return port
+    raise ListenError(f"there is no free port on {host}", hint="name one with --bind")

@@ -91,6 +91,17 @@ def test_fetching_changes_nothing() -> None:
     assert desk.send().all("Contact") == ["<sip:a@b>;expires=500"] and desk.contacts == ["sip:a@b"]
 
 
+def test_a_registration_that_expires_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    desk = Desk()
+    caplog.set_level("INFO")
+    desk.send("<sip:a@b>;expires=600", "<sip:c@d>;expires=900")
+    for at in (500.0, 601.0, 602.0, 700.0):
+        desk.clock.at = at
+        assert desk.registrar.count == (2 if at < 600 else 1)
+    (line,) = [record.getMessage() for record in caplog.records if "in time" in record.getMessage()]
+    assert line.startswith("device desk of account acme is no longer registered at sip:a@b: ")
+
+
 def test_unregistering_one_and_all() -> None:
     desk = Desk()
     desk.send("<sip:a@b>", "<sip:c@d>")

@@ -486,3 +486,25 @@ def test_the_time_of_an_invite_runs_out() -> None:
             await bob.quiet()
 
     virtual(main)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (sdp(formats="18"), 305),
+        (sdp(proto="RTP/SAVP"), 302),
+        (sdp(proto="UDP/TLS/RTP/SAVP"), 302),
+        (sdp(host="phone.example"), 301),
+        (sdp(host="224.0.0.1"), 301),
+        (sdp(0), 304),
+        (b"v=1\r\n", 399),
+    ],
+)
+def test_a_warning_says_by_its_code_what_does_not_fit(body: bytes, code: int) -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with side(clock) as bob, phone() as ann:
+            invite(ann, bob, body=body)
+            refused = await ann.next(488)
+            assert refused.get("Warning").startswith(f'{code} callflow "')
+
+    virtual(main)

@@ -236,3 +236,25 @@ def test_numbers_of_targets() -> None:
     assert target_number(SipUri("tel", "+49 (30) 123")) == "+4930123"
     assert target_number(SipUri("sip", "x" * 129, "h")) == ""
     assert target_number(SipUri("http", "300", "h")) == ""
+
+
+def test_news_of_a_transfer_of_ours_are_taken_and_others_have_no_subscription() -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with side(clock) as bob, phone() as ann:
+            talk, call = await _talking(bob, ann)
+            news = {"body": b"SIP/2.0 100 Trying\r\n", "kind": "message/sipfrag;version=2.0"}
+            state = "Subscription-State: active;expires=60"
+            talk.send("NOTIFY", headers=["Event: refer", state], **news)
+            await ann.next(481)
+            asking = asyncio.ensure_future(call.refer("sip:300@acme.example"))
+            asked = await ann.next("REFER")
+            talk.send("NOTIFY", headers=["Event: refer", state], **news)  # it may overtake the 202
+            await ann.next(200)
+            ann.reply(asked, 202, bob.hop.port)
+            assert await asking == 202
+            talk.send("NOTIFY", headers=[f"Event: refer;id={asked.cseq.number}", state], **news)
+            await ann.next(200)
+            talk.send("NOTIFY", headers=["Event: presence", state])
+            await ann.next(481)
+
+    virtual(main)
