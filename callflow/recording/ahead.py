@@ -28,7 +28,7 @@ PIECE_S = 30.0
 MOST = 512
 """So many are encoded ahead at once; all others at their end."""
 MOST_LOOKED_AT = 8192
-_NICE = 5
+_NICER = 5  # than the rest of the process
 _FORMAT = "mp3"
 _DRAFT = "ahead.part"
 
@@ -87,8 +87,9 @@ class Ahead:
 
     def _main(self) -> None:
         if sys.platform == "linux":  # there a thread has a priority of its own
+            me = threading.get_native_id()
             with suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+                os.setpriority(os.PRIO_PROCESS, me, os.getpriority(os.PRIO_PROCESS, me) + _NICER)
         while not self._stop.wait(TURN_S):
             self.turn()
 
