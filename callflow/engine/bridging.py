@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from callflow.channels.channel import ChannelEvent, DialTarget, Ended, Party, TransferRequested
@@ -35,6 +35,7 @@ class Bridging:
         self._call = call
         self._talks = Talks(call, self._may_transfer)
         self._ringing: Ringing | None = None
+        self.after_talk: Callable[[], Awaitable[bool]] | None = None
         self._redirect: Flow | None = None
         self._transfers = self._forwards = 0
 
@@ -61,6 +62,10 @@ class Bridging:
     def ringing(self) -> list[Leg]:
         """The legs that ring for the line at this moment."""
         return [] if self._ringing is None else self._ringing.legs
+
+    def redirect(self, flow: Flow) -> None:
+        """The walk goes on with ``flow``, whatever the module's next move."""
+        self._redirect = flow
 
     def take_redirect(self) -> Flow | None:
         """The flow that a transfer has sent the line to, once: the walk goes on with it."""
@@ -105,7 +110,9 @@ class Bridging:
         self._forwards = 0
         ended = await self._talks.run(leg, endpoint, since)
         if isinstance(ended, Ended):
-            return BridgeResult(answered=True, cause=ended.cause, code=ended.code)
+            wish, self.after_talk = self.after_talk, None
+            led_on = wish is not None and await wish()
+            return BridgeResult(answered=True, cause=ended.cause, code=ended.code, transferred=led_on)
         cause = await self._go_on(ended)
         return BridgeResult(answered=True, cause=cause, transferred=True)
 

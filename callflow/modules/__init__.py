@@ -15,6 +15,7 @@ MODULES: tuple[str, ...] = (
     "acdc_member",
     "acdc_queue",
     "acdc_wait_time",
+    "after_bridge",
     "answer",
     "audio_macro",
     "branch_bnumber",
