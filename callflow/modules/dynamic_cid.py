@@ -70,7 +70,12 @@ def _allowed(pattern: str, number: str, call: Call) -> bool:
     try:
         return compile_pattern(pattern).search(number) is not None
     except re.error as error:
-        call.notice("error", "CF-RUN-ROUTE", f"dynamic_cid: whitelist_regex allows nothing: {error}")
+        call.notice(
+            "warning",
+            "CF-RUN-REGEX",
+            f"dynamic_cid: whitelist_regex {pattern!r} is no regular expression: {error}",
+            "No number fits it, and the caller's own is shown.",
+        )
         return False
 
 
