@@ -66,7 +66,22 @@ async def _walk(call: Call, flow: Flow, modules: Mapping[str, Module]) -> WalkEn
         await call.begin(flow)
     except CallGone:
         return WalkEnd.GONE
-    return await Walker(call, modules).run(flow)
+    return await Walker(call, modules).run(flow, preflow_of(call))
+
+
+def preflow_of(call: Call) -> Flow | None:
+    """The callflow that the account wants before each (``preflow.always``, kazoo.md 2.6); None: none."""
+    preflow = call.account.document.get("preflow")
+    flow_id = str(preflow.get("always") or "") if isinstance(preflow, Mapping) else ""
+    flow = call.find_callflow(flow_id) if flow_id else None
+    if flow_id and flow is None:
+        call.notice(
+            "error",
+            "CF-RUN-CALLFLOW",
+            f"preflow: there is no callflow {flow_id!r}",
+            "account.json names it in preflow.always; ids are file names in the callflows folder.",
+        )
+    return flow
 
 
 def _ended(call: Call, walk: WalkEnd, start: float) -> CallRun:

@@ -64,9 +64,14 @@ class Walker:
         self._stack: list[_Spot] = []
         self._branches = 0
 
-    async def run(self, flow: Flow) -> WalkEnd:
-        """Walk until the call has ended or is handed over. The end of a flow always hangs up."""
+    async def run(self, flow: Flow, before: Flow | None = None) -> WalkEnd:
+        """Walk until the call has ended or is handed over. The end of a flow always hangs up. ``before``: a
+        flow that is walked first; where it stops, ``flow`` begins.
+        """
         spot = _Spot(flow.root, flow)
+        if before is not None:
+            self._stack.append(spot)
+            spot = _Spot(before.root, before)
         while True:
             if self._gone():
                 return WalkEnd.GONE

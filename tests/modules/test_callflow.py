@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.modules.stage import Stage, node
+from callflow.channels.sim.scenario import Scenario
+from callflow.documents.accounts import Account
+from tests.modules.stage import Stage, caller, node
 
 
 def test_callflow_runs_the_other_flow_and_then_its_own_child(stage: Stage) -> None:
@@ -35,3 +37,13 @@ def test_callflow_loops_end(stage: Stage) -> None:
     limit = stage.settings.callflow.max_branch_count
     assert ran.modules == ["callflow"] * (limit + 1)
     assert [notice.code for notice in ran.notices("error")] == ["CF-ENG-002"]
+
+
+def test_callflow_of_the_accounts_preflow_comes_first(stage: Stage) -> None:
+    stage.flows["first"] = {"flow": node("noop", then=node("tones", {"tones": "%(500,0,440)"}))}
+    stage.account = Account("main", document={"preflow": {"always": "first"}})
+    ran = stage.run(node("sleep", {"duration": 1}), Scenario(caller=caller(leaves=60.0)))
+    assert ran.modules == ["noop", "tones", "sleep"] and ran.report.ended_by == "engine"
+    stage.account = Account("main", document={"preflow": {"always": "nowhere"}})
+    ran = stage.run(node("sleep", {"duration": 1}), Scenario(caller=caller(leaves=60.0)))
+    assert ran.modules == ["sleep"] and [each.code for each in ran.notices("error")] == ["CF-RUN-CALLFLOW"]
