@@ -40,6 +40,9 @@ from callflow.media.tones import DTMF_HZ, dtmf
 PASSED_S = 0.1
 """Length of a digit (and of the gap after it) that is passed on over a bridge."""
 
+_BRIDGE = "bridge of "
+"""So begin the names of rooms that stand for a bridge of two rates."""
+
 _InRoom = JoinRoom | SetMember | LeaveRoom
 _OnLeg = RemoveLeg | SetStream | Say | Hush | Press | Unbridge | Hold | _InRoom | Play | StopPlay | SendDigits
 
@@ -52,7 +55,9 @@ class PumpSide(Protocol):
 
     def plane(self, rate: int) -> Plane: ...
 
-    def room_rate(self, room: str) -> int: ...
+    def meet(self, one: int, other: int) -> bool: ...
+
+    def rates_of(self, room: str) -> list[int]: ...
 
     def legs_changed(self, name: str) -> None: ...
 
@@ -180,28 +185,40 @@ class Commands:
         one, other = self._legs.get(a), self._legs.get(b)
         if one is None or other is None:
             return
-        if one is other or one.rate != other.rate:
+        if one is other or not self._pump.meet(one.rate, other.rate):
             raise MediaError(
                 f"legs {a!r} ({one.rate} Hz) and {b!r} ({other.rate} Hz) cannot hear each other",
-                hint="A bridge joins two different legs of one rate.",
+                hint="A bridge joins two different legs of one rate; on live calls 8000 and 16000 meet.",
             )
         self._unbridge(one)
         self._unbridge(other)
         one.peer, other.peer = other, one
         self._rewire(one)
+        self._meet_in_room(one)
+        self._meet_in_room(other)
 
     def _unbridge(self, leg: Leg) -> None:
         peer = leg.peer
         if peer is not None:
             leg.peer = peer.peer = None
-            self._rewire(leg)
-            self._rewire(peer)
+            for one in (leg, peer):
+                self._rewire(one)
+                if one.member is not None and one.member.room.startswith(_BRIDGE):
+                    self._leave_room(one)
 
     def _rewire(self, leg: Leg) -> None:
-        plane = self._pump.plane(leg.rate)
-        plane.rewire(leg)
-        if leg.peer is not None:
-            plane.rewire(leg.peer)
+        for one in (leg, leg.peer):
+            if one is not None:
+                self._pump.plane(one.rate).rewire(one)
+
+    def _meet_in_room(self, leg: Leg) -> None:
+        """Legs of two rates that are bridged hear each other in a room of their own."""
+        peer = leg.peer
+        if peer is not None and peer.rate != leg.rate and leg.member is None:
+            room = _BRIDGE + " ".join(sorted((leg.name, peer.name)))
+            leg.member = Member(room, speaks=True, hears=True, speaks_to=None, hears_from=None)
+            self._pump.plane(leg.rate).rooms.join(leg)
+            self._pump.plane(leg.rate).rewire(leg)
 
     # ---- rooms -------------------------------------------------------------------------------
 
@@ -210,6 +227,7 @@ class Commands:
         match command:
             case LeaveRoom():
                 self._leave_room(leg)
+                self._meet_in_room(leg)
             case SetMember():
                 if leg.member is not None:
                     leg.member = Member.of(command, leg.member.room)
@@ -223,11 +241,10 @@ class Commands:
 
     def _may_join(self, leg: Leg, room: str) -> None:
         """Raises MediaError for a room of another rate, and a full one."""
-        rate = self._pump.room_rate(room)
-        if rate and rate != leg.rate:
+        if not all(self._pump.meet(leg.rate, rate) for rate in self._pump.rates_of(room)):
             raise MediaError(
-                f"leg {leg.name!r} ({leg.rate} Hz) cannot join room {room!r} ({rate} Hz)",
-                hint="All members of a room have one rate.",
+                f"leg {leg.name!r} ({leg.rate} Hz) cannot join room {room!r}, which has another rate",
+                hint="All members of a room have one rate; on live calls 8000 and 16000 meet.",
             )
         rooms = self._pump.plane(leg.rate).rooms
         inside = leg.member is not None and leg.member.room == room
@@ -285,7 +302,7 @@ class Commands:
         else:
             event = Digit(leg.name, digit, time)
             events.append(event)
-        if leg.peer is not None and leg.peer.hears is leg:
+        if leg.peer is not None and leg.peer.linked is leg:
             events.append(DigitHeard(leg.peer.name, digit, time))
             self._send(leg.peer, digit, PASSED_S, PASSED_S, start)
         self._pump.digit(event, events)

@@ -88,10 +88,16 @@ class Leg:
         return due
 
     @property
-    def hears(self) -> Leg | None:
-        """The leg whose sound goes to this one, and that this one's goes to (hold cuts both ways)."""
+    def linked(self) -> Leg | None:
+        """The leg that this one talks with now (hold cuts both ways)."""
         peer = self.peer
         return None if peer is None or self.held or peer.held else peer
+
+    @property
+    def hears(self) -> Leg | None:
+        """As ``linked``, among the rows of one rate; those of two rates hear each other in a room."""
+        peer = self.linked
+        return None if peer is None or peer.rate != self.rate else peer
 
     def silence(self) -> None:
         """Drop everything said, played and pressed."""

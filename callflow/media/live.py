@@ -26,6 +26,7 @@ from callflow.media.lazy import LazyTaps
 from callflow.media.leg import Leg
 from callflow.media.liveplane import HISTORY_TICKS, LivePlane
 from callflow.media.messages import Digit, RtpSource, RtpStream
+from callflow.media.mirrors import RATES, Mirrors
 from callflow.media.moved import MovedLegs, MovedRtp
 from callflow.media.plane import Plane
 from callflow.media.pump import _SLACK, BLOCK_S, TICKS_PER_S, Pump
@@ -51,6 +52,7 @@ class LivePump(Pump):
         self._ports = ports
         self._random = random or SystemRandom()
         self._taps = LazyTaps(self._legs)
+        self._mirrors = Mirrors()
 
     @property
     def idle(self) -> bool:
@@ -80,9 +82,14 @@ class LivePump(Pump):
             return self.now, []
         events: list[object] = []
         self._taps.refresh(tick)
+        two_rates = len(self._planes) > 1
+        if two_rates:
+            self._mirrors.sync(cast("dict[int, LivePlane]", self._planes))
         for plane in self._live_planes():
             if plane.legs:
                 self._run(plane, tick, (end - 1) / TICKS_PER_S, end - tick, events)
+        if two_rates:
+            self._mirrors.carry(cast("dict[int, LivePlane]", self._planes))
         self._tick = tick + 1
         self._taps.serve(self._tick, events)
         for plane in self._live_planes():
@@ -165,6 +172,9 @@ class LivePump(Pump):
         return LivePlane(rate, tick, ports, self._random)
 
     # ---- for Commands ------------------------------------------------------------------------
+
+    def meet(self, one: int, other: int) -> bool:
+        return one == other or (one in RATES and other in RATES)
 
     def legs_changed(self, name: str) -> None:
         pass  # leg_leaving was told before

@@ -35,6 +35,7 @@ class LivePlane(Plane):
         self._bridged = True
         self._talks: NDArray[np.intp] = np.zeros(0, np.intp)
         self._hears: NDArray[np.intp] = np.zeros(0, np.intp)
+        self.mirrored: tuple[NDArray[np.intp], Samples] | None = None  # what members of another rate say
         self._scratch: dict[int, Samples] = {}
         self.io = None if ports is None else RtpIo(rate, ports, random)
 
@@ -54,6 +55,19 @@ class LivePlane(Plane):
             self.rooms.leave(leg)
         del self.legs[leg.row]
         self._free.append(leg.row)
+
+    def lend(self) -> int:
+        """A row for what no leg says; ``give_back`` it."""
+        if not self._free:
+            self._grow()
+        row = self._free.pop()
+        self._high = max(self._high, row + 1)
+        self._ring[:, row] = 0
+        return row
+
+    def give_back(self, row: int) -> None:
+        """The row is free."""
+        self._free.append(row)
 
     def rewire(self, leg: Leg) -> None:
         super().rewire(leg)
@@ -75,6 +89,8 @@ class LivePlane(Plane):
         sides = self._sides(rows)
         sides[self._hears] = sides[self._talks]
         if self.rooms:
+            if self.mirrored is not None:
+                rows[self.mirrored[0], READ] = self.mirrored[1]
             self.rooms.mix(rows, n)
         for row, leg in self._playing.items():
             side = rows[row, WRITE]

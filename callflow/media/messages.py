@@ -163,7 +163,7 @@ Source = PretendSource | RtpSource
 
 @dataclass(frozen=True, slots=True)
 class AddLeg:
-    """A new leg. All legs that are ever bridged with each other have one ``rate``."""
+    """A new leg. Legs that are ever bridged with each other have one ``rate``, or on live calls 8000 and 16000."""
 
     leg: str
     rate: int

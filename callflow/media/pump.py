@@ -141,9 +141,13 @@ class Pump:
             self._planes[rate] = self._new_plane(rate, tick)
         return self._planes[rate]
 
-    def room_rate(self, room: str) -> int:
-        """The rate of a room's members; 0: there is no such room."""
-        return next((rate for rate, plane in self._planes.items() if room in plane.rooms), 0)
+    def meet(self, one: int, other: int) -> bool:
+        """Whether legs of these rates can hear each other."""
+        return one == other
+
+    def rates_of(self, room: str) -> list[int]:
+        """The rates of its members."""
+        return [rate for rate, plane in self._planes.items() if room in plane.rooms]
 
     def _new_plane(self, rate: int, tick: int) -> Plane:
         return Plane(rate, tick, _BLOCK_TICKS * tick)

@@ -19,6 +19,7 @@ from callflow.media.taps import Samples
 
 if TYPE_CHECKING:
     from callflow.media.leg import Leg
+    from callflow.media.mirrors import Mirror
 
 _LOUDEST = 32767
 _READ, _WRITE = 0, 1
@@ -49,43 +50,64 @@ class Member:
 
 
 class Rooms:
-    """The rooms of one plane. ``mix``: how to add them up, made anew after each change."""
+    """The rooms of one plane. ``real``: their members; ``version``: how often something has changed; ``mix``:
+    how to add them up, made anew after each change.
+    """
 
     def __init__(self) -> None:
-        self._rooms: dict[str, list[Leg]] = {}
+        self.real: dict[str, list[Leg]] = {}
+        self.version = 0
+        self._mirrors: dict[str, list[Mirror]] = {}  # of members of another rate
         self._parts: dict[str, _Part] = {}  # of rooms that have not changed since
         self._mix: Mix | None = None
 
     def __bool__(self) -> bool:
-        return bool(self._rooms)
+        return bool(self.real)
 
     def __contains__(self, room: str) -> bool:
-        return room in self._rooms
+        return room in self.real
 
     def size(self, room: str) -> int:
         """How many members it has."""
-        return len(self._rooms.get(room, ()))
+        return len(self.real.get(room, ()))
 
     def join(self, leg: Leg) -> None:
         """``leg`` (whose ``member`` says which room) is in."""
         assert leg.member is not None
-        self._rooms.setdefault(leg.member.room, []).append(leg)
+        self.real.setdefault(leg.member.room, []).append(leg)
         self.changed(leg)
 
     def leave(self, leg: Leg) -> None:
         """``leg`` is out; its ``member`` is left to the caller."""
         assert leg.member is not None
         room = leg.member.room
-        self._rooms[room].remove(leg)
-        if not self._rooms[room]:
-            del self._rooms[room]
+        self.real[room].remove(leg)
+        if not self.real[room]:
+            del self.real[room]
         self.changed(leg)
 
     def changed(self, leg: Leg) -> None:
         """What it may do in its room, or its bridge or hold, has changed; nothing, if it is in none."""
         if leg.member is not None:
-            self._parts.pop(leg.member.room, None)
-            self._mix = None
+            self.version += 1
+            self.refresh((leg.member.room,))
+
+    def admit(self, room: str, mirror: Mirror) -> None:
+        """A member of another rate is heard here. (For ``Mirrors``, which calls ``refresh`` then.)"""
+        self._mirrors.setdefault(room, []).append(mirror)
+
+    def expel(self, room: str, mirror: Mirror) -> None:
+        """It is not heard here any more."""
+        self._mirrors[room].remove(mirror)
+        if not self._mirrors[room]:
+            del self._mirrors[room]
+        self.refresh((room,))
+
+    def refresh(self, rooms: Iterable[str]) -> None:
+        """Who hears whom there is to be found anew."""
+        for room in rooms:
+            self._parts.pop(room, None)
+        self._mix = None
 
     @property
     def stale(self) -> bool:
@@ -96,9 +118,9 @@ class Rooms:
     def mix(self) -> Mix:
         """Who hears whom at present."""
         if self._mix is None:
-            for name, legs in self._rooms.items():
+            for name, legs in self.real.items():
                 if name not in self._parts:
-                    self._parts[name] = _part(legs)
+                    self._parts[name] = _part([*legs, *self._mirrors.get(name, ())])
             self._mix = Mix(list(self._parts.values()))
         return self._mix
 
@@ -116,7 +138,7 @@ class _Part:
     some: list[tuple[int, list[int]]]
 
 
-def _part(legs: Sequence[Leg]) -> _Part:
+def _part(legs: Sequence[Leg | Mirror]) -> _Part:
     speakers = {
         leg.name: leg for leg in legs if leg.member is not None and leg.member.speaks and not leg.held
     }
@@ -141,12 +163,12 @@ def _part(legs: Sequence[Leg]) -> _Part:
     return _Part([leg.row for leg in speakers.values()], full, own, some)
 
 
-def _member(leg: Leg) -> Member:
+def _member(leg: Leg | Mirror) -> Member:
     assert leg.member is not None
     return leg.member
 
 
-def _reaches(speaker: Leg, hearer: Leg) -> bool:
+def _reaches(speaker: Leg | Mirror, hearer: Leg | Mirror) -> bool:
     """Whether one hears the other, of two members of a room."""
     to, heard = _member(speaker).speaks_to, _member(hearer).hears_from
     return (

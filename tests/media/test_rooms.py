@@ -30,7 +30,7 @@ from callflow.media.messages import (
 from callflow.media.pump import Pump
 from callflow.media.room_commands import MOST_MEMBERS
 from callflow.media.taps import Samples
-from tests.media.listening import RATE, KeepingTap, clip, noise, pump_with, run_to
+from tests.media.listening import RATE, KeepingTap, clip, level, noise, pump_with, run_to
 
 SECOND = RATE
 Make = Callable[..., Pump]
@@ -328,3 +328,88 @@ def test_a_room_has_a_most() -> None:
     with pytest.raises(MediaError, match="full"):
         pump.command(JoinRoom(f"leg{MOST_MEMBERS}", "room"))
     pump.command(JoinRoom("leg0", "room", speaks=False))
+
+
+def tone(rate: int, hertz: float, seconds: float, level: float = 6000) -> Samples:
+    pcm: Samples = np.rint(
+        level * np.sin(2 * np.pi * hertz * np.arange(round(rate * seconds)) / rate)
+    ).astype(np.int16)
+    return pcm
+
+
+def two_rates(*more: str) -> tuple[LivePump, dict[str, KeepingTap]]:
+    """Live legs ``n`` (8 kHz, 400 Hz), ``w`` (16 kHz, 600 Hz) and more narrow ones, all talking."""
+    pump = LivePump(ClipLoader())
+    taps = {}
+    for name, rate, hertz in (("n", 8000, 400), ("w", 16000, 600), *((name, 8000, 1000) for name in more)):
+        pump.command(AddLeg(name, rate, PretendSource()))
+        pump.command(Say(name, (clip(tone(rate, hertz, 4), rate),)))
+        taps[name] = KeepingTap(TapPoint(name, Side.WRITE), rate=rate)
+        pump.attach(taps[name])
+    return pump, taps
+
+
+def within(sound: Samples, rate: int, begin: float, finish: float) -> dict[int, float]:
+    """How loud each tone is between two moments."""
+    part = sound[round(begin * rate) : round(finish * rate)]
+    return {hertz: round(level(part, hertz, rate) / 6000, 1) for hertz in (400, 600, 1000)}
+
+
+def test_members_of_two_rates_hear_each_other_on_live_calls() -> None:
+    pump, taps = two_rates("m")
+    for name in "nwm":
+        pump.command(JoinRoom(name, "room"))
+    run_live(pump, 1.0)
+    pump.command(SetMember("w", speaks=False))
+    run_live(pump, 2.0)
+    pump.command(SetMember("w", hears_from=("n",)))
+    run_live(pump, 3.0)
+    pump.command(LeaveRoom("w"))
+    run_live(pump, 4.0)
+    sound = end(pump, taps)
+    assert within(sound["n"], 8000, 0.1, 1) == {400: 0, 600: 1, 1000: 1}
+    assert within(sound["w"], 16000, 0.1, 1) == {400: 1, 600: 0, 1000: 1}
+    assert within(sound["n"], 8000, 1.1, 2) == {400: 0, 600: 0, 1000: 1}
+    assert within(sound["w"], 16000, 1.1, 2) == {400: 1, 600: 0, 1000: 1}
+    assert within(sound["w"], 16000, 2.1, 3) == {400: 1, 600: 0, 1000: 0}
+    assert within(sound["n"], 8000, 2.1, 3) == {400: 0, 600: 1, 1000: 1}
+    assert not sound["w"][round(3.1 * 16000) :].any()
+    assert within(sound["n"], 8000, 3.1, 4) == {400: 0, 600: 0, 1000: 1}
+    # No click: a change elsewhere leaves what was on its way alone.
+    steps = np.abs(np.diff(sound["w"][round(0.1 * 16000) : round(0.9 * 16000)].astype(np.int64)))
+    assert steps.max() < 4500
+
+
+def test_a_bridge_of_two_rates_is_heard_passes_digits_and_can_be_held() -> None:
+    pump, taps = two_rates()
+    pump.command(Bridge("n", "w"))
+    run_live(pump, 1.0)
+    pump.command(Hold("w", True))
+    run_live(pump, 2.0)
+    pump.command(Hold("w", False))
+    pump.command(JoinRoom("n", "spied"))
+    pump.command(JoinRoom("w", "spied"))
+    run_live(pump, 2.5)
+    pump.command(LeaveRoom("n"))
+    pump.command(LeaveRoom("w"))
+    events = pump.command(Press("n", "7")) + run_live(pump, 3.0)
+    pump.command(Bridge("w", "n"))
+    run_live(pump, 3.5)
+    pump.command(RemoveLeg("w"))
+    run_live(pump, 4.0)
+    sound = end(pump, taps)
+    for begin, finish, there in (
+        (0.1, 1, 1.0),
+        (1.1, 2, 0.0),
+        (2.1, 2.5, 1.0),
+        (2.6, 3, 1.0),
+        (3.1, 3.5, 1.0),
+    ):
+        assert within(sound["n"], 8000, begin, finish)[600] == there, begin
+        assert within(sound["w"], 16000, begin, finish)[400] == there, begin
+    assert not sound["n"][round(3.52 * 8000) :].any()
+    assert any(isinstance(event, DigitHeard) and event.leg == "w" for event in events)
+    with pytest.raises(MediaError, match="hear each other"):
+        blocks = pump_with("a")
+        blocks.command(AddLeg("b", 16000, PretendSource()))
+        blocks.command(Bridge("a", "b"))
