@@ -3,8 +3,8 @@
 Where to look, from the wire up; each line uses those above it:
 
     messages       header, header_via, uri, message_types, message
-    bytes          limits_transport, framing, transport, transport_udp, transport_stream, transport_route,
-                   transports (all of a stack)
+    bytes          limits, framing, transport, transport_udp, transport_stream, transport_door (TLS),
+                   transport_route, transports (all of a stack)
     transactions   transaction (the tables), transaction_ids, transaction_timers, transaction_run,
                    transaction_client, transaction_server
     the stack      stack: transports and transactions, for a user agent above

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 
 from callflow.channels.sip.header import Headers, is_token
 from callflow.channels.sip.header_via import MAGIC
-from callflow.channels.sip.limits_transport import StackLimits
+from callflow.channels.sip.limits import StackLimits
 from callflow.channels.sip.message_types import REASONS, Request, Response
 from callflow.channels.sip.uri import NameAddr, SipUri
 from callflow.errors import MalformedMessage

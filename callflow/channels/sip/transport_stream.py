@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import cast
 
 from callflow.channels.sip.framing import PING, PONG, Framer
-from callflow.channels.sip.limits_transport import StackLimits
+from callflow.channels.sip.limits import StackLimits
 from callflow.channels.sip.transport import Failed, Hop, Receiver
 from callflow.errors import TransportFailed
 

@@ -6,7 +6,7 @@ import asyncio
 import socket
 from typing import Any, Protocol, cast
 
-from callflow.channels.sip.limits_transport import StackLimits
+from callflow.channels.sip.limits import StackLimits
 from callflow.channels.sip.transport import Hop, Receiver, ip_version
 from callflow.errors import ListenError, TransportFailed
 

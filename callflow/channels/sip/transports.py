@@ -8,7 +8,7 @@ import ssl
 from collections import Counter
 from collections.abc import Callable
 
-from callflow.channels.sip.limits_transport import StackLimits
+from callflow.channels.sip.limits import StackLimits
 from callflow.channels.sip.transport import (
     DEFAULT_PORTS,
     Failed,
@@ -18,6 +18,7 @@ from callflow.channels.sip.transport import (
     in_words,
     ip_version,
 )
+from callflow.channels.sip.transport_door import BACKLOG, TlsDoor
 from callflow.channels.sip.transport_stream import Connection
 from callflow.channels.sip.transport_udp import UdpSocket
 from callflow.errors import ListenError, TransportFailed
@@ -35,7 +36,7 @@ class Transports:
         self._limits = limits
         self._tls_client = tls_client
         self._udp: list[UdpSocket] = []
-        self._servers: list[tuple[Hop, asyncio.Server]] = []
+        self._servers: list[tuple[Hop, asyncio.Server | TlsDoor]] = []
         self._connections: dict[int, Connection] = {}
         self._by_peer: dict[tuple[str, str, int], Connection] = {}
         self._per_address: Counter[str] = Counter()
@@ -59,21 +60,24 @@ class Transports:
         if transport == "tls" and tls is None:
             raise ListenError("tls: a certificate is needed to listen")
         loop = asyncio.get_running_loop()
+        server: asyncio.Server | TlsDoor
         try:
-            server = await loop.create_server(
-                lambda: self._incoming(transport),
-                host,
-                port,
-                ssl=tls if transport == "tls" else None,
-                ssl_handshake_timeout=self._limits.handshake_s if transport == "tls" else None,
-                backlog=1024,
-            )
+            if tls is not None and transport == "tls":
+                server = TlsDoor(host, port, tls, self._limits, lambda: self._incoming("tls"), self._refuse)
+                name = server.address
+            else:
+                server = await loop.create_server(
+                    lambda: self._incoming(transport), host, port, backlog=BACKLOG
+                )
+                name = server.sockets[0].getsockname()
         except OSError as error:
             raise ListenError(f"{transport} {host}:{port}: {in_words(error)}") from None
-        name = server.sockets[0].getsockname()
         hop = Hop(transport, name[0], name[1])
         self._servers.append((hop, server))
         return hop
+
+    def _refuse(self) -> None:
+        self.refused += 1
 
     # -- connections
 
@@ -248,7 +252,10 @@ class Transports:
         if self._sweep is not None:
             self._sweep.cancel()
         for _, server in self._servers:
-            server.close()
+            if isinstance(server, TlsDoor):
+                await server.close()
+            else:
+                server.close()
         for task in self._connecting:
             task.cancel()
         await asyncio.gather(*self._connecting, return_exceptions=True)

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from callflow.channels.sip.limits_transport import StackLimits
+from callflow.channels.sip.limits import StackLimits
 from callflow.channels.sip.stack import SipStack
 from callflow.channels.sip.transport import Hop
 from callflow.clock import VirtualClock, run_virtual

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from callflow.channels.sip.framing import PING, Framer
 from callflow.channels.sip.header import Headers, split_commas
 from callflow.channels.sip.header_via import Via
-from callflow.channels.sip.limits_transport import StackLimits
+from callflow.channels.sip.limits import StackLimits
 from callflow.channels.sip.message import Request, Response, new_request, new_response, read_message
 from callflow.channels.sip.uri import NameAddr, SipUri
 from callflow.errors import MalformedMessage

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callflow.channels.sip.limits_transport import StackLimits
+from callflow.channels.sip.limits import StackLimits
 from callflow.channels.sip.message import Request, new_response
 from callflow.channels.sip.stack import ServerTransaction
 from callflow.channels.sip.transport import Hop

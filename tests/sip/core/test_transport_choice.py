@@ -10,7 +10,7 @@ import sys
 import pytest
 import trustme
 
-from callflow.channels.sip.limits_transport import StackLimits
+from callflow.channels.sip.limits import StackLimits
 from callflow.channels.sip.message import Request, Response, new_response, read_message
 from callflow.channels.sip.stack import SipStack
 from callflow.channels.sip.transport import Hop

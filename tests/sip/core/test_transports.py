@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from callflow.channels.sip.limits_transport import StackLimits
+from callflow.channels.sip.limits import StackLimits
 from callflow.channels.sip.message import Request, new_response
 from callflow.channels.sip.stack import ServerTransaction
 from callflow.channels.sip.transport import Hop

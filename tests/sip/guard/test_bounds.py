@@ -13,7 +13,7 @@ from callflow.channels.sip.credentials import Credentials
 from callflow.channels.sip.dialog import MOST_ROUTES, as_server
 from callflow.channels.sip.digest import DigestServer
 from callflow.channels.sip.digest_client import MAX_ROUNDS
-from callflow.channels.sip.limits_transport import StackLimits
+from callflow.channels.sip.limits import StackLimits
 from callflow.channels.sip.sdp import MOST_CRYPTO, read_sdp
 from callflow.channels.sip.stack import MOST_NO_TCP, SipStack
 from callflow.channels.sip.transport import Hop
@@ -34,6 +34,37 @@ def test_a_tls_handshake_that_does_not_go_on_is_closed() -> None:
         writer.write(b"\x16\x03\x01")
         assert await reader.read() == b"" and 9 < clock.now() < 12
         writer.close()
+        await stack.close()
+
+    virtual(main)
+
+
+@pytest.mark.parametrize(("limits", "taken"), [({"handshakes": 3}, 3), ({"handshakes_per_address": 2}, 2)])
+def test_so_many_tls_handshakes_at_once(limits: dict[str, int], taken: int) -> None:
+    async def main(clock: VirtualClock) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority = trustme.CA()
+        authority.issue_cert("127.0.0.1").configure_cert(context)
+        trusting = ssl.create_default_context()
+        authority.configure_trust(trusting)
+        stack = SipStack(clock, limits=StackLimits(**limits))
+        Uas(stack)
+        hop = await stack.listen("tls", "127.0.0.1", 0, context)
+        opened = [await asyncio.open_connection("127.0.0.1", hop.port) for _ in range(6)]
+        await clock.sleep(1.0)
+        cut = [reader for reader, _ in opened if reader.at_eof()]
+        assert len(cut) == 6 - taken == stack._transports.refused
+        for _, writer in opened:
+            writer.close()
+        await clock.sleep(1.0)  # who has gone makes room
+        with clock.external():
+            _, through = await asyncio.open_connection("127.0.0.1", hop.port, ssl=trusting)
+        more = [await asyncio.open_connection("127.0.0.1", hop.port) for _ in range(taken)]
+        await clock.sleep(1.0)
+        assert not any(reader.at_eof() for reader, _ in more), "who is through counts no more"
+        for _, writer in more:
+            writer.close()
+        through.close()
         await stack.close()
 
     virtual(main)

@@ -38,6 +38,10 @@ class StackLimits:
     """The same for an incoming connection on which nobody has proved who he is."""
     handshake_s: float = 10.0
     """How long a TLS handshake may take."""
+    handshakes: int = 512
+    """TLS handshakes of others that are under way; who comes then is closed at once."""
+    handshakes_per_address: int = 32
+    """The same of one address: many phones behind one NAT come back together, and try again."""
     first_message_s: float = 30.0
     """A new incoming connection that has not sent a whole message by then is closed."""
     message_s: float = 30.0
