@@ -52,6 +52,8 @@ class NumberMap:
         samples = samples_of(pattern)
         first: Shadow | None = None
         for number in samples.texts:
+            if self._numbers.get(number) == id:
+                continue  # reached by the number: that says nothing about the pattern
             winner, why = self.winner(number)
             if winner == id:
                 return None

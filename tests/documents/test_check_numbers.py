@@ -68,6 +68,14 @@ def test_a_number_goes_before_a_pattern() -> None:
     assert NumberMap(listed).shadow("c", "^200[12]$") is None
 
 
+def test_a_number_of_the_same_callflow_does_not_make_its_pattern_reached() -> None:
+    own: Flows = {"a": {"numbers": ["2000"], "patterns": ["^2([0-9]{3})$"]}, **flows(b="^([0-9]{4})$")}
+    found = NumberMap(own).shadow("a", "^2([0-9]{3})$")
+    assert found is not None and found.winner == "b" and found.example != "2000"
+    both: Flows = {"a": {"numbers": ["2000"], "patterns": ["^2000$"]}}
+    assert NumberMap(both).shadow("a", "^2000$") is None
+
+
 def test_it_is_told_in_the_account(tmp_path: Path) -> None:
     (tmp_path / "callflows").mkdir()
     (tmp_path / "account.json").write_text("{}", encoding="utf-8")
