@@ -54,6 +54,7 @@ MODULES: tuple[str, ...] = (
     "menu",
     "missed_call_alert",
     "move",
+    "nomorobo",
     "noop",
     "notification",
     "offnet",

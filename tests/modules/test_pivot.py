@@ -1,4 +1,4 @@
-"""pivot: what a web server is told, and what becomes of its answers: callflows, TwiML, and neither."""
+"""pivot and nomorobo: what a web server is told, and what becomes of its answers."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import pytest
 from callflow.channels.sim.scenario import Callee, Scenario, Timed
 from callflow.errors import InvalidDocument
 from callflow.modules import _twiml, pivot
+from callflow.modules.nomorobo import chosen, national
 from tests.modules.stage import LOW, NEVER, Ran, Stage, answers, caller, node, presses, rejects, tone
 
 
@@ -229,3 +230,46 @@ def test_twiml_numbers_are_bounded() -> None:
     assert verb.count("numDigits", 4, 9) == 4 and verb.seconds("nan", 2.0, 9.0) == 2.0
     with pytest.raises(InvalidDocument):
         _twiml.parse("<a/>")
+
+
+# ---- nomorobo -------------------------------------------------------------------------------
+
+
+def _scored(stage: Stage, answer: Any, *keys: str) -> tuple[Ran, Server]:
+    with serving(score=answer) as server:
+        data = {"username": "me", "password": "hush", "url": f"{server.url}/score?v=1"}
+        children = {key: node("noop") for key in keys}
+        ran = stage.run(
+            {**node("nomorobo", data), "children": children},
+            Scenario(from_number="+15550100123", to_number="2000", caller=caller(leaves=5.0)),
+        )
+    return ran, server
+
+
+def test_nomorobo_branches_by_the_score(stage: Stage) -> None:
+    ran, server = _scored(stage, {"score": 0.68}, "_", "6", "10")
+    assert ran.walk[0] == ("nomorobo", "continue 6") and ran.step("nomorobo").did == "the score is 6 of 10"
+    ((verb, path, told),) = server.came
+    assert (verb, path, told) == ("GET", "/score", {"v": "1", "From": "5550100123", "To": "2000"})
+    assert server.headers[0]["Authorization"] == "Basic bWU6aHVzaA=="
+
+
+@pytest.mark.parametrize("answer", [(403, ""), "junk", {"score": "much"}, {"points": 1}, {"score": None}])
+def test_nomorobo_without_a_score(stage: Stage, answer: Any) -> None:
+    ran, _ = _scored(stage, answer, "_", "0", "5")
+    assert ran.walk[0] == ("nomorobo", "continue _")
+    (notice,) = ran.notices()
+    assert notice.code == "CF-RUN-NOMOROBO" and "hush" not in notice.message
+    assert _scored(stage, answer, "0", "5")[0].walk[0] == ("nomorobo", "continue 0")
+    assert _scored(stage, answer, "5")[0].walk == [("nomorobo", "stop")]
+
+
+def test_nomorobo_takes_the_highest_step_that_is_reached() -> None:
+    keys = ["0", "10", "3", "6", "x", "03", "11"]
+    assert [chosen(score, keys) for score in range(11)] == ["0"] * 3 + ["3"] * 3 + ["6"] * 4 + ["10"]
+    assert chosen(2, ["5", "7"]) == "5" and chosen(2, ["_", "5"]) == "_" and chosen(2, []) == "_"
+    assert [national(number) for number in ("+15550100123", "5550100123", "+4930123")] == [
+        "5550100123",
+        "5550100123",
+        "4930123",
+    ]
