@@ -90,6 +90,8 @@ def plain(output: str, ports: Ports) -> str:
         output = pattern.sub(instead, output)
     output = re.sub(r"/\d{6}/RECORDING_ID", "/MONTH/RECORDING_ID", output)
     output = re.sub(r"next try in [4-6] s", "next try in 5 s", output)  # the schedule has jitter
+    output = re.sub(r"\d+\.\d\d s(  (fault|success)  )", r"SECONDS s\1", output)
+    output = re.sub(r"next try in (2[4-9]|3[0-6]) s", "next try in 30 s", output)
     return re.sub(r"\bin \d+\.\d\d s\b", "in SECONDS s", output)
 
 
@@ -118,8 +120,8 @@ def run_block(block: list[Shown], folder: Path, ports: Ports) -> list[Shown]:
             command = "callflow demo" if step.command == "make demo" else step.command.replace("\n> ", "\n")
             command = ports.put_in(command)
             if command.endswith("&"):
-                words = shlex.split(command.removesuffix("&").partition(">")[0])
-                log_name = words[1] + ".log"
+                typed, _, log_name = (part.strip() for part in command.removesuffix("&").partition(">"))
+                words = shlex.split(typed)
                 with (folder / log_name).open("w") as log:
                     background.append(subprocess.Popen(words, cwd=folder, env=env, text=True, stdout=log))
                 _wait_for_listener(folder / log_name)
