@@ -1,4 +1,6 @@
-"""Layer 6, ``callflow explain``: what each recording of a flow will do, and which document says so."""
+"""Layer 6, ``callflow explain``: what each recording of a flow will do, and which document says so; for a
+call: which ``call_recording`` settings record it.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,7 @@ import typer
 from callflow.cli._output import Output, fail, show_table
 
 if TYPE_CHECKING:
+    from callflow.cli._explain_call import CallAsked
     from callflow.documents.notes import Note
     from callflow.documents.record_settings import RecordSettings
     from callflow.documents.settings import Origin, Settings
@@ -44,18 +47,36 @@ class Explained:
 
 
 def main(
-    flow: Annotated[Path, typer.Argument(metavar="FLOW", help="A callflow document or a bare flow.")],
+    flow: Annotated[
+        Path | None, typer.Argument(metavar="[FLOW]", help="A callflow document or a bare flow.")
+    ] = None,
     account: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Account whose settings lie over system_config.")
     ] = None,
     system_config: Annotated[Path | None, typer.Option(metavar="DIR", help="Your system_config.")] = None,
+    from_device: Annotated[str, typer.Option(metavar="ID", help="A call: this device calls.")] = "",
+    from_user: Annotated[str, typer.Option(metavar="ID", help="A call: this user calls.")] = "",
+    to: Annotated[str, typer.Option(metavar="NUMBER", help="A call: the number that is dialled.")] = "",
+    to_device: Annotated[str, typer.Option(metavar="ID", help="A call: this device is called.")] = "",
+    to_user: Annotated[str, typer.Option(metavar="ID", help="A call: this user is called.")] = "",
     output: Annotated[Output, typer.Option("-o", "--output", help="How to print.")] = Output.text,
 ) -> None:
-    """Exit code 0; 2: a file that cannot be read."""
+    """What a flow records; or, with a caller or a callee, which settings record that call (without
+    --from-device and --from-user somebody from outside calls). Exit code 0; 2: a file that cannot be read.
+    """
+    from callflow.cli._explain_call import CallAsked
     from callflow.errors import CallflowError
 
+    asked = CallAsked(from_user, from_device, to, to_user, to_device)
+    if flow is None and not asked.asked:
+        fail("what is to be explained?", "name a FLOW, or a call: --account DIR --from-device ID --to NUMBER")
     try:
         settings = _settings(account, system_config)
+        if flow is None:
+            _explain_call(asked, account, settings, output)
+            return
+        if asked.asked:
+            fail("a flow or a call, not both", "leave FLOW out: --to finds it")
         found = [_explain(*node, settings) for node in _recordings(flow)]
     except CallflowError as error:
         fail(str(error), error.hint)
@@ -71,6 +92,36 @@ def main(
             print(f"  {note.level}: {note.message}")
     if not found:
         _print("The flow starts no recording. Recordings would go by:", rest)
+
+
+def _explain_call(asked: CallAsked, account: Path | None, settings: Settings, output: Output) -> None:
+    from callflow.cli import _explain_call as calls
+
+    loaded = calls.load_account(account)
+    between = calls.networks(asked, loaded)
+    found = calls.sides(asked, loaded, between)
+    shown = [
+        (side, [Row(*row) for row in calls.rows_of(side, settings)] if side.starts else []) for side in found
+    ]
+    if output is Output.json:
+        body = {
+            "call": {**dataclasses.asdict(asked), **dataclasses.asdict(between)},
+            "recordings": [
+                {
+                    **{name: getattr(side, name) for name in ("origin", "of", "leg", "starts", "why")},
+                    "settings": [dataclasses.asdict(row) for row in rows],
+                }
+                for side, rows in shown
+            ],
+        }
+        print(json.dumps(body, ensure_ascii=False, indent=2))
+        return
+    print(f"From {between.source} to {between.destination} ({between.how}).")
+    columns = ("setting", "of", "starts", "because of")
+    show_table(columns, [(each.origin, each.of, "yes" if each.starts else "no", each.why) for each in found])
+    for side, rows in shown:
+        if rows:
+            _print(f"{side.origin}: the {side.leg}", rows)
 
 
 def _settings(account: Path | None, system_config: Path | None) -> Settings:
