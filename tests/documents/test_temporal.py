@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callflow.clock import GREGORIAN_OFFSET_S
@@ -106,6 +106,7 @@ KEYS = ["cycle", "enabled", "interval", "days", "wdays", "ordinal", "month", "st
 
 
 @given(document=st.dictionaries(st.sampled_from(KEYS), JUNK))
+@settings(max_examples=60)
 def test_junk_in_a_rule_never_breaks_it(document: dict[str, Any]) -> None:
     now = datetime(2026, 11, 20, 12)
     for settled in (document, prepare_document("temporal_rule", document).data):

@@ -47,7 +47,7 @@ def test_merge_is_that_of_the_rfc(document: Any, patch: Any, result: Any) -> Non
 
 
 @given(document=OBJECTS, first=OBJECTS, then=OBJECTS)
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_one_patch_does_what_two_did(document: Any, first: Any, then: Any) -> None:
     both = combine(first, then, document)
     assert merge(document, both) == merge(merge(document, first), then)
