@@ -12,6 +12,7 @@ from callflow.channels.channel import ChannelEvent, Ended, Held, TransferRequest
 from callflow.engine.line import Leg
 from callflow.engine.rooms import Member, Out, Room, RoomRules
 from callflow.errors import CallGone
+from callflow.events import CallTransferred
 from callflow.media.messages import Clip, Hold
 
 if TYPE_CHECKING:
@@ -175,6 +176,16 @@ class RoomSeat:
             other = call.services.calls.find(wanted.consult)
             leg = None if other is None or other is call else await other.bridging.give_up(wanted.consult)
             if leg is not None:
+                call.services.bus.publish(
+                    CallTransferred(
+                        time=call.services.clock.now(),
+                        call_id=call.id,
+                        leg=call.leg,
+                        kept=leg.name,
+                        target=wanted.target,
+                        kind=wanted.kind,
+                    )
+                )
                 await call.bridging.seat(leg, REPLACED)
 
     def _reseated(self) -> None:

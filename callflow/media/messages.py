@@ -163,7 +163,9 @@ Source = PretendSource | RtpSource
 
 @dataclass(frozen=True, slots=True)
 class AddLeg:
-    """A new leg. Legs that are ever bridged with each other have one ``rate``, or on live calls 8000 and 16000."""
+    """A new leg. Legs that are ever bridged with each other have one ``rate``; on live calls 8000 and 16000
+    meet, too.
+    """
 
     leg: str
     rate: int

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from callflow.channels.sim.scenario import Scenario
+from callflow.channels.sim.scenario import PutOnHold, Scenario, TransferTo
 from callflow.documents.moduledata import prepare_document
-from callflow.events import RoomChanged, RoomJoined, RoomLeft
+from callflow.events import CallTransferred, RoomChanged, RoomJoined, RoomLeft
 from tests.modules.meeting import RECORD, Visitor, hears, meet, singer
-from tests.modules.stage import Stage, caller, level, loud, node, presses
+from tests.modules.stage import Stage, answers, caller, does, level, loud, node, presses, tone
 
 
 def open_room(stage: Stage, **more: Any) -> dict[str, Any]:
@@ -163,3 +163,51 @@ def test_conference_feature_takes_the_captured_number(stage: Stage) -> None:
     unknown = stage.dial("*8799", Scenario(caller=caller(presses(5, "8000#"), leaves=20), to_number="*8799"))
     assert [notice.code for notice in unknown.notices()] == ["CF-RUN-CONFERENCE"]
     assert unknown.of(RoomJoined)[0].room == "conference team"
+
+
+def test_conference_goes_on_when_somebody_holds_transfers_or_hangs_up(stage: Stage) -> None:
+    flow = open_room(stage)
+    a = singer(440, 0, 60)
+    holder = singer(600, 0, 60, does(10, PutOnHold(True)), does(15, PutOnHold(False)))
+    bringer = singer(1000, 0, 60, does(20, TransferTo("2009", kind="attended", consult_s=3)))
+    bringer.facts = {"endpoints": {"2009": answers(0, says=[tone(1400, 60)], leaves=20)}}
+    meeting = meet(stage, flow, [a, holder, bringer])
+    assert hears(a, 5, 9.5) == {600, 1000}
+    assert hears(a, 11, 14.5) == {1000}
+    assert hears(a, 16, 19.5) == {600, 1000}
+    assert hears(a, 25, 38) == {600, 1400}
+    assert hears(a, 45, 59) == {600}
+    assert abs(bringer.lasted - 40) < 1.0  # until the one that it has brought in left
+    assert [(event.kind, event.target) for event in meeting.of(CallTransferred)] == [("attended", "2009")]
+
+
+def test_conference_takes_the_party_of_a_talk_in_place_of_who_consulted_there(stage: Stage) -> None:
+    flow = open_room(stage)
+    stage.has("callflow", "room", {"numbers": ["2500"], "flow": node("conference", {"id": "team"})})
+    a = singer(440, 0, 60)
+    talk = singer(600, 0, 60, does(10, TransferTo("2500", kind="attended", consult_s=5)))
+    talk.flow = node("device", {"id": "desk"})
+    talk.facts = {"callee": answers(0, says=[tone(1000, 60)], leaves=30)}
+    meeting = meet(stage, flow, [a, talk])
+    assert [round(event.time) for event in meeting.of(RoomJoined)] == [0, 10]
+    assert hears(a, 5, 14.5) == set()
+    assert hears(a, 16, 29) == {1000}
+    assert hears(a, 31, 59) == set()
+
+
+def test_a_blind_transfer_out_of_a_conference_is_refused(stage: Stage) -> None:
+    flow = open_room(stage)
+    a, b = singer(440, 0, 30), singer(600, 0, 30, does(10, TransferTo("2009")))
+    meet(stage, flow, [a, b])
+    assert b.report is not None and [notice.code for notice in b.report.notices] == ["CF-RUN-TRANSFER"]
+    assert hears(a, 11, 29) == {600} and hears(b, 11, 29) == {440}
+
+
+def test_conference_callers_may_hang_up_anywhere(stage: Stage) -> None:
+    open_room(stage, member={"pins": ["1"], "join_muted": False}, wait_for_moderator=True)
+    flow = node("conference", {})
+    ends = [Visitor(0, caller(presses(4, "8000#"), leaves=leaves)) for leaves in (0.0, 0.5, 1, 3, 5, 7)]
+    into = Visitor(0, caller(presses(3, "1#"), leaves=8), node("conference", {"id": "team"}))
+    meeting = meet(stage, flow, [*ends, into])
+    assert all(visitor.report is not None and not visitor.report.notices for visitor in ends)
+    assert [event.reason for event in meeting.of(RoomLeft)] == ["left"]
