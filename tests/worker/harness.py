@@ -17,9 +17,9 @@ import soundfile
 from numpy.typing import NDArray
 
 from callflow.clock import SystemClock
-from callflow.media.messages import RtpPlace, RtpStream
+from callflow.media.messages import RtpPlace, RtpStream, SrtpKey
 from callflow.media.rtp.codecs import encode_g711
-from callflow.media.rtp.srtp import SUITES, SrtpIn, SrtpOut, make_key
+from callflow.media.rtp.srtp import SUITES, SrtpIn, SrtpOut
 from callflow.media.taps import Samples
 from callflow.recording.closing import ClosingDesk
 from callflow.recording.farm import FarmOptions, MediaFarm
@@ -108,7 +108,7 @@ class Phone:
 
     def __init__(self, hertz: float, *, secret: bool = False) -> None:
         self.hertz = hertz
-        self._keys = [make_key(SUITES[0], os.urandom(30)) for _ in range(2)] if secret else [None, None]
+        self._keys = [SrtpKey(SUITES[0], os.urandom(30)) for _ in range(2)] if secret else [None, None]
         self._out = SrtpOut(self._keys[0]) if self._keys[0] else None
         self._in = SrtpIn(self._keys[1]) if self._keys[1] else None
         self.got: list[bytes] = []

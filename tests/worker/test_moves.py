@@ -23,10 +23,11 @@ from callflow.media.messages import (
     RtpSource,
     Say,
     Side,
+    SrtpKey,
     TapPoint,
     ToneClip,
 )
-from callflow.media.rtp.srtp import SUITES, SrtpIn, SrtpOut, make_key
+from callflow.media.rtp.srtp import SUITES, SrtpIn, SrtpOut
 from callflow.media.taps import Samples
 from callflow.recording.messages import Mask, MoveTaps, StartRecording, Unmask
 from tests.recording.harness import spec, stereo
@@ -100,7 +101,7 @@ def test_two_rtp_legs_of_two_workers_are_bridged_without_a_gap(tmp_path: Path, s
 
 
 def test_srtp_goes_on_elsewhere_after_many_turns_of_the_sequence_number() -> None:
-    key = make_key(SUITES[1], bytes(range(30)))
+    key = SrtpKey(SUITES[1], bytes(range(30)))
     ours, theirs = SrtpOut(key), SrtpIn(key)
 
     def packet(number: int) -> bytes:

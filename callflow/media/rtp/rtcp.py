@@ -177,11 +177,6 @@ def _write_block(block: ReportBlock) -> bytes:
     )
 
 
-def is_rtcp(data: bytes) -> bool:
-    """Whether a packet on a shared port is RTCP (RFC 5761 4: second byte 192..223)."""
-    return len(data) >= 8 and data[0] >> 6 == 2 and 192 <= data[1] <= 223
-
-
 def ntp_time(unix_s: float) -> int:
     """64-bit NTP time of seconds since 1970."""
     return int((unix_s + NTP_EPOCH) * 2**32) & (1 << 64) - 1

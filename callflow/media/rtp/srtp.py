@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -20,7 +18,6 @@ _PROFILES = {
     SUITES[0]: pylibsrtp.Policy.SRTP_PROFILE_AES128_CM_SHA1_80,
     SUITES[1]: pylibsrtp.Policy.SRTP_PROFILE_AES128_CM_SHA1_32,
 }
-_LONGEST_LINE = 200
 # Jitter and reordering of a second at 10 ms a packet; libsrtp's own 128 would refuse some of it.
 _WINDOW = 256
 _STRIDE = 0x7000
@@ -182,35 +179,3 @@ def _close(protect: Callable[[bytes], bytes], packet: bytes) -> bytes | None:
         return protect(packet)
     except (pylibsrtp.Error, ValueError):
         return None
-
-
-def make_key(suite: str, random: bytes) -> SrtpKey:
-    """A key of ours from 30 random bytes."""
-    if suite not in SUITES or len(random) != KEY_BYTES:
-        raise MediaError(f"{suite[:40]!r} with {len(random)} bytes is no SRTP key of ours")
-    return SrtpKey(suite, random)
-
-
-def read_inline(suite: str, parameters: str) -> SrtpKey | None:
-    """The key of an ``a=crypto`` line's key parameters (``inline:BASE64[|lifetime][|MKI:length]``, RFC 4568
-    6.1); None: not one that we can use (another suite, a bad key, several keys or an MKI).
-    """
-    if suite not in SUITES or len(parameters) > _LONGEST_LINE:
-        return None
-    method, _, rest = parameters.partition(":")
-    if method.lower() != "inline" or ";" in rest:
-        return None
-    text, *options = rest.strip().split("|")
-    # A lifetime is a bound on packets that no call reaches; an MKI would be four bytes more in each packet.
-    if len(options) > 1 or any(":" in option for option in options):
-        return None
-    try:
-        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        return None
-    return SrtpKey(suite, key) if len(key) == KEY_BYTES else None
-
-
-def write_inline(key: SrtpKey) -> str:
-    """``inline:BASE64`` of a key."""
-    return "inline:" + base64.b64encode(key.key).decode("ascii")

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from callflow.errors import MediaError
 from callflow.media.messages import SrtpKey
 from callflow.media.rtp.rtcp import ReceiverReport, write_rtcp
-from callflow.media.rtp.srtp import KEY_BYTES, SUITES, SrtpIn, SrtpOut, make_key, read_inline, write_inline
+from callflow.media.rtp.srtp import KEY_BYTES, SUITES, SrtpIn, SrtpOut
 from tests.rtp.core.line import packet
 
 RTCP = write_rtcp([ReceiverReport(1)])
 
 
 def key(suite: str = SUITES[0], first: int = 1) -> SrtpKey:
-    return make_key(suite, bytes(range(first, first + KEY_BYTES)))
+    return SrtpKey(suite, bytes(range(first, first + KEY_BYTES)))
 
 
 @pytest.mark.parametrize(("suite", "tag"), [(SUITES[0], 10), (SUITES[1], 4)])
@@ -80,28 +80,6 @@ def test_keys_that_cannot_be_used_are_errors() -> None:
             SrtpIn(bad)
         with pytest.raises(MediaError):
             SrtpOut(bad)
-    with pytest.raises(MediaError):
-        make_key(SUITES[0], b"short")
-
-
-def test_key_parameters_are_read_and_written() -> None:
-    # The example of RFC 4568 9.1.
-    text = "inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz"
-    plain = read_inline(SUITES[0], text)
-    assert plain is not None
-    assert write_inline(plain) == text
-    assert read_inline(SUITES[0], text + "|2^20") == plain
-    for refused in (
-        text + "|2^20|1:4",
-        text + "|1:4",
-        text[:-4],
-        "inline:%%%",
-        "plain:abc",
-        text + ";" + text,
-        "",
-    ):
-        assert read_inline(SUITES[0], refused) is None
-    assert read_inline("F8_128_HMAC_SHA1_80", text) is None
 
 
 @given(st.binary(max_size=300))
@@ -110,9 +88,3 @@ def test_no_bytes_make_it_raise(data: bytes) -> None:
     assert here.rtp(data) is None
     assert here.rtcp(data) is None
     assert here.counts.forged + here.counts.replayed == 2
-
-
-@given(st.text(max_size=250))
-def test_no_text_makes_reading_a_key_raise(text: str) -> None:
-    read_inline(SUITES[0], text)
-    read_inline(SUITES[0], "inline:" + text)

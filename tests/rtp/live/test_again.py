@@ -13,9 +13,9 @@ import pytest
 from callflow.clock import SystemClock
 from callflow.media.clips import ClipLoader
 from callflow.media.live import LivePump
-from callflow.media.messages import AddLeg, RemoveLeg, RtpBegan, RtpLost, RtpSource, SetStream
+from callflow.media.messages import AddLeg, RemoveLeg, RtpBegan, RtpLost, RtpSource, SetStream, SrtpKey
 from callflow.media.rtp.ports import PortPool
-from callflow.media.rtp.srtp import SUITES, make_key
+from callflow.media.rtp.srtp import SUITES
 from callflow.recording.host import RecordingHost
 from callflow.recording.inline import InlineMedia
 from callflow.recording.messages import RecordingEvent, StartRecording
@@ -29,7 +29,7 @@ from tests.worker.harness import Phone
 
 @pytest.mark.parametrize("secret", [False, True])
 def test_the_same_agreement_again_watches_anew_and_changes_nothing_else(secret: bool) -> None:
-    key = make_key(SUITES[0], bytes(range(30))) if secret else None
+    key = SrtpKey(SUITES[0], bytes(range(30))) if secret else None
     with Stage() as stage:
         phone = stage.phone(5000)
         port = stage.leg("a", 5000, timeout_s=3.0, key_out=key)
