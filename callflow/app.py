@@ -22,6 +22,7 @@ from callflow.engine.call import Call
 from callflow.engine.flow import Flow
 from callflow.engine.outcome import HandOver, Outcome
 from callflow.engine.report import CallReport, ReportWriter
+from callflow.engine.rooms import RoomTable
 from callflow.engine.router import MediaRouter
 from callflow.engine.routing import find_flow
 from callflow.engine.services import Calls, Services
@@ -224,6 +225,7 @@ class Engine:
             dialer=dialer,
             fetched=self._services.fetched / safe_name(account_id),
             calls=known.calls if known is not None else Calls(),
+            rooms=known.rooms if known is not None else RoomTable(),
         )
 
     def take_call(self, channel: Channel, account_id: str) -> None:

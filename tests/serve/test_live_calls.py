@@ -21,11 +21,19 @@ from callflow.documents.settings import load_settings
 from callflow.engine.call import Call
 from callflow.engine.outcome import Outcome
 from callflow.errors import EngineError
-from callflow.events import CallEnded, CallStarted, Event, Noticed, RecordingChanged, StepStarted
+from callflow.events import (
+    CallEnded,
+    CallStarted,
+    Event,
+    Noticed,
+    RecordingChanged,
+    RoomJoined,
+    StepStarted,
+)
 from callflow.ids import Ids
 from callflow.livecalls import LiveCall
 from callflow.recording.inline import InlineMedia
-from tests.serve.accounts import RECORD, account, catalog
+from tests.serve.accounts import RECORD, account, catalog, write
 
 WALL = 1_795_000_000.0
 
@@ -140,6 +148,24 @@ def test_accounts_do_not_see_each_other(tmp_path: Path) -> None:
     assert [event.account_id for event in house.of(CallStarted)] == ["one", "two"]
     with pytest.raises(EngineError, match="three"):
         house.ring(house.pretend[0].caller, "three")
+
+
+def test_conferences_of_two_accounts_are_two_conferences(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        conference = {"module": "conference", "data": {"id": "team", "welcome_prompt": {"play": False}}}
+        write(account(tmp_path / "accounts" / name, {"100": conference}) / "conferences" / "team.json", {})
+
+    async def play(house: House) -> None:
+        house.serve(catalog(tmp_path / "accounts"))
+        house.call("one", "100")
+        house.call("two", "100")
+        await house.clock.sleep(2)
+        house.serve(catalog(tmp_path / "accounts"))  # documents read anew: the rooms stay
+        house.call("one", "100")
+        await house.clock.sleep(2)
+
+    house = in_house(tmp_path, play)
+    assert [event.members for event in house.of(RoomJoined)] == [1, 1, 2]
 
 
 def test_a_number_without_a_flow_is_answered_404(tmp_path: Path) -> None:
