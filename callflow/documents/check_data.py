@@ -267,6 +267,9 @@ def _enabled(sheet: Sheet, id: str, kind: str, pointer: str, around: Surrounding
 
 
 def _expected(sheet: Sheet, value: Mapping[str, Any], schema: Mapping[str, Any], pointer: str) -> None:
+    for group in schema.get("x-required-one", ()):
+        if not any(key in value for key in group):
+            sheet.add("CF-CHK-073", pointer, f"{' or '.join(group)} is missing")
     for group in schema.get("x-expected", ()):
         if not any(key in value for key in group):
             sheet.add("CF-CHK-101", pointer, f"{' or '.join(group)} is missing: there is nothing to go to")

@@ -20,7 +20,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 _ABOUT = {"$schema", "title", "description", "default", "examples", "readOnly", "writeOnly"}
 _RULES = {"type", "enum", "minLength", "maxLength", "pattern", "minimum", "maximum", "exclusiveMinimum"}
-_INNER = {"uniqueItems", "items", "required", "properties", "additionalProperties"}
+_INNER = {"minItems", "uniqueItems", "items", "required", "properties", "additionalProperties"}
 KEYWORDS = frozenset(_ABOUT | _RULES | _INNER)
 """What ``fault`` understands, and what needs no judging."""
 ARTICLES = {
@@ -99,6 +99,8 @@ def _list(value: list[Any], schema: Mapping[str, Any]) -> str:
             why = fault(item, items)
             if why:
                 return f"has an item ({index}) that {why}"
+    if len(value) < schema.get("minItems", 0):
+        return "is empty" if not value else f"has fewer than {schema['minItems']} items"
     if schema.get("uniqueItems") and any(item in value[:index] for index, item in enumerate(value)):
         return "holds an item twice"
     return ""

@@ -19,6 +19,7 @@ Keywords of our own in them (validators ignore them):
                        ``pattern`` of further ones and ``also``, that pattern in words
 ``x-without-code``     why this module of Kazoo's has no code here: it is passed over to ``_``
 ``x-expected``         groups of keys: one of each should be there
+``x-required-one``     groups of keys: one of each must be there
 ``x-not-here-yet``     values that are known and have no code here yet
 ``x-not-used-here``    Kazoo's settings that are known and have no effect
 """

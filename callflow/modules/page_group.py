@@ -19,7 +19,7 @@ TWO_WAY = "two-way"
 
 async def handle(data: Mapping[str, Any], call: Call) -> Outcome:
     """Page the members; ``_`` only if there are none, or none has answered."""
-    found = call.endpoints_of_members(data["endpoints"])
+    found = call.endpoints_of_members(data.get("endpoints") or [])
     for error in found.missing:
         call.notice("error", error.code, f"page_group: {error}", error.hint)
     targets = [member.target for member in found.members if _is_paged(member.target, data, call)]

@@ -96,6 +96,8 @@ FLOWS: list[tuple[object, list[tuple[str, str]]]] = [
     (_node("collect_dtmf", {"terminators": ["#", "#"]}), [("076", "/data/terminators")]),
     (_node("collect_dtmf", {"terminators": ["#", "x"]}), [("071", "/data/terminators/1")]),
     (_node("user"), [("101", "/data")]),
+    (_node("ring_group"), [("073", "/data"), ("101", "/data")]),
+    (_node("ring_group", {"endpoints": []}), [("076", "/data/endpoints")]),
     (_node("user", {"id": ""}), [("101", "/data/id")]),
     (_node("voicemail", {"id": ""}), [("076", "/data/id")]),
     (_node("callflow", {"flow": _node("nope")}), [("060", "/data/flow/module")]),
