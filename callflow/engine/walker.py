@@ -168,12 +168,15 @@ class Walker:
     def _no_module(self, node: Node) -> Outcome:
         why = other_modules().get(node.module)
         if why is None:
-            code, said = "CF-RUN-UNKNOWN-MODULE", f"there is no module {node.module!r}: passed over"
-            hint = "`callflow schema` lists the modules."
+            self._call.notice(
+                "warning",
+                "CF-RUN-UNKNOWN-MODULE",
+                f"there is no module {node.module!r}: passed over",
+                "`callflow schema` lists the modules.",
+            )
         else:
-            code, said = "CF-RUN-NO-MODULE", f"{node.module} has no code here: passed over"
-            hint = why
-        self._call.notice("warning", code, said, hint)
+            said = f"{node.module} has no code here: passed over"
+            self._call.notice("warning", "CF-RUN-NO-MODULE", said, why)
         return Continue(did="passed over")
 
     def _data(self, node: Node) -> Mapping[str, Any]:

@@ -23,7 +23,7 @@ async def handle(data: Mapping[str, Any], call: Call) -> Outcome:
         found = compile_pattern(str(data["regex"])).search(number) is not None
     except re.error as error:
         call.notice(
-            "error",
+            "warning",
             "CF-RUN-REGEX",
             f"check_cid: {data['regex']!r} is no regular expression: {error.msg}",
             "The node is passed over to _.",
