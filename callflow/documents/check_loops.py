@@ -40,8 +40,7 @@ def check_other_flow(sheet: Sheet, node: Passed, children: Any, around: Surround
             sheet.add("CF-CHK-055", place, message, "leave it out", at_key=True)
     found = around.flows.voicemail_in(id) if node.running else None
     if found:
-        message = (
-            f"a recording still runs when voicemail takes its message in the callflow {found[0]} ({found[1]})"
-        )
+        where = f"in the callflow {found[0]} at {found[1]}"
+        message = f"a recording still runs when voicemail takes its message {where}"
         hint = "Kazoo's documentation asks for a record_call stop before it"
         sheet.add("CF-CHK-088", f"{node.pointer}/data/id", message, hint)

@@ -314,9 +314,11 @@ def test_paths_that_cannot_be_read(tmp_path: Path) -> None:
     assert [problem.code for problem in found] == ["CF-CHK-001"]
 
 
-def test_the_shipped_examples_have_no_errors() -> None:
-    found = check_paths([examples_dir() / "flows", examples_dir() / "accounts"], AROUND)
-    assert [problem for problem in found if problem.is_error] == []
+def test_the_shipped_examples_are_in_order() -> None:
+    """Notes only: flows that mean what they do, a stop behind a bridge among them."""
+    for name in ("flows", "accounts", "office"):
+        found = check_paths([examples_dir() / name], AROUND)
+        assert [problem for problem in found if problem.level != "note"] == []
 
 
 def _written() -> Iterator[str]:

@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from callflow.documents import schemas
 from callflow.documents.check import Problem, Surroundings, check_paths
-from callflow.documents.check_across import FlowMap
+from callflow.documents.check_across import GOES_ON, FlowMap
 from callflow.documents.settings import load_settings
 from callflow.documents.shipped import system_config_dir
 from tests.documents.test_check_branches import node
@@ -113,6 +114,10 @@ def test_many_flows_in_one_long_ring() -> None:
     ways = FlowMap(flows)
     ((edge, way, always),) = ways.loops("f7")
     assert always and edge.target == "f8" and len(way) == 5001
+
+
+def test_modules_that_go_on_whatever_happens_have_schemas_that_say_so() -> None:
+    assert {schemas.module_schema(module)["x-children"] for module in GOES_ON} == {"always"}
 
 
 def test_whatever_the_documents_are_it_never_raises() -> None:

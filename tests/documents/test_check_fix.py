@@ -133,7 +133,7 @@ def test_each_change_is_told_with_its_place_and_what_it_changes() -> None:
 # ---- whatever the document
 
 KEYS = st.sampled_from(["time_limit", "time_limt", "formt", "url", "record_on_brige", "label", "x", "action"])
-VALUES = st.sampled_from([60, "60", "true", True, None, "start", [], {}, "é\n"])
+VALUES: st.SearchStrategy[Any] = st.sampled_from([60, "60", "true", True, None, "start", [], {}, "é\n"])
 BRANCHES = st.sampled_from(["_", "USER_BUSSY", "timout", "1"])
 NODES: st.SearchStrategy[Any] = st.recursive(
     st.just({"module": "hangup", "data": {}}),
@@ -256,7 +256,7 @@ def test_a_folder_that_cannot_be_written_is_told(file: Path, monkeypatch: pytest
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(check_fix.tempfile, "mkstemp", full)
+    monkeypatch.setattr("tempfile.mkstemp", full)
     before = file.read_bytes()
     code, said = run("--fix", str(file))
     assert code == 2 and "No space left on device" in said and file.read_bytes() == before
