@@ -81,9 +81,7 @@ def test_caller_is_recorded_from_the_start_on_the_a_leg(stage: Stage) -> None:
     assert row.document["setting"] == "user alice /call_recording/outbound/onnet/enabled"
     assert row.samples == pytest.approx(12 * 8000, abs=400), "from the call's start, ringing and all"
     assert level(sound[:, 0], LOW, 0.1, 11.9) > 5000 and level(sound[:, 1], HIGH, 2.1, 11.9) > 5000
-    assert [event.change for event in ran.events if getattr(event, "recording_id", "") == row.id][
-        0
-    ] == "started"
+    assert ran.changes(row.id)[0] == "started"
 
 
 def test_destination_is_recorded_from_its_answer_on_the_b_leg(stage: Stage) -> None:

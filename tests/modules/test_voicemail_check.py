@@ -121,7 +121,7 @@ def test_which_mailbox(stage: Stage) -> None:
 
 def test_login_by_caller_id_is_for_phones_of_the_account(stage: Stage) -> None:
     _stage(stage, require_pin=True)
-    wanted = {"callerid_match_login": True}
+    wanted: dict[str, Any] = {"callerid_match_login": True}
     assert _did(_check(stage, "#", id=None, **wanted)) == "left alice-box"
     assert _did(_check(stage, "#", device="bob-desk", **wanted)) == "left alice-box"
     stranger = _check(stage, "#", "", "", device="", **wanted)
