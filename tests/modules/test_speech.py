@@ -77,7 +77,6 @@ def test_tts_is_ended_by_a_terminator(stage: Stage, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_library_of_the_extra_speaks_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("espeakng_loader")
     monkeypatch.setattr(speech, "installed", lambda: "espeakng-loader")
     file = tmp_path / "kept" / "a.wav"
     speech.speak(Speech("Guten Tag.", "de-de"), file)

@@ -12,6 +12,7 @@ from callflow.channels.sip.locate import MAX_HEADERS, Locator
 from callflow.channels.sip.registrar import Registrar
 from callflow.channels.sip.transport import Hop
 from callflow.documents.accounts import Account
+from callflow.engine.identity import Identity
 from tests.sip.access.support import PHONE, Clock, account, accounts, device, register, settings
 
 CALLER = Party("1001", "2001", "Alice")
@@ -141,6 +142,19 @@ def test_a_number_goes_to_the_gateway_that_is_named() -> None:
     assert way.from_ is not None and str(way.from_.uri) == "sip:1001@sip.carrier.example"
     assert way.headers == (("X-Customer", "7"), ("X-Call", "a  b")), "no line break, nothing of the dialog's"
     assert "horse" not in repr(way)
+
+
+def test_a_hidden_caller_and_a_ring_tone_go_out_as_headers() -> None:
+    here = Map(account(device={"desk": device()}))
+    here.register("desk", "<sip:desk7@10.0.0.9:5060>")
+    identity = Identity(here.account, CALLER)
+    identity.hide()
+    identity.alert_info = "<http://127.0.0.1>;info=bell"
+    target = identity.present(here.target("desk"))
+    assert target.caller is not None
+    way = here.locator.way("acme", target, target.caller)
+    assert way.from_ and str(way.from_) == '"Anonymous" <sip:anonymous@acme.example>'
+    assert way.headers == (("Privacy", "id"), ("Alert-Info", "<http://127.0.0.1>;info=bell"))
 
 
 @pytest.mark.parametrize("contact", ["", "carrier/9", "other/0"])
