@@ -119,10 +119,10 @@ def test_a_fault_of_ours_costs_one_recording(bench: Bench, monkeypatch: pytest.M
     folders = [abandon(bench, name) for name in ("a", "b", "c")]
     finish = Finisher._finish
 
-    def broken(self: Finisher, spool: Any, closed: Any) -> Any:
+    def broken(self: Finisher, spool: Any, closed: Any, making: Any) -> Any:
         if spool.spec.id == "b":
             raise ZeroDivisionError("a fault of ours")
-        return finish(self, spool, closed)
+        return finish(self, spool, closed, making)
 
     monkeypatch.setattr(Finisher, "_finish", broken)
     told = {done.id: done.change for done in recover(bench.folder, bench.finisher)}
