@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from callflow.channels.channel import ChannelEvent, DialTarget, Ended, Party, TransferRequested
@@ -144,6 +145,14 @@ class Bridging:
 
     # ---- transfers ---------------------------------------------------------------------------
 
+    def _route(self, number: str, *, trusted: bool) -> Flow | None:
+        """The flow that the line goes on in; ``no_match`` calls this number, not the one called first."""
+        call = self._call
+        flow = call.route(number, allow_no_match=trusted)
+        if flow is not None and call.no_match:
+            call.party = replace(call.party, to_number=number)
+        return flow
+
     def _forwarded(self, forward: Forward) -> bool:
         """Send the line to where a phone forwards it; False: no callflow takes it, or it is a loop."""
         call = self._call
@@ -155,7 +164,7 @@ class Bridging:
                 "Do two phones forward to each other?",
             )
             return False
-        flow = call.route(forward.number, allow_no_match=forward.trusted)
+        flow = self._route(forward.number, trusted=forward.trusted)
         if flow is None:
             return False
         self._forwards += 1
@@ -208,7 +217,7 @@ class Bridging:
             since: Sequence[ChannelEvent] = ()
             if leg is None:
                 # kazoo.md 2.5: no_match, which often leads out to a carrier, is not for strangers.
-                flow = call.route(request.target, allow_no_match=trusted)
+                flow = self._route(request.target, trusted=trusted)
                 if flow is not None:
                     self._redirect = flow
                     return TRANSFERRED[request.kind]

@@ -307,3 +307,10 @@ def test_route_to_cid_rings_whose_number_it_is(
 ) -> None:
     flow = node("route_to_cid", {"timeout": 2, **data}, then=END)
     assert rung(office.run(flow, replace(OUTSIDE, to_number=number))) == phones
+
+
+def test_transfer_to_a_number_outside_calls_that_number(office: Stage, dialled: list[DialTarget]) -> None:
+    """Not the number that was called first: the carrier's flow (``no_match``) comes after the transfer."""
+    office.flows["out"] = {"numbers": ["no_match"], "flow": node("resources", {})}
+    ran = office.run(node("transfer", {"target": "15550123456"}), replace(ALICE, to_number="2009"))
+    assert ran.modules == ["transfer", "resources"] and rung(ran) == ["number 15550123456"]
