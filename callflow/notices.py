@@ -77,8 +77,8 @@ NOTICES: dict[str, Code] = {
     "CF-RUN-TTS": Code(ERROR, "no text", "tts: data.text is missing.", "Write the text."),
     "CF-RUN-MACRO": Code(WARNING, "sound left out", "audio_macro: one of the sounds cannot be had; the "
                          "others are played.", "Correct the entry that the message names."),
-    "CF-RUN-AFTER-BRIDGE": Code(ERROR, "nothing to do after the talk", "after_bridge: action or data is "
-                                "missing, or they do not fit each other.",
+    "CF-RUN-AFTER-BRIDGE": Code(ERROR, "nothing to do after a talk", "after_bridge: action or data is missing, "
+                                "or they do not fit.",
                                 'Write "transfer" with a number, or "park" or "hangup" with true.'),
     "CF-RUN-NOMOROBO": Code(ERROR, "no score", "nomorobo: the service could not be asked, or its answer holds "
                             "no score. The walk goes on to _, else to 0; without both the call ends.",

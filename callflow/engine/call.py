@@ -17,6 +17,7 @@ from callflow.engine.background import Background
 from callflow.engine.bridging import Bridging
 from callflow.engine.changing import change_document
 from callflow.engine.clips import ClipFinder
+from callflow.engine.endings import Endings
 from callflow.engine.endpoints import (
     MemberTargets,
     device_target,
@@ -24,7 +25,6 @@ from callflow.engine.endpoints import (
     number_targets,
     user_targets,
 )
-from callflow.engine.endings import Endings
 from callflow.engine.flow import Flow, Node
 from callflow.engine.identity import Identity
 from callflow.engine.joining import Joins

@@ -22,9 +22,7 @@ from callflow.modules._twiml_run import Asking, run
 from callflow.modules.webhook import FORM, query_of, with_query
 
 MAX_REQUESTS = 50
-"""So often one node asks (redirects, gathered digits): a server that only asks back must not keep the call for
-ever.
-"""
+"""So often one node asks (redirects, gathered digits): a server that only asks back must not keep a call."""
 
 MAX_ANSWER = 500_000
 """Bytes; a longer answer is refused."""
