@@ -77,11 +77,11 @@ NOTICES: dict[str, Code] = {
     "CF-RUN-TTS": Code(ERROR, "no text", "tts: data.text is missing.", "Write the text."),
     "CF-RUN-MACRO": Code(WARNING, "sound left out", "audio_macro: one of the sounds cannot be had; the "
                          "others are played.", "Correct the entry that the message names."),
-    "CF-RUN-AFTER-BRIDGE": Code(ERROR, "nothing to do after a talk", "after_bridge: action or data is missing, "
-                                "or they do not fit.",
+    "CF-RUN-AFTER-BRIDGE": Code(ERROR, "nothing to do after a talk", "after_bridge: action or data is "
+                                "missing, or they do not fit.",
                                 'Write "transfer" with a number, or "park" or "hangup" with true.'),
-    "CF-RUN-NOMOROBO": Code(ERROR, "no score", "nomorobo: the service could not be asked, or its answer holds "
-                            "no score. The walk goes on to _, else to 0; without both the call ends.",
+    "CF-RUN-NOMOROBO": Code(ERROR, "no score", "nomorobo: the service could not be asked, or its answer "
+                            "holds no score. The walk goes on to _, else to 0; without both the call ends.",
                             "See username, password and url."),
     "CF-RUN-LIST": Code(ERROR, "no such list", "cidlistmatch, lookupcidname: the account has no list with "
                         "this id.", "Name a file in the account's lists folder."),
@@ -134,7 +134,7 @@ NOTICES: dict[str, Code] = {
                             "Give the operator's callflow the number, or change callflow.operator_key."),
     "CF-RUN-CONFERENCE": Code(WARNING, "conference not as written", "conference: there is no such document, "
                               "or a key of its controls asks for what nothing here can do.",
-                              "Name a file in the account's conferences folder; see docs/modules/conference.md."),
+                              "Name a file of the conferences folder; see docs/modules/conference.md."),
     "CF-RUN-RATE": Code(ERROR, "two rates of sound", "A call was to be connected with another call (retrieved, "
                         "picked up, transferred to), but one has G.722's 16,000 Hz and the other 8,000 Hz.",
                         "Give the account one order of codecs, so that all its legs have one rate."),
