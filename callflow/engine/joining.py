@@ -183,7 +183,8 @@ class Joins:
     def lent_to(self, host: Call) -> None:
         """``host`` has this call's leg from now on. (For ``Offer``.)"""
         call, leg = self._call, self._call.line.leg
-        leg.lender = call
+        if call not in leg.lenders:
+            leg.lenders.append(call)
         if call.recordings not in leg.desks:
             leg.desks.append(call.recordings)
         self._host = host

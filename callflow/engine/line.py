@@ -47,14 +47,14 @@ class Notice(Protocol):
 class Leg:
     """A channel and the task that reads what its party does. ``listener`` gets each event, at once.
 
-    A leg may go from call to call: ``lender`` is the call whose line it is (None: the one that it is in), and
-    is told that it has ended; ``desks`` have recordings of it beside those of the call that it is in.
+    A leg may go from call to call: ``lenders`` are other calls that it is the line of, and are told that
+    it has ended; ``desks`` have recordings of it beside those of the call that it is in.
     """
 
     def __init__(self, channel: Channel, listener: LegListener) -> None:
         self.channel = channel
         self.listener = listener
-        self.lender: Call | None = None
+        self.lenders: list[Call] = []
         self.desks: list[RecordingsDesk] = []
         self.target: DialTarget | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -100,8 +100,8 @@ class Leg:
             return
         self._told = True
         self.listener(self, ended)
-        if self.lender is not None:
-            self.lender.joins.ended(ended)
+        for lender in self.lenders:
+            lender.joins.ended(ended)
 
 
 class Line:

@@ -42,7 +42,7 @@ class Listening:
         self._watched = ""
 
     def start(self) -> None:
-        """Hear the leg that is on the line now (again after a ``reseat``: what was played to the former one is
+        """Hear the leg that is on the line now (again after a ``reseat``: what the former one was played is
         over).
         """
         self.close()

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from callflow.channels.channel import Direction, Party
 from callflow.clock import month
-from callflow.documents.record_settings import RecordSettings
-from callflow.documents.settings import Settings
+from callflow.documents.record_settings import RecordSettings, SilenceSettings
+from callflow.documents.settings import MediaSettings, Settings
 from callflow.media.messages import Side, TapPoint
-from callflow.recording.messages import RecordingSpec, content_type
+from callflow.recording.messages import RecordingSpec, SilenceRule, StartOn, content_type
 
 if TYPE_CHECKING:
     from callflow.engine.call import Call
@@ -97,3 +97,19 @@ def document_of(
 def with_url(spec: RecordingSpec, url: str) -> RecordingSpec:
     """``spec`` with its final upload url."""
     return replace(spec, target=replace(spec.target, url=url))
+
+
+def start_on(settings: RecordSettings) -> StartOn:
+    """When it begins; with both flags the bridge decides."""
+    if settings.record_on_bridge:
+        return StartOn.BRIDGE
+    return StartOn.ANSWER if settings.record_on_answer else StartOn.NOW
+
+
+def silence_rule(wanted: SilenceSettings | None, media: MediaSettings) -> SilenceRule | None:
+    """When silence ends it, and how silence is told from speech."""
+    if wanted is None:
+        return None
+    return SilenceRule(
+        wanted.initial_ms, wanted.final_ms, wanted.threshold, media.silence_detector, media.vad_mode
+    )

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from callflow.clock import month
 from callflow.delivery.urls import upload_urls
-from callflow.documents.record_settings import RecordSettings, SilenceSettings
-from callflow.documents.settings import MediaSettings
+from callflow.documents.record_settings import RecordSettings
 from callflow.engine.recording_facts import (
     Subject,
     document_of,
     moved_taps,
     replaced_taps,
+    silence_rule,
+    start_on,
     tap_points,
     with_url,
 )
@@ -34,7 +35,6 @@ from callflow.recording.messages import (
     RecordingEvent,
     RecordingSpec,
     Resume,
-    SilenceRule,
     StartOn,
     StartRecording,
     StopRecording,
@@ -51,6 +51,9 @@ if TYPE_CHECKING:
 
 ENDS = frozenset({"finishing", "cancelled", "discarded", "failed", "ready"})
 """Changes after which nothing more is recorded."""
+
+MoveLegs = Callable[[tuple[TapPoint, ...]], tuple[TapPoint, ...]]
+"""Where taps listen once a leg has left."""
 
 LISTED = frozenset({"started", "masked", "unmasked", "paused", "resumed"})
 """Changes that the state database is told."""
@@ -115,6 +118,7 @@ class RecordingsDesk:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._handles: list[RecordingHandle] = []
+        self._moves: list[MoveLegs] = []  # of this call's life: one may happen while a start waits
 
     @property
     def handles(self) -> tuple[RecordingHandle, ...]:
@@ -172,12 +176,18 @@ class RecordingsDesk:
         points = tuple(taps) if taps is not None else tap_points(leg, call.settings)
         spec = self._spec(settings, origin, points, target, document, subject)
         named_by = call.id if subject is None else subject.call_id
+        before = len(self._moves)
         listed = await self._reserve(replace(spec, dtmf_stop=dtmf_stop), named_by)
         if listed is None:
             return None
-        if call.gone:  # while the database was asked: its leg is not there any more to be recorded
+        moved = self._moves[before:]
+        if call.gone or (moved and not listed.follow_transfer):
+            # While the database was asked: its leg is not there any more to be recorded.
             await self._cancel(listed)
             call.line.check()
+            return None
+        for move in moved:
+            listed = replace(listed, taps=move(listed.taps))
         handle = RecordingHandle(listed, settings.media_id, by)
         self._handles.append(handle)
         call.services.router.watch_recording(listed.id, lambda event: self._on_event(handle, event))
@@ -328,7 +338,8 @@ class RecordingsDesk:
         """
         self._move(left, lambda taps: replaced_taps(taps, left, by))
 
-    def _move(self, left: str, moved: Callable[[tuple[TapPoint, ...]], tuple[TapPoint, ...]]) -> None:
+    def _move(self, left: str, moved: MoveLegs) -> None:
+        self._moves.append(moved)
         for handle in self._handles:
             if handle.over or handle.stopping:
                 continue
@@ -378,19 +389,3 @@ class RecordingsDesk:
             self._call.services.database.submit(
                 lambda conn: records.update_recording(conn, event.id, event.state)
             )
-
-
-def start_on(settings: RecordSettings) -> StartOn:
-    """When it begins; with both flags the bridge decides."""
-    if settings.record_on_bridge:
-        return StartOn.BRIDGE
-    return StartOn.ANSWER if settings.record_on_answer else StartOn.NOW
-
-
-def silence_rule(wanted: SilenceSettings | None, media: MediaSettings) -> SilenceRule | None:
-    """When silence ends it, and how silence is told from speech."""
-    if wanted is None:
-        return None
-    return SilenceRule(
-        wanted.initial_ms, wanted.final_ms, wanted.threshold, media.silence_detector, media.vad_mode
-    )

@@ -87,8 +87,8 @@ class Talks:
             )
         )
         for mine, other in ((line, leg), (leg, line)):
-            if mine.lender is not None:
-                mine.lender.joins.now_bridged(other.name)
+            for lender in mine.lenders:
+                lender.joins.now_bridged(other.name)
         for tell in tuple(self.on_connect):
             tell()
 
@@ -190,8 +190,8 @@ class Talks:
             )
         )
         for leg in (call.line.leg, peer):
-            if leg.lender is not None:
-                leg.lender.joins.unbridged(cause)
+            for lender in leg.lenders:
+                lender.joins.unbridged(cause)
 
     def _hear(self, leg: Leg, event: ChannelEvent) -> None:
         if isinstance(event, Held):
