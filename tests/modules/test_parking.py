@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -113,6 +114,13 @@ def test_the_call_of_who_retrieves_is_recorded_too(office: Stage) -> None:
     assert level(sound[:, 0], THIRD, 0.1, 13.9) > 3000 and level(sound[:, 1], LOW, 0.1, 13.9) > 3000
     assert parked.row().samples == 30 * 8000
     assert cause(taker) == "NORMAL_CLEARING"
+
+
+def test_the_music_is_the_accounts(office: Stage) -> None:
+    music = {"music_on_hold": {"media_id": "tone_stream://%(1000,0,700)"}}
+    office.account = replace(office.account, document=music)
+    (parked,) = run_all(office, comes(0, "2002", calling(callee=parks(5.0), leaves=12.0)))
+    assert level(parked.sound(parked.row())[:, 1], 700, 6.1, 11.9) > 1000
 
 
 def test_a_recording_that_does_not_follow_ends_with_the_transfer(office: Stage) -> None:
