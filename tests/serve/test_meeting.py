@@ -1,4 +1,4 @@
-"""Calls that meet, on real phones over SIP and RTP: parking, retrieving, group pickup; media in two workers."""
+"""Calls that meet, on real phones over SIP and RTP: parking and pickup; media in two workers."""
 
 from __future__ import annotations
 
