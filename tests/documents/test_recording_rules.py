@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from callflow.documents import schemas
 from callflow.documents.accounts import Account
+from callflow.documents.judging import fault
 from callflow.documents.recording_rules import (
     Network,
     Rule,
@@ -221,3 +226,14 @@ def test_networks() -> None:
     assert destination_network(_node("menu", _node("resources")), no_match=False) is ON
     assert destination_network({}, no_match=False) is ON
     assert destination_network(None, no_match=False) is ON
+
+
+def test_the_pages_example_records_what_it_says() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs/call_recording.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    document = json.loads(example)
+    assert fault(document, schemas.load("account")) == ""
+    account = _account(document)
+    assert [bool(started(account_rules(account, *way))) for way in WAYS] == [False, True, True]
+    assert _endpoint(account, Way.INBOUND, ON).data()["format"] == "wav"
+    assert not _endpoint(account, Way.OUTBOUND, ON).enabled

@@ -266,3 +266,12 @@ def test_beep_is_silent_while_masked_and_ends_with_the_recording(stage: Stage) -
     heard = [at for at in (2, 4, 6, 8, 10) if level(sound[:, 1], PIP, at + 0.05, at + 0.45) > 1000]
     assert heard == [2, 10]
     assert ran.report.seconds == pytest.approx(21.0, abs=0.1), "and the call's end waits for no beep"
+
+
+def test_a_phone_that_forwards_is_recorded_where_it_is_answered(stage: Stage) -> None:
+    forward = {"enabled": True, "number": "5551234567", "require_keypress": False, "substitute": True}
+    _stage(stage, devices={"bob-desk": {**_on("inbound", "onnet"), "call_forward": forward}})
+    ran = _call(stage)
+    row = ran.row("inbound from onnet to endpoint")
+    assert (row.document["endpoint_id"], row.document["owner_id"]) == ("bob-desk", "bob")
+    assert row.samples == pytest.approx(10 * 8000, abs=400)

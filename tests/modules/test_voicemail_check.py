@@ -51,7 +51,7 @@ def _check(stage: Stage, *keys: str, device: str = "alice-desk", number: str = "
     scenario = Scenario(
         from_number=number,
         device_id=device,
-        caller=caller(*_keys(*keys), says=[tone(LOW, 300)], leaves=200.0),
+        caller=caller(*_keys(*keys), says=[tone(LOW, 80)], leaves=90.0),
     )
     flow = node("voicemail", {"action": "check", "id": "alice-box", **data}, then=node("noop"))
     if data.get("id", 1) is None:
