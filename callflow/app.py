@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from callflow.channels.channel import Channel, Dialer, DialTarget, Party
 from callflow.channels.sim.call import PretendCall
+from callflow.channels.sim.driven import Driver
 from callflow.channels.sim.scenario import Scenario
 from callflow.clock import Clock
 from callflow.documents.accounts import Account
@@ -239,9 +240,12 @@ class Engine:
 
     # ---- pretend calls -------------------------------------------------------------------------
 
-    async def place_call(self, scenario: Scenario, flow: Flow | None = None) -> CallReport:
+    async def place_call(
+        self, scenario: Scenario, flow: Flow | None = None, *, driver: Driver | None = None
+    ) -> CallReport:
         """Run one pretend call through ``flow`` (None: the account's flow for the dialled number) to its
-        end; come back when its recordings are finished and in the outbox. Many may run at once.
+        end; come back when its recordings are finished and in the outbox. Many may run at once. ``driver``:
+        who drives its parties by hand.
 
         Raises NoFlow if no flow is given and none is found.
         """
@@ -252,6 +256,7 @@ class Engine:
             ids=self._services.ids,
             notice=lambda *words: self._notice(heard.call_id, *words),
             incoming=self._incoming,
+            driver=driver,
         )
         heard = ReportWriter(pretend.caller.call_id)
         unsubscribe = self.bus.subscribe(heard, call_id=heard.call_id)

@@ -16,6 +16,7 @@ from itertools import chain, repeat
 from pathlib import Path
 
 from callflow.clock import Clock, OutsideLoop, SystemClock, monotonic
+from callflow.delivery import outbox
 from callflow.delivery.deliverer import Deliverer
 from callflow.delivery.guard import Guard
 from callflow.delivery.http import GuardedHttp
@@ -176,6 +177,13 @@ class Keeping:
 
     def _tell_delivery(self, event: DeliveryChanged) -> None:
         self._bus.publish(replace(event, time=self._clock.now()))
+
+    async def hurry(self, recording_id: str) -> None:
+        """Send again now what waits for its next attempt: a test does not wait for the schedule."""
+        with self._clock.external():
+            now = SystemClock().wall()
+            await self.database.arun(lambda conn: outbox.hurry(conn, recording_id, now))
+        self._deliverer.wake()
 
     async def deliveries_settled(self, recording_ids: Collection[str], wait_s: float) -> list[DeliveryRow]:
         """Wait, at most ``wait_s`` seconds of real time, until nothing of these recordings is on its way any

@@ -283,6 +283,13 @@ def retry(conn: sqlite3.Connection, delivery_id: str, now: float) -> DeliveryRow
     return _move(conn, fresh, Happening.RETRY)
 
 
+def hurry(conn: sqlite3.Connection, recording_id: str, now: float) -> None:
+    """What waits for its next attempt is due now; where it stands on its schedule stays."""
+    conn.execute(
+        "UPDATE deliveries SET next_wall = ? WHERE recording_id = ? AND state = 'WAITING'", (now, recording_id)
+    )
+
+
 def retry_many(
     conn: sqlite3.Connection, now: float, *, host: str = "", since: float = 0.0, until: float | None = None
 ) -> list[DeliveryRow]:

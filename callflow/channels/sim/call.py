@@ -7,6 +7,7 @@ from collections.abc import Callable
 from callflow.channels.channel import Channel, Dialer, Direction, Party
 from callflow.channels.sim.channel import LegFacts, SimChannel
 from callflow.channels.sim.dialer import SimDialer
+from callflow.channels.sim.driven import Driver
 from callflow.channels.sim.scenario import Party as Part
 from callflow.channels.sim.scenario import Scenario
 from callflow.channels.sim.stage import Notice, Stage
@@ -21,7 +22,8 @@ Incoming = Callable[[Channel, Dialer], None]
 class PretendCall:
     """``caller`` and ``dialer`` are what the engine gets; ``begin()`` lets the caller's script run.
 
-    ``incoming`` takes the calls that parties make of their own, with call ids from ``ids``.
+    ``incoming`` takes the calls that parties make of their own, with call ids from ``ids``. ``driver``: who
+    drives the parties by hand, beside what the scenario says.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class PretendCall:
         ids: Ids,
         notice: Notice,
         incoming: Incoming,
+        driver: Driver | None = None,
     ) -> None:
         self._ids = ids
         self._incoming = incoming
@@ -52,7 +55,9 @@ class PretendCall:
             device_id=scenario.device_id,
         )
         self.caller = self._inbound(party, scenario.caller, scenario.rate)
-        self.dialer = SimDialer(scenario, self._stage)
+        self.dialer = SimDialer(scenario, self._stage, None if driver is None else driver.rung)
+        if driver is not None:
+            driver.begins(self.caller)
 
     def begin(self) -> None:
         """The caller is there: its leg is in the pump and its script runs."""

@@ -106,6 +106,37 @@ class SimChannel:
         if reply is not None:
             self._spawn(self._take_call(reply))
 
+    # ---- what a test does by hand (see ``driven.py``) ----
+
+    def act(self, action: scenario.Action) -> None:
+        """Do it now, beside the script. After the leg's end nothing happens."""
+        if isinstance(action, scenario.TransferTo):
+            self._spawn(self._transfer(action))
+        else:
+            self._do_now(action)
+
+    def pick_up(self) -> None:
+        """A callee that rings answers."""
+        if self._ended is None and not self._answered:
+            self._become_answered()
+            self._events.put_nowait(Answered())
+
+    def refuse(self, cause: str, code: int = 0) -> None:
+        """A callee that rings does not want the call."""
+        if not self._answered:
+            self.end(Ended(cause, code or CAUSE_CODES.get(cause, 0)))
+
+    def early(self, clips: tuple[Clip, ...]) -> None:
+        """A callee that rings sends sound (early media)."""
+        if self._ended is None and not self._answered:
+            self._events.put_nowait(EarlyMedia())
+            self._say(clips)
+
+    @property
+    def talking(self) -> bool:
+        """There is something left to say."""
+        return self._talking and self._ended is None
+
     def end(self, ended: Ended) -> None:
         """The leg is gone, whoever ended it; later calls do nothing."""
         if self._ended is not None:
@@ -174,6 +205,13 @@ class SimChannel:
             self._stage.changed()
 
     async def _do(self, action: scenario.Action) -> None:
+        if isinstance(action, scenario.TransferTo):
+            if self._ended is None and self._stage.first_time(action):
+                await self._transfer(action)
+        else:
+            self._do_now(action)
+
+    def _do_now(self, action: scenario.Action) -> None:
         if self._ended is not None:
             return
         match action:
@@ -187,8 +225,6 @@ class SimChannel:
                 self.end(Ended(cause, CAUSE_CODES.get(cause, 0)))
             case scenario.PutOnHold(held=held):
                 self._events.put_nowait(Held(held))
-            case scenario.TransferTo() if self._stage.first_time(action):
-                await self._transfer(action)
 
     async def _transfer(self, action: scenario.TransferTo) -> None:
         consult = ""

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from callflow.channels.channel import DialTarget, Direction, Party
 from callflow.channels.sim.channel import LegFacts, SimChannel
 from callflow.channels.sim.scenario import Scenario
 from callflow.channels.sim.stage import Stage
 
+Rung = Callable[[SimChannel, tuple[str, ...]], None]
+"""``rung(channel, names)``: somebody rings, who is known by these names (device or number, owner)."""
+
 
 class SimDialer:
-    """A ``Dialer`` (see ``channels/channel.py``) for one pretend call."""
+    """A ``Dialer`` (see ``channels/channel.py``) for one pretend call. ``rung`` hears of every leg."""
 
-    def __init__(self, scenario: Scenario, stage: Stage) -> None:
+    def __init__(self, scenario: Scenario, stage: Stage, rung: Rung | None = None) -> None:
         self._scenario = scenario
         self._stage = stage
+        self._rung = rung
 
     def expand(self, target: DialTarget) -> list[DialTarget]:
         return [target]
@@ -35,4 +41,6 @@ class SimDialer:
         )
         channel = SimChannel(LegFacts(call_id, rate, Direction.OUTBOUND, party), callee.party, self._stage)
         channel.begin(callee.reply)
+        if self._rung is not None:
+            self._rung(channel, tuple(name for name in (target.id, owner) if name))
         return channel
