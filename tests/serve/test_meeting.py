@@ -15,7 +15,7 @@ from callflow.events import CallEnded, CallStarted, Event, ParkingChanged, Recor
 from callflow.exchange import Bind, Exchange, ExchangeOptions, MediaOptions
 from tests.app.harness import chain, loudness, node, tone
 from tests.ports import free_ports
-from tests.serve.accounts import account, catalog
+from tests.serve.accounts import account, catalog, write
 from tests.serve.server import PORTS_EACH, phone, wait_until
 
 RECORD = node("record_call", action="start", format="wav", record_on_answer=True)
@@ -47,7 +47,9 @@ class Office:
             media=MediaOptions(ports=(low, low + 6 * PORTS_EACH - 1), workers=2),
         )
         self.state = folder / "state"
-        self.exchange = Exchange(options, catalog(folder / "one"))
+        # A machine that is busy with other tests is no network: nothing is to be late.
+        write(folder / "config" / "sip.json", {"jitter_ms": 200})
+        self.exchange = Exchange(options, catalog(folder / "one", folder / "config"))
         self.events: list[Event] = []
         self.exchange.bus.subscribe(self.events.append)
 
@@ -92,7 +94,7 @@ class Office:
         """Dan calls a phone that rings and rings; eve picks up, and hangs up."""
         async with phone("dan") as dan, phone("idle") as idle, phone("eve") as eve:
             await idle.register(f"sip:idle@{self.exchange.uris[0].removeprefix('sip:')}")
-            ringing = asyncio.ensure_future(idle.answer(self.plan("", BOB), after_s=2.0))
+            ringing = asyncio.ensure_future(idle.answer(self.plan("", BOB), after_s=4.0))
             calling = asyncio.ensure_future(dan.call(self.plan("201", CALLER)))
             await asyncio.sleep(0.6)
             taken = await eve.call(self.plan("8", EVE, hangup=1.0))
@@ -132,19 +134,19 @@ def test_calls_meet_on_real_phones_with_recordings_on_both_sides(tmp_path: Path)
     sound, ready = office.sound("200")
     said, heard = sound[:, 0], sound[:, 1]
     begin, end = found(said, CALLER)
-    assert end - begin > ready.seconds - 0.4 and gaps(said, begin + 0.1, end - 0.1) <= 2
+    assert end - begin > ready.seconds - 0.8 and gaps(said, begin + 0.1, end - 0.1) <= 2
     bob, cat = found(heard, BOB), found(heard, CAT)
-    assert bob[0] < 0.4 and bob[1] < cat[0] - 0.4 and ready.seconds - cat[1] < 0.4
+    assert bob[0] < 0.8 and bob[1] < cat[0] - 0.4 and ready.seconds - cat[1] < 0.8
     assert np.abs(heard[round((bob[1] + 0.1) * 8000) : round(cat[0] * 8000)]).max() > 300  # music on hold
 
-    own, _ = office.sound("4101")
-    assert (
-        loudness(own[:, 0], 8000, 0.3, 0.8, CAT) > 0.1 and loudness(own[:, 1], 8000, 0.3, 0.8, CALLER) > 0.1
-    )
+    own, ready = office.sound("4101")
+    begin, end = ready.seconds - 0.4, ready.seconds - 0.1
+    assert loudness(own[:, 0], 8000, begin, end, CAT) > 0.1
+    assert loudness(own[:, 1], 8000, begin, end, CALLER) > 0.1
 
     for number, left, right in (("201", CALLER, EVE), ("8", EVE, CALLER)):
         sound, ready = office.sound(number)
         middle = ready.seconds / 2
-        assert 0.8 < ready.seconds < 2.0 and ready.reason == "hangup"
+        assert 0.8 < ready.seconds < 4.0 and ready.reason == "hangup"
         assert loudness(sound[:, 0], 8000, middle - 0.2, middle + 0.2, left) > 0.1
         assert loudness(sound[:, 1], 8000, middle - 0.2, middle + 0.2, right) > 0.1
