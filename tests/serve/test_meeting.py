@@ -104,7 +104,7 @@ class Office:
 
 
 def gaps(side: NDArray[np.int16], begin: float, end: float) -> int:
-    """Frames of 20 ms in which nothing is heard: the phones stall with this busy process; that nothing is lost
+    """Frames of 20 ms in which nothing is heard: phones of this busy process may stall. That nothing is lost
     to the sample, tests in virtual time hold.
     """
     part = side[round(begin * 8000) : round(end * 8000)].astype(np.int64)
