@@ -20,7 +20,7 @@ import numpy as np
 import soundfile
 
 from benchmarks._load_receiver import Receiver
-from benchmarks._load_serve import BRIDGED, PLAIN, Served, Usage, documents
+from benchmarks._load_serve import BRIDGED, PLAIN, Served, Usage, datagrams_dropped, documents
 from benchmarks._load_sip import Leg, Phones, tone_of
 from benchmarks._load_tone import check_tone
 from benchmarks.rtp_load import RtpLoad
@@ -58,8 +58,11 @@ class Load:
 @dataclass(slots=True)
 class Outcome:
     """Times in seconds. ``setup``: INVITE to 200 of each answered call; ``delivery``: BYE to the last byte at
-    the receiver; ``wrong``: recordings that are not whole, and why; ``slipped``: in which a
-    clock was followed; ``usages``: before, at the height, after.
+    the receiver; ``wrong``: recordings that are not whole, and why; ``starved``: those of them
+    while whose calls the load generator itself sent late, which say nothing of the server (they are not in
+    ``wrong``); ``slipped``: in which a clock was followed; ``usages``: before, at the height, after;
+    ``dropped``: datagrams that the kernel threw away on this machine, because a socket's buffer was full;
+    ``log``: what the server said (warnings and worse).
     """
 
     failed: dict[str, int] = field(default_factory=dict)
@@ -70,6 +73,9 @@ class Outcome:
     missing: int = 0
     checked: int = 0
     slipped: int = 0
+    starved: int = 0
+    dropped: int = 0
+    log: list[str] = field(default_factory=list)
     wrong: dict[str, int] = field(default_factory=dict)
     examples: list[str] = field(default_factory=list)
     usages: list[dict[str, float]] = field(default_factory=list)
@@ -86,6 +92,7 @@ class Run:
         self.outcome = Outcome()
         self._folder = folder
         self._legs: list[Leg] = []
+        self._stalls: list[tuple[float, float]] = []
 
     async def run(self, watch: Callable[[Served, Phones], None] | None = None) -> Outcome:
         """All of it: start, calls, deliveries, check."""
@@ -96,6 +103,7 @@ class Run:
         callees = await Phones(("127.0.0.1", 9), sound).open()
         documents(self._folder, url=receiver.url, callee=callees.port, file_format=self.load.format)
         served = await asyncio.to_thread(Served, self._folder, workers=self.load.workers)
+        dropped = datagrams_dropped()
         callers = await Phones(("127.0.0.1", served.port), sound).open()
         callers.bridged = callees.bridged = self.load.kind == BRIDGED
         try:
@@ -105,6 +113,8 @@ class Run:
             self._use(served)
             if sound is not None:
                 self.outcome.rtp = sound.costs()
+                self._stalls = sound.stalls()
+            self.outcome.dropped = datagrams_dropped() - dropped
         finally:
             await callers.close()
             await callees.close()
@@ -112,6 +122,7 @@ class Run:
             receiver.close()
             if sound is not None:
                 sound.close()
+        self.outcome.log = served.log.read_text().splitlines()
         self._check(received)
         return self.outcome
 
@@ -192,6 +203,9 @@ class Run:
                 self.outcome.checked += 1
                 found = faults(file, leg, self.load)
                 self.outcome.slipped += SLIPPED in found
+                if set(found) - {SLIPPED} and self._starved(leg):
+                    self.outcome.starved += 1
+                    continue
                 for fault in found:
                     kind = fault.split(":")[0]
                     if kind == SLIPPED:
@@ -199,6 +213,10 @@ class Run:
                     self.outcome.wrong[kind] = self.outcome.wrong.get(kind, 0) + 1
                     if len(self.outcome.examples) < 5:
                         self.outcome.examples.append(f"{leg.number}: {fault}")
+
+    def _starved(self, leg: Leg) -> bool:
+        """Whether the load generator stood still while that call spoke."""
+        return any(due < leg.ended and leg.answered < due + late for due, late in self._stalls)
 
 
 def faults(file: Path, leg: Leg, load: Load) -> list[str]:
@@ -230,9 +248,8 @@ def percentile(values: list[float], part: float) -> float:
 async def _child(load: Load) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         outcome = await Run(load, Path(folder)).run()
-        log = (Path(folder) / "serve.log").read_text()
-    if "Traceback" in log or outcome.failed:
-        print(log[-2000:], file=sys.stderr)
+    if outcome.failed or any(line.startswith("Traceback") for line in outcome.log):
+        print("\n".join(outcome.log[-40:]), file=sys.stderr)
     return {
         **asdict(outcome),
         "setup": [percentile(outcome.setup, 50), percentile(outcome.setup, 99)],

@@ -51,10 +51,12 @@ def documents(folder: Path, *, url: str, callee: int, file_format: str = "wav") 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Of all processes of the server together. ``pss_kb``: memory, what they share counted once."""
+    """Of all processes of the server together. ``private_kb``: memory that is theirs alone. (What they share
+    with others, libraries above all, counts more or less by who else runs.)
+    """
 
     cpu_s: float
-    pss_kb: int
+    private_kb: int
     fds: int
     sockets: int
     threads: int
@@ -82,7 +84,7 @@ class Served:
         fds = [link for pid in pids for link in _links(pid)]
         return Usage(
             cpu_s=sum(map(_cpu, pids)),
-            pss_kb=sum(map(_pss, pids)),
+            private_kb=sum(map(_private, pids)),
             fds=len(fds),
             sockets=sum(link.startswith("socket:") for link in fds),
             threads=sum(len(os.listdir(f"/proc/{pid}/task")) for pid in pids),
@@ -160,12 +162,20 @@ def _cpu(pid: int) -> float:
     return sum(int(value) for value in fields[11:15]) / _TICK
 
 
-def _pss(pid: int) -> int:
+def _private(pid: int) -> int:
+    """kB that it has written to, and shares with nobody."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
         return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
+    return next((int(line.split()[1]) for line in lines if line.startswith("Private_Dirty:")), 0)
+
+
+def datagrams_dropped() -> int:
+    """How many UDP datagrams this machine's kernel has thrown away because a socket's buffer was full."""
+    lines = Path("/proc/net/snmp").read_text().splitlines()
+    names, values = (line.split()[1:] for line in lines if line.startswith("Udp:"))
+    return int(dict(zip(names, values, strict=True))["RcvbufErrors"])
 
 
 def _links(pid: int) -> Iterator[str]:

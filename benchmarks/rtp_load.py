@@ -34,6 +34,11 @@ SUMMED = ("sent", "received", "lost", "disorder", "jumps", "checked", "right")
 LISTENS = 5
 """A socket is read each so many turns: what has come waits in its buffer, which is cheaper."""
 MOST_US = 2.5
+STALL_S = 0.03
+"""A turn that is later than this is a stall: its packets come so late that the best jitter buffer may have
+played a hole for them.
+"""
+MOST_STALLS = 10_000
 
 
 class RtpLoad:
@@ -83,6 +88,13 @@ class RtpLoad:
         found: dict[str, float] = self._answer()
         return found
 
+    def stalls(self) -> list[tuple[float, float]]:
+        """When (``time.monotonic``) it should have sent, and by how many seconds it was late: ``STALL_S`` and
+        more. The machine had no time for it then.
+        """
+        self._say({"do": "stalls"})
+        return [(due, late) for due, late in self._answer()["stalls"]]
+
     def close(self) -> None:
         """End the process."""
         for pipe in (self._process.stdin, self._process.stdout):
@@ -127,6 +139,7 @@ class _Generator:
         self._requests: deque[dict[str, Any]] = deque()
         self._ended = False
         self.worst = 0.0
+        self.stalls: list[tuple[float, float]] = []
         self.ended: Counter[str] = Counter()
         self._before: dict[str, float] = {}
 
@@ -139,6 +152,9 @@ class _Generator:
             while self._requests:
                 self._do(self._requests.popleft())
             index = number % len(self.pairs)
+            late = time.monotonic() - due
+            if late >= STALL_S and len(self.stalls) < MOST_STALLS:
+                self.stalls.append((due, late))
             self._speak(index, due)
             if number // len(self.pairs) % LISTENS == index % LISTENS:
                 self._listen(index)
@@ -202,6 +218,8 @@ class _Generator:
         elif what == "accounts":
             every = [streams.account(row) for streams in self.streams for row in range(streams.count)]
             _print({"heard": [asdict(each) for each in every]})
+        elif what == "stalls":
+            _print({"stalls": self.stalls})
         else:
             _print(self._costs())
 

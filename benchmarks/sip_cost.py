@@ -37,5 +37,5 @@ def _one(kind: str, name: str, file_format: str) -> Iterator[Row]:
     late = found["delivery"][1]
     yield Row("  end of call to delivered file, p99", f"{late:.2f} s", "under 0.5 s", late < 0.5)
     base, height = found["usages"][0], found["usages"][1]
-    kb = (height["pss_kb"] - base["pss_kb"]) / AT_ONCE
+    kb = (height["private_kb"] - base["private_kb"]) / AT_ONCE
     yield Row("  memory a call", f"{kb:.0f} kB", "under 300 kB", kb < 300)

@@ -26,6 +26,9 @@ EVERY_S = 5.0
 GROWTH_KB = 60
 """Memory may grow by so much a minute (kB): what a database and caches take while they fill."""
 
+MOST_LINES = 200
+"""Of the server's log, the last."""
+
 
 @dataclass(slots=True)
 class Watch:
@@ -42,7 +45,7 @@ class Watch:
         usage = served.usage()
         sample = {
             "at": now,
-            "pss_kb": usage.pss_kb,
+            "private_kb": usage.private_kb,
             "fds": usage.fds,
             "sockets": usage.sockets,
             "threads": usage.threads,
@@ -77,7 +80,7 @@ def judge(outcome: Outcome, samples: list[dict[str, float]], seconds: float) -> 
     long = seconds >= 300
     unjudged = "" if long else " (too short a run to judge)"
     found = []
-    memory, mean = growth(samples, "pss_kb", settled)
+    memory, mean = growth(samples, "private_kb", settled)
     found.append(
         (
             "memory grows",
@@ -98,12 +101,17 @@ def judge(outcome: Outcome, samples: list[dict[str, float]], seconds: float) -> 
         found.append(
             (f"{name} left when all is over", f"{left:+.0f}", left <= (0 if name == "spools" else 12))
         )
+    found.append(("datagrams dropped by the machine's kernel", f"{outcome.dropped}", True))
     lost = sum(outcome.failed.values()) + outcome.missing
     found.append(
         ("calls failed or recordings not delivered", f"{lost} of {outcome.answered + lost}", lost == 0)
     )
     wrong = sum(outcome.wrong.values())
-    found.append(("recordings that are not whole", f"{wrong} of {outcome.checked}", wrong == 0))
+    figure = f"{wrong} of {outcome.checked}"
+    if outcome.starved:
+        worst = outcome.rtp.get("worst_ms", 0.0)
+        figure += f", and {outcome.starved} while the load generator was late (by up to {worst:.0f} ms)"
+    found.append(("recordings that are not whole", figure, wrong == 0))
     return found
 
 
@@ -123,6 +131,7 @@ async def soak(seconds: float, at_once: int, workers: int = 1, loud: bool = Fals
         "delivery_p99_s": percentile(outcome.delivery, 99),
         "examples": outcome.examples,
         "failed": outcome.failed,
+        "log": outcome.log[-MOST_LINES:],
     }
 
 
@@ -139,7 +148,9 @@ def _by_hand(words: list[str]) -> int:
     found = asyncio.run(soak(seconds, int(words[1]) if len(words) > 1 else 50, loud=True))
     for what, figure, good in found["judged"]:
         print(f"{'ok ' if good else 'NOT'}  {what}: {figure}")
+    log = found.pop("log")
     print(json.dumps({name: value for name, value in found.items() if name != "judged"}))
+    print(f"the server's log, warnings and worse ({len(log)} lines):", *log, sep="\n  ")
     return 0 if all(good for _, _, good in found["judged"]) else 1
 
 
