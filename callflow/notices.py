@@ -115,9 +115,14 @@ NOTICES: dict[str, Code] = {
     "CF-RUN-WEBHOOK": Code(ERROR, "webhook not told", "webhook: there is no uri, or the server was not "
                            "reached or did not answer 2xx, at any of the attempts.",
                            "Correct data.uri, or see why the server refuses."),
-    "CF-RUN-PIN": Code(WARNING, "not let into a mailbox", "voicemail: the caller did not know the PIN, as "
-                       "often as callflow.voicemail.max_login_attempts allows.",
-                       "Ask the owner; a new PIN is set by phone, or in the document."),
+    "CF-RUN-PIN": Code(WARNING, "PIN not known", "The caller did not know the PIN of a mailbox, a "
+                       "conference, a user's hot desk or a dial tone (disa), in all its tries.",
+                       "Ask who called; a new PIN is set in the document, a mailbox's also by phone."),
+    "CF-RUN-PIN-CLOSED": Code(WARNING, "too many wrong PINs", "So many wrong PINs were entered, in this call "
+                              "and those before it, that none is taken for a while: a minute at first, an "
+                              "hour at most. A phone of the account counts by itself, all callers from "
+                              "outside together.",
+                              "Look whose calls these are; it opens by itself, or at the next start."),
     "CF-RUN-METAFLOW": Code(WARNING, "metaflow action without code", "Digits stand for an action that this "
                             "engine does not have: it is passed over to _.",
                             "docs/metaflows.md lists the actions there are."),

@@ -15,6 +15,7 @@ from callflow.channels.channel import Dialer
 from callflow.clock import Clock
 from callflow.documents.accounts import Account
 from callflow.documents.settings import Settings
+from callflow.engine.pins import WrongPins
 from callflow.engine.queueing import QueueRooms
 from callflow.engine.rooms import RoomTable
 from callflow.engine.router import MediaRouter
@@ -69,11 +70,12 @@ class HttpPort(Protocol):
 class Calls:
     """The calls that are up, found by the call id of any of their legs: an attended transfer names the
     channel on which the transferor has talked to the target. And where they wait for others: parking slots,
-    queues.
+    queues; and what calls before them did: wrong PINs.
     """
 
     parking: ParkingLot = field(default_factory=ParkingLot)
     queues: QueueRooms = field(default_factory=QueueRooms)
+    pins: WrongPins = field(default_factory=WrongPins)
     _by_leg: dict[str, Call] = field(default_factory=dict)
 
     def add(self, channel_id: str, call: Call) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from callflow.engine.call import Call
 from callflow.engine.outcome import HardStop, Outcome
+from callflow.engine.pins import PinDoor
 from callflow.engine.rooms import Out, RoomRules
 from callflow.engine.roomseat import ACTIONS, KEYS, Entry
 from callflow.errors import CallflowError, CallGone
@@ -39,11 +40,18 @@ TOLD = {Out.FULL: "conf-max_participants", Out.LOCKED: "conf-max_participants"}
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A conference: its id, its document, and what is known of the caller's role (None: nothing)."""
+    """A conference: its id, its document, and what is known of the caller's role (None: nothing). ``door``:
+    the name under which wrong pins are counted; a conference without a name is another one each time.
+    """
 
     id: str
     document: Mapping[str, Any]
     moderator: bool | None = None
+    named: bool = True
+
+    @property
+    def door(self) -> str:
+        return self.id if self.named else "of a node"
 
 
 async def confer(id: str, data: Mapping[str, Any], call: Call) -> Outcome:
@@ -100,7 +108,7 @@ def _known(id: str, data: Mapping[str, Any], call: Call) -> Found | None:
     if isinstance(config, Mapping):
         name = str(config.get("name") or call.services.ids.short())
         said = config.get("moderator")
-        return Found(name, config, said if isinstance(said, bool) else None)
+        return Found(name, config, said if isinstance(said, bool) else None, bool(config.get("name")))
     if id:
         document = call.account.get("conference", id)
         if document is not None:
@@ -130,6 +138,8 @@ async def _asked(call: Call) -> Found | None:
 
 def _by_number(number: str, call: Call) -> Found | None:
     """The conference that has the number; one of moderators makes its caller one."""
+    if not number:
+        return None
     for id, document in sorted(call.account.all("conference").items()):
         member, moderator = _of(document, "member"), _of(document, "moderator")
         as_member, as_moderator = number in _texts(member, "numbers"), number in _texts(moderator, "numbers")
@@ -140,8 +150,8 @@ def _by_number(number: str, call: Call) -> Found | None:
 
 async def _admit(found: Found, call: Call) -> bool | None:
     """Ask for the pin, if there is one. True: comes in as a moderator; None: does not come in."""
-    members = _texts(_of(found.document, "member"), "pins")
-    moderators = _texts(_of(found.document, "moderator"), "pins")
+    members = [pin for pin in _texts(_of(found.document, "member"), "pins") if pin]
+    moderators = [pin for pin in _texts(_of(found.document, "moderator"), "pins") if pin]
     if found.moderator is None:
         wanted = [*members, *moderators]
     else:
@@ -149,13 +159,17 @@ async def _admit(found: Found, call: Call) -> bool | None:
     if not wanted:
         return bool(found.moderator)
     open_to_members = not members and found.moderator is None
+    door = PinDoor(call, f"conference {found.door}", shared=True)
     for _ in range(ATTEMPTS):
-        pin = await _ask("conf-enter_conf_pin", call)
-        if pin in wanted:
+        if door.closed():
+            break
+        entered = await _ask("conf-enter_conf_pin", call)
+        if pin := door.opens(entered, wanted):
             return found.moderator if found.moderator is not None else pin not in members
-        if not pin and open_to_members:
+        if not entered and open_to_members:
             return False
         await call.prompt("conf-bad_pin")
+    door.give_up()
     await call.prompt("conf-too_many_attempts")
     return None
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping
 from typing import Any
 
 from callflow.engine.call import Call
 from callflow.engine.outcome import Continue, Outcome
+from callflow.engine.pins import PinDoor
 from callflow.modules._voicemail_box import Box, box_of_number
 from callflow.modules._voicemail_menu import main_menu
 
@@ -72,12 +72,15 @@ async def _may_enter(box: Box) -> bool:
         await call.prompt("vm-no_access")
         return False
     longest = max(voicemail.max_pin_length, len(pin))
+    door = PinDoor(call, f"mailbox {box.id}")
     for _ in range(voicemail.max_login_attempts):
+        if door.closed():
+            break
         entered = await _ask("vm-enter_pass", longest, call, box.interdigit_s)
-        if hmac.compare_digest(entered.encode(), pin.encode()):
+        if door.opens(entered, [pin]):
             return True
         await call.prompt("vm-fail_auth")
-    call.notice("warning", "CF-RUN-PIN", f"voicemail: the PIN of mailbox {box.id} was not known: not let in")
+    door.give_up()
     await call.prompt("vm-abort")
     return False
 

@@ -8,6 +8,7 @@ from typing import Any
 from callflow.documents.restrictions import is_restricted
 from callflow.engine.call import Call
 from callflow.engine.outcome import Branch, Continue, HardStop, Outcome, Stop
+from callflow.engine.pins import PinDoor
 from callflow.media.messages import Clip, ToneClip
 from callflow.modules._feature import ASK_S, INTERDIGIT_S, ask, dial
 
@@ -48,11 +49,15 @@ async def _may_dial(data: Mapping[str, Any], call: Call) -> bool:
         )
         return True
     asked = {**data, "interdigit_timeout": data.get("interdigit")}
+    door = PinDoor(call, f"dial tone of {call.flow_id or 'this flow'}")
     for _ in range(int(data["retries"])):
+        if door.closed():
+            break
         entered = await ask(call, "disa-enter_pin", asked, max_digits=max(PIN_DIGITS, len(pin)))
-        if entered.digits == pin:
+        if door.opens(entered.digits, [pin]):
             return True
         await call.prompt("disa-invalid_pin")
+    door.give_up()
     return False
 
 

@@ -13,6 +13,7 @@ from callflow.channels.channel import DialTarget
 from callflow.documents.accounts import sitting_at
 from callflow.engine.call import Call
 from callflow.engine.outcome import Continue, Outcome
+from callflow.engine.pins import PinDoor
 from callflow.modules._bridging import ring
 from callflow.modules._feature import Mine, ask, find
 
@@ -82,7 +83,7 @@ async def _who(data: Mapping[str, Any], call: Call) -> Mine | None:
 async def _login(user: Mine, desks: list[str], data: Mapping[str, Any], call: Call) -> Outcome:
     await call.answer()
     said = user.part("hotdesk")
-    if said.get("require_pin") is True and not await _knows_pin(str(said.get("pin") or ""), data, call):
+    if said.get("require_pin") is True and not await _knows_pin(user, data, call):
         return await _give_up(f"{user.id} did not know the PIN", call)
     phone = call.party.device_id
     if call.account.get("device", phone) is None:
@@ -97,6 +98,8 @@ async def _login(user: Mine, desks: list[str], data: Mapping[str, Any], call: Ca
 
 async def _logout(user: Mine, desks: list[str], call: Call) -> Outcome:
     await call.answer()
+    if call.account.get("device", call.party.device_id) is None:  # else strangers could log everybody out
+        return await _give_up("the call comes from no phone of the account", call)
     stays = user.part("hotdesk").get("keep_logged_in_elsewhere") is True
     await _leave(user.id, [desk for desk in desks if not stays or desk == call.party.device_id], call)
     await call.prompt("hotdesk-logged_out")
@@ -109,13 +112,17 @@ async def _leave(user_id: str, desks: list[str], call: Call) -> None:
         await call.change("device", desk, {"hotdesk": {"users": {user_id: None}}})
 
 
-async def _knows_pin(pin: str, data: Mapping[str, Any], call: Call) -> bool:
+async def _knows_pin(user: Mine, data: Mapping[str, Any], call: Call) -> bool:
     """Without a PIN in the document nobody knows it."""
+    pin, door = str(user.part("hotdesk").get("pin") or ""), PinDoor(call, f"hot desk of {user.id}")
     for _ in range(TRIES):
+        if door.closed():
+            break
         entered = await ask(call, "hotdesk-enter_pin", data, max_digits=MAX_PIN_DIGITS)
-        if pin and entered.digits == pin:
+        if door.opens(entered.digits, [pin]):
             return True
         await call.prompt("hotdesk-invalid_entry")
+    door.give_up()
     return False
 
 
