@@ -31,6 +31,7 @@ FOLDERS = {
     "directory": "directories",
     "temporal_rule_set": "temporal_rules_sets",
     "temporal_rule": "temporal_rules",
+    "application": "applications",
 }
 """Kind of document → its folder."""
 

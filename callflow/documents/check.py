@@ -14,7 +14,9 @@ from callflow.documents.accounts import FOLDERS, document_id
 from callflow.documents.check_data import Surroundings, UrlVerdict, check_object
 from callflow.documents.check_flow import check_flow, check_metaflow, nodes_of
 from callflow.documents.check_loops import check_loops
+from callflow.documents.check_ncco import check_script
 from callflow.documents.metaflows import KEYS as METAFLOW_KEYS
+from callflow.documents.ncco import recognise
 from callflow.documents.problems import Problem, Sheet, token
 from callflow.documents.settings import flatten
 
@@ -146,8 +148,10 @@ class _Document:
     def check(self) -> None:
         """Find out its kind and check it."""
         kind = self._kind_by_place() or self._kind_by_content()
-        if not isinstance(self.value, dict):
-            self._not_an_object()
+        if recognise(self.value):
+            check_script(self.sheet, self.value, self.around)
+        elif not isinstance(self.value, dict):
+            self.sheet.add("CF-CHK-030", "", "this is no document: a document is a JSON object {...}")
         elif kind == "callflow" and "flow" not in self.value and "module" in self.value:
             self._bare_flow(self.value)
         elif kind == "callflow":
@@ -194,12 +198,6 @@ class _Document:
         if any(isinstance(value.get(key), dict) for key in ("numbers", "patterns")):
             return "metaflows"
         return "callflow" if "numbers" in value or "patterns" in value else ""
-
-    def _not_an_object(self) -> None:
-        if isinstance(self.value, list) and any(isinstance(x, dict) and "action" in x for x in self.value):
-            self.sheet.add("CF-CHK-032", "", "this is an NCCO (a list of actions), not a callflow")
-            return
-        self.sheet.add("CF-CHK-030", "", "this is no document: a document is a JSON object {...}")
 
     def _unknown(self) -> None:
         data = self.value.get("data")

@@ -39,8 +39,6 @@ CODES: dict[str, Code] = {
                        "A callflow has a flow; a bare flow has a module."),
     "CF-CHK-031": Code(NOTE, "metaflow", "An action on digits in mid-call, not a callflow.",
                        "Nothing, if that is meant: docs/metaflows.md says where it belongs."),
-    "CF-CHK-032": Code(ERROR, "NCCO", "A JSON list of actions is an NCCO, the other dialect.",
-                       "Check callflows only."),
     "CF-CHK-033": Code(WARNING, "other file", "A JSON file in the folder that is no document of an account.",
                        "Move it elsewhere, or name files to check one by one."),
     # ---- nodes
@@ -169,4 +167,42 @@ CODES: dict[str, Code] = {
                        "Correct the name, or move them."),
     "CF-CHK-126": Code(NOTE, "more than there is", "The value is over what calls or files can carry.",
                        "Lower it, or leave it out."),
+    # ---- NCCO
+    "CF-CHK-130": Code(WARNING, "other name of a key", "The key is written in a former or another SDK's way, "
+                       "and read as what is meant.", "Write the name that the hint says."),
+    "CF-CHK-131": Code(WARNING, "not a list", "One value stands where a list of one is documented.",
+                       "Put it into brackets."),
+    "CF-CHK-132": Code(WARNING, "number or boolean as text", "The text is read as the number or boolean "
+                       "that it holds.", "Write it without quotes."),
+    "CF-CHK-133": Code(WARNING, "more than one", "The list has one entry that counts.", "Keep one."),
+    "CF-CHK-134": Code(WARNING, "no absolute url", "Nothing can be asked or told there: it is a placeholder, "
+                       "a part of a url, or empty.", "Write the whole url."),
+    "CF-CHK-135": Code(WARNING, "other value", "The value is read as one that is documented.",
+                       "Write that one."),
+    "CF-CHK-136": Code(WARNING, "not an E.164 number", "Numbers are 7 to 15 digits, with the country, "
+                       "without a plus.", "Write it as 447700900000."),
+    "CF-CHK-137": Code(WARNING, "brought into range", "The number is outside of its limits, and the nearest "
+                       "one is used.", "Write one within the limits."),
+    "CF-CHK-138": Code(WARNING, "input without type", "A form from before 2020: read as dtmf, or as what it "
+                       "has settings for.", "Add type."),
+    "CF-CHK-139": Code(ERROR, "unknown action", "There is no such action.", "Correct the name."),
+    "CF-CHK-140": Code(ERROR, "no action", "An item of the list does not say what to do.",
+                       "Give it an action."),
+    "CF-CHK-141": Code(ERROR, "incomplete endpoint", "An endpoint of this type cannot be called without it.",
+                       "Add the key."),
+    "CF-CHK-142": Code(ERROR, "bad uri", "The uri has another scheme than its type of endpoint.",
+                       "Write sip:... or wss://..."),
+    "CF-CHK-143": Code(ERROR, "keys exclude each other", "Only one of the two can be meant.", "Keep one."),
+    "CF-CHK-144": Code(NOTE, "never run", "The script does not come past the action before.",
+                       "Delete it, or put it before."),
+    "CF-CHK-145": Code(NOTE, "no code here", "The engine has nothing that could do this; it says so when it "
+                       "comes to it.", "Nothing, if that is meant."),
+    "CF-CHK-146": Code(NOTE, "out of date", "The key has been replaced by others, and still works.",
+                       "Use what the hint says."),
+    "CF-CHK-147": Code(WARNING, "channels and format", "The keys do not go together; what is done is said.",
+                       "Write what is meant."),
+    "CF-CHK-148": Code(WARNING, "default taken", "A key that is documented as required is missing, and its "
+                       "default is used.", "Write it."),
+    "CF-CHK-149": Code(NOTE, "bargeIn without input", "Only an input that follows can cut a prompt short.",
+                       "Let an input follow, or delete bargeIn."),
 }  # fmt: skip

@@ -12,7 +12,7 @@ from callflow.documents.judging import fault, is_type
 from callflow.documents.notes import Note
 from callflow.log import mask_text
 
-__all__ = ["Note", "Prepared", "prepare", "prepare_document"]
+__all__ = ["Note", "Prepared", "prepare", "prepare_document", "settle"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,10 @@ def _prepare(schema: Mapping[str, Any], data: Mapping[str, Any]) -> Prepared:
     for item in casts:
         key = ".".join(str(part) for part in item.path)
         notes.append(Note("note", "CF-CHK-075", f'{key}: "{item.was}" is read as {_show(item.now)}', key=key))
-    return Prepared(_settle(read, schema, "", notes), tuple(notes))
+    return Prepared(settle(read, schema, "", notes), tuple(notes))
 
 
-def _settle(
+def settle(
     data: Mapping[str, Any], schema: Mapping[str, Any], prefix: str, notes: list[Note]
 ) -> dict[str, Any]:
     """Judge each key by its schema and fill in what is missing; as deep as the schema is."""
@@ -60,7 +60,7 @@ def _settle(
             continue
         name = f"{prefix}{key}"
         if key in settled and "properties" in part and isinstance(settled[key], dict):
-            settled[key] = _settle(settled[key], part, f"{name}.", notes)
+            settled[key] = settle(settled[key], part, f"{name}.", notes)
         elif key in settled:
             _judge(settled, key, part, name, notes)
         elif "default" in part:

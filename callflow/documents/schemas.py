@@ -22,6 +22,12 @@ Keywords of our own in them (validators ignore them):
 ``x-required-one``     groups of keys: one of each must be there
 ``x-not-here-yet``     values that are known and have no code here yet
 ``x-not-used-here``    Kazoo's settings that are known and have no effect
+``x-one``              the list has one entry, which may stand alone: with a warning (``list``), or not
+                       (``either``)
+``x-aliases``          other names of keys, read with a warning
+``x-loose-values``     values beyond ``enum`` that are read as the default, with a warning
+``x-clamp``            a number out of range is brought into it, with a warning
+``x-deprecated``       what has taken the key's place
 """
 
 from __future__ import annotations
