@@ -96,8 +96,10 @@ class VirtualClock:
         self._now = 0.0
         self._wall_start = time.time() if wall_start is None else wall_start
         self._held = 0
+        self._stands = False
         self._advancer: Advancer | None = None
         self._awaited: list[_Awaited] = []
+        self._settling: list[asyncio.Future[None]] = []
 
     def now(self) -> float:
         return self._now
@@ -110,8 +112,30 @@ class VirtualClock:
 
     @property
     def held(self) -> bool:
-        """True while ``external()`` is entered."""
-        return self._held > 0
+        """True while ``external()`` is entered, or time stands still."""
+        return self._held > 0 or self._stands
+
+    def stand_still(self, stands: bool) -> None:
+        """Let time stand still until it is told to go on: what is due at this moment is still done."""
+        self._stands = stands
+
+    async def settled(self) -> None:
+        """Wait until all that is to be done at this moment is done: nobody has anything left to do, and
+        nobody waits for the outside.
+        """
+        moment: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._settling.append(moment)
+        await moment
+
+    def wake_settled(self) -> bool:
+        """Nobody has anything to do: let those go on who wait for that, if nothing outside is awaited."""
+        if not self._settling or self._held or self._awaited:
+            return False
+        for moment in self._settling:
+            if not moment.done():
+                moment.set_result(None)
+        self._settling.clear()
+        return True
 
     @contextmanager
     def external(self) -> Iterator[None]:
@@ -172,7 +196,7 @@ class _JumpingSelector(selectors.BaseSelector):
         ready = self._real.select(0)
         if ready or (timeout is not None and timeout <= 0):
             return ready
-        if self._clock.give_turns():
+        if self._clock.give_turns() or self._clock.wake_settled():
             return ready
         if self._clock.held or (timeout is None and self._clock._advancer is None):
             return self._real.select(None)

@@ -69,7 +69,7 @@ class Programme:
         self._changed = changed
         self._told: list[Instruction] = []
         self._more: list[asyncio.Event] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[SimChannel, asyncio.Task[None]] = {}
 
     def tell(self, instruction: Instruction) -> None:
         """One more; legs that ring or talk do it too."""
@@ -80,16 +80,19 @@ class Programme:
     def take(self, channel: SimChannel) -> None:
         """This leg is theirs: it does all that they are told."""
         self.legs.append(channel)
-        task = asyncio.get_running_loop().create_task(self._play(channel))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[channel] = asyncio.get_running_loop().create_task(self._play(channel))
         self._changed()
+
+    def let_go(self, channel: SimChannel) -> None:
+        """The leg is another's from now on."""
+        self.legs.remove(channel)
+        self._tasks.pop(channel).cancel()
 
     async def close(self) -> None:
         """Stop doing it."""
-        for task in self._tasks:
+        for task in self._tasks.values():
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def _play(self, channel: SimChannel) -> None:
         more = asyncio.Event()
