@@ -12,25 +12,22 @@ from typing import TYPE_CHECKING, Any
 from callflow.channels.channel import Channel, DialTarget
 from callflow.documents.accounts import Account
 from callflow.documents.settings import Settings
-from callflow.engine.announcing import Announcing
 from callflow.engine.background import Background
-from callflow.engine.bridging import Bridging
 from callflow.engine.changing import change_document
-from callflow.engine.clips import ClipFinder
-from callflow.engine.endings import Endings
-from callflow.engine.endpoints import (
+from callflow.engine.dialling.bridging import Bridging
+from callflow.engine.dialling.endpoints import (
     MemberTargets,
     device_target,
     member_targets,
     number_targets,
     user_targets,
 )
+from callflow.engine.dialling.identity import Identity
+from callflow.engine.endings import Endings
 from callflow.engine.flow import Flow, Node
-from callflow.engine.identity import Identity
-from callflow.engine.joining import Joins
 from callflow.engine.line import Leg, Line
-from callflow.engine.listening import Listening
 from callflow.engine.mailing import Mailing
+from callflow.engine.meeting.joining import Joins
 from callflow.engine.metaflows import Metaflows
 from callflow.engine.recording_rules import RuleRecordings
 from callflow.engine.recordings import RecordingHandle, RecordingsDesk
@@ -38,7 +35,10 @@ from callflow.engine.results import BridgeResult, Digits
 from callflow.engine.roomseat import RoomSeat
 from callflow.engine.routing import Router
 from callflow.engine.services import HttpResponse, Services
-from callflow.engine.speaking import Speaking
+from callflow.engine.sound.announcing import Announcing
+from callflow.engine.sound.clips import ClipFinder
+from callflow.engine.sound.listening import Listening
+from callflow.engine.sound.speaking import Speaking
 from callflow.engine.variables import CallVariables, interaction_id, placeholders_of
 from callflow.events import Noticed
 from callflow.media.messages import Clip, TapPoint

@@ -15,11 +15,11 @@ from callflow.channels.channel import Dialer
 from callflow.clock import Clock
 from callflow.documents.accounts import Account
 from callflow.documents.settings import Settings
+from callflow.engine.meeting.queueing import QueueRooms
+from callflow.engine.meeting.slots import ParkingLot
 from callflow.engine.pins import WrongPins
-from callflow.engine.queueing import QueueRooms
 from callflow.engine.rooms import RoomTable
 from callflow.engine.router import MediaRouter
-from callflow.engine.slots import ParkingLot
 from callflow.events import EventBus
 from callflow.ids import Ids
 from callflow.media.port import MediaPort

@@ -8,9 +8,9 @@ from typing import Any
 
 from callflow.channels.channel import DialTarget
 from callflow.engine.call import BridgeResult, Call
-from callflow.engine.identity import HIDDEN
+from callflow.engine.dialling.identity import HIDDEN
+from callflow.engine.dialling.reaching import reach
 from callflow.engine.outcome import Attempt, Continue, HandOver, Outcome, ReplaceFlow, Stop
-from callflow.engine.reaching import reach
 from callflow.errors import CallflowError, CallGone
 from callflow.media.messages import Clip, ToneClip
 
@@ -69,7 +69,7 @@ def keys_of(result: BridgeResult) -> tuple[str, str]:
 def may_ring(target: DialTarget, call: Call, *, can_call_self: bool = False) -> bool:
     """A caller's own phone is busy calling: it rings only if ``can_call_self`` says so. Nor is one rung that
     is switched off, or whose owner or itself is not to be disturbed. Forwarding is not followed here:
-    ``callflow.engine.reaching`` does all of it.
+    ``callflow.engine.dialling.reaching`` does all of it.
     """
     return bool(reach(call, [target], can_call_self=can_call_self, follow=False).targets)
 

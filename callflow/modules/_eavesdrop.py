@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from callflow.engine.call import Call
-from callflow.engine.eavesdropping import Eavesdrop
+from callflow.engine.meeting.eavesdropping import Eavesdrop
+from callflow.engine.meeting.pickup import devices_meant, is_approved, talking_at
 from callflow.engine.outcome import Outcome, Stop
-from callflow.engine.pickup import devices_meant, is_approved, talking_at
 from callflow.errors import MissingDocument
 from callflow.modules._pickup import NOBODY, NOTHING, refuse
 

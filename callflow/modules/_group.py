@@ -8,9 +8,9 @@ from typing import Any
 
 from callflow.channels.channel import DialTarget
 from callflow.engine.call import BridgeResult, Call
-from callflow.engine.endpoints import Member
+from callflow.engine.dialling.endpoints import Member
+from callflow.engine.dialling.reaching import reach
 from callflow.engine.outcome import Continue, Outcome
-from callflow.engine.reaching import reach
 from callflow.modules._bridging import DEFAULT_TIMEOUT_S, after_bridge, ringback_of
 
 TOGETHER = "simultaneous"

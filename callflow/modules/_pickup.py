@@ -10,14 +10,14 @@ from typing import Any
 
 from callflow.engine.call import Call
 from callflow.engine.flow import Flow
-from callflow.engine.outcome import Outcome, Stop
-from callflow.engine.pickup import (
+from callflow.engine.meeting.pickup import (
     device_of_username,
     devices_meant,
     is_approved,
     ringing_at,
     talking_at,
 )
+from callflow.engine.outcome import Outcome, Stop
 from callflow.engine.routing import find_flow
 from callflow.errors import CallflowError, MissingDocument
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from callflow.engine.call import Call
-from callflow.engine.endpoints import user_targets
-from callflow.engine.joining import Doing
-from callflow.engine.queueing import QueueRules
+from callflow.engine.dialling.endpoints import user_targets
+from callflow.engine.meeting.joining import Doing
+from callflow.engine.meeting.queueing import QueueRules
 from callflow.errors import MissingDocument
 from callflow.events import AgentChanged
 

@@ -10,9 +10,9 @@ from typing import Any
 from callflow.channels.channel import DialTarget
 from callflow.documents.record_settings import resolve_record
 from callflow.engine.call import BridgeResult, Call, RecordingHandle
-from callflow.engine.holdmusic import HoldMusic, hold_music
-from callflow.engine.queueing import QueueRules, Waiting
-from callflow.engine.ringing import NO_RINGBACK
+from callflow.engine.dialling.ringing import NO_RINGBACK
+from callflow.engine.meeting.queueing import QueueRules, Waiting
+from callflow.engine.sound.holdmusic import HoldMusic, hold_music
 from callflow.errors import MissingDocument
 from callflow.events import QueueChanged
 from callflow.modules._bridging import may_ring

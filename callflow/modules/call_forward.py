@@ -1,7 +1,7 @@
 """Layer 4, module ``call_forward``: the caller says where calls to it go.
 
 The caller's user is changed, else its phone. The number is the captured one (``*72`` and a number as the
-pattern), else it is asked for. Ringing follows it: ``callflow/engine/reaching.py``.
+pattern), else it is asked for. Ringing follows it: ``callflow/engine/dialling/reaching.py``.
 """
 
 from __future__ import annotations

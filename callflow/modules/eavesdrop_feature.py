@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from callflow.engine.call import Call
+from callflow.engine.meeting.pickup import devices_meant, group_devices
 from callflow.engine.outcome import Outcome
-from callflow.engine.pickup import devices_meant, group_devices
 from callflow.errors import MissingDocument
 from callflow.modules._eavesdrop import REFUSED, listen_in, may_listen
 from callflow.modules._pickup import meant_by_digits, refuse

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from callflow.engine.call import Call
+from callflow.engine.meeting.pickup import devices_meant
 from callflow.engine.outcome import Outcome
-from callflow.engine.pickup import devices_meant
 from callflow.errors import MissingDocument
 from callflow.modules._pickup import NO_TARGET, REFUSED, meant_by_digits, refuse, take_call
 

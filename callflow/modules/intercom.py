@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from callflow.engine.call import Call
-from callflow.engine.intercom import Intercom
+from callflow.engine.dialling.intercom import Intercom
 from callflow.engine.outcome import Branch, Continue, Outcome
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from callflow.engine.call import Call
-from callflow.engine.endpoints import user_targets
+from callflow.engine.dialling.endpoints import user_targets
+from callflow.engine.meeting.pickup import talking_at
 from callflow.engine.outcome import Outcome
-from callflow.engine.pickup import talking_at
 from callflow.errors import MissingDocument
 from callflow.modules._pickup import refuse
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from callflow.channels.channel import DialTarget
 from callflow.engine.call import Call
-from callflow.engine.intercom import auto_answer_headers
+from callflow.engine.dialling.intercom import auto_answer_headers
+from callflow.engine.meeting.pickup import talking_at
 from callflow.engine.outcome import Continue, Outcome, Stop
 from callflow.engine.paging import Page
-from callflow.engine.pickup import talking_at
 from callflow.modules._bridging import may_ring
 
 TWO_WAY = "two-way"

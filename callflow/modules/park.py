@@ -7,8 +7,8 @@ from typing import Any
 
 from callflow.channels.channel import DialTarget
 from callflow.engine.call import Call
+from callflow.engine.meeting.parking import Left, Parking, Stay, parking_target
 from callflow.engine.outcome import Attempt, Continue, HandOver, Outcome, Stop
-from callflow.engine.parking import Left, Parking, Stay, parking_target
 from callflow.errors import MissingDocument
 from callflow.modules._saying import digit_clips, say
 

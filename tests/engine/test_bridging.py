@@ -9,8 +9,8 @@ import pytest
 
 from callflow.channels.channel import Answered, DialTarget, Ended, Held, TransferRequested
 from callflow.engine.call import BridgeResult, Call
+from callflow.engine.dialling.ringing import RINGBACK
 from callflow.engine.outcome import Stop
-from callflow.engine.ringing import RINGBACK
 from callflow.engine.walker import WalkEnd
 from callflow.events import CallAnswered, CallBridged, CallRinging, CallUnbridged, DigitPressed
 from callflow.media.messages import Bridge, Hold, Play, SilenceClip, StopPlay, Unbridge

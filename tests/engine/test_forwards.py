@@ -11,8 +11,8 @@ import pytest
 
 from callflow.channels.channel import DialTarget, Ended
 from callflow.documents.accounts import Account
-from callflow.engine.bridging import MOST_FORWARDS
 from callflow.engine.call import Call
+from callflow.engine.dialling.bridging import MOST_FORWARDS
 from callflow.engine.outcome import Continue, HandOver, Outcome
 from callflow.events import CallTransferred
 from tests.engine.fakes import FakeChannel, FakeDialer, Plan

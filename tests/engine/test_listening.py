@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from callflow.engine.call import Call, Digits
-from callflow.engine.listening import MOST_TYPED
+from callflow.engine.sound.listening import MOST_TYPED
 from callflow.errors import AudioFileError
 from callflow.events import DigitPressed
 from callflow.media.messages import PcmClip, SilenceClip, StopPlay

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from callflow.engine.race import ALLOWED, AttemptEvent, AttemptState, Race
+from callflow.engine.dialling.race import ALLOWED, AttemptEvent, AttemptState, Race
 from callflow.errors import StateError
 
 

@@ -8,9 +8,19 @@ from pathlib import Path
 import pytest
 
 CALLFLOW = Path(__file__).resolve().parents[2] / "callflow"
+PACKAGES = (
+    "channels/sip",
+    "media/rtp",
+    "exchange",
+    "caller",
+    "engine",
+    "engine/dialling",
+    "engine/meeting",
+    "engine/sound",
+)
 
 
-@pytest.mark.parametrize("package", ["channels/sip", "media/rtp", "exchange", "caller"])
+@pytest.mark.parametrize("package", PACKAGES)
 def test_every_file_is_on_the_map(package: str) -> None:
     folder = CALLFLOW / package
     files = {path.stem for path in folder.glob("*.py")} - {"__init__"}

@@ -6,7 +6,7 @@ import pytest
 
 from callflow.channels.sim.scenario import Scenario
 from callflow.documents.accounts import Account
-from callflow.engine import identity
+from callflow.engine.dialling import identity
 from callflow.events import CallBridged, CallRinging, CallTransferred
 from tests.modules.stage import NEVER, Ran, Stage, answers, caller, keyed, node, rejects
 

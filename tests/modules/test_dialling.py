@@ -11,7 +11,7 @@ import pytest
 from callflow.channels.channel import DialTarget
 from callflow.channels.sim.scenario import Scenario
 from callflow.documents.restrictions import classify, is_restricted
-from callflow.engine.identity import Identity
+from callflow.engine.dialling.identity import Identity
 from callflow.events import CallRinging
 from callflow.modules.directory import on_keys
 from tests.modules.several import comes, run_all

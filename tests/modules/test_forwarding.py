@@ -12,7 +12,7 @@ from callflow.channels.channel import DialTarget
 from callflow.channels.sim.scenario import Answers, Callee, Party, PressDigits, Scenario, Timed
 from callflow.documents.accounts import Account
 from callflow.documents.forwarding import call_waiting, forwarding_of
-from callflow.engine.identity import Identity
+from callflow.engine.dialling.identity import Identity
 from callflow.events import CallBridged, CallRinging, DocumentChanged
 from tests.modules.several import comes, run_all
 from tests.modules.stage import NEVER, Ran, Stage, answers, caller, node, presses, rejects, tone

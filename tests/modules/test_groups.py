@@ -8,7 +8,7 @@ import pytest
 
 from callflow.channels.channel import DialTarget
 from callflow.channels.sim.scenario import Answers, Callee, Party, Scenario
-from callflow.engine.endpoints import Member
+from callflow.engine.dialling.endpoints import Member
 from callflow.events import CallBridged, CallRinging
 from callflow.ids import Ids
 from callflow.modules._group import drawn_by_weight

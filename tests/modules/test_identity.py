@@ -10,7 +10,7 @@ import pytest
 from callflow.channels.channel import DialTarget, Party
 from callflow.channels.sim.scenario import Scenario
 from callflow.documents.accounts import Account
-from callflow.engine.identity import HIDDEN, HIDDEN_NAME, Identity
+from callflow.engine.dialling.identity import HIDDEN, HIDDEN_NAME, Identity
 from tests.modules.stage import NEVER, Ran, Stage, caller, node
 
 ZOE = Scenario(from_number="+15550100", from_name="Zoë", caller=caller(leaves=5.0), callee=NEVER)

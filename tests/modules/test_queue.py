@@ -20,7 +20,7 @@ from callflow.channels.sim.scenario import (
 )
 from callflow.documents.accounts import Account
 from callflow.documents.moduledata import prepare_document
-from callflow.engine.queueing import REST_S, Agents, QueueRoom, QueueRules, Waiting
+from callflow.engine.meeting.queueing import REST_S, Agents, QueueRoom, QueueRules, Waiting
 from callflow.errors import MissingDocument
 from callflow.events import AgentChanged, CallEnded, PresenceChanged, QueueChanged
 from tests.modules.several import Coming, comes, run_all

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from callflow.engine.call import Call
-from callflow.engine.holdmusic import NO_MUSIC
 from callflow.engine.metaflows import Pressed
+from callflow.engine.sound.holdmusic import NO_MUSIC
 from callflow.errors import CallflowError, CallGone
 from callflow.media.messages import Clip, Hold, Play, StopPlay
 from callflow.modules._metaflow.parties import other, presser

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from callflow.engine.call import Call
-from callflow.engine.legsound import play_to_legs
 from callflow.engine.metaflows import Pressed
+from callflow.engine.sound.legsound import play_to_legs
 from callflow.log import mask_url
 from callflow.media.messages import StopPlay
 from callflow.modules._metaflow.parties import BOTH, legs

@@ -12,7 +12,7 @@ from callflow.channels.sip.locate import MAX_HEADERS, Locator
 from callflow.channels.sip.registrar import Registrar
 from callflow.channels.sip.transport import Hop
 from callflow.documents.accounts import Account
-from callflow.engine.identity import Identity
+from callflow.engine.dialling.identity import Identity
 from tests.sip.access.support import PHONE, Clock, account, accounts, device, register, settings
 
 CALLER = Party("1001", "2001", "Alice")

@@ -13,7 +13,7 @@ from dataclasses import replace
 from callflow.channels.channel import DialTarget, Party
 from callflow.documents.accounts import Account
 from callflow.documents.caller_id import MAX_NAME, MAX_NUMBER, caller_id, clean_name, clean_number
-from callflow.engine.intercom import Intercom, auto_answer_headers
+from callflow.engine.dialling.intercom import Intercom, auto_answer_headers
 
 HIDDEN = "anonymous"
 """Number and user part that stand for a caller who is not to be shown (RFC 3323, 4.1.1.3)."""

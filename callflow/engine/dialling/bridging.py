@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from callflow.channels.channel import ChannelEvent, DialTarget, Ended, Party, TransferRequested
+from callflow.engine.dialling.ringing import Forward, Ringing, Rung
+from callflow.engine.dialling.talking import TRANSFERRED, Talks
 from callflow.engine.flow import Flow
-from callflow.engine.joining import Offer
 from callflow.engine.line import Leg
+from callflow.engine.meeting.joining import Offer
 from callflow.engine.results import BridgeResult
-from callflow.engine.ringing import Forward, Ringing, Rung
-from callflow.engine.talking import TRANSFERRED, Talks
 from callflow.errors import TooManyBranches
 from callflow.events import CallTransferred
 from callflow.media.messages import Clip

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from callflow.channels.channel import ChannelEvent, Ended, Held, Party, TransferRequested
-from callflow.engine.joining import PICKED_OFF, Offer
 from callflow.engine.line import Leg
+from callflow.engine.meeting.joining import PICKED_OFF, Offer
 from callflow.engine.recordings import RecordingsDesk
 from callflow.events import CallBridged, CallTransferred, CallUnbridged, DigitPressed
 from callflow.media.messages import Bridge, Digit, Hold, PlaybackDone, Unbridge

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from callflow.channels.channel import Answered, ChannelEvent, DialTarget, EarlyMedia, Ended
 from callflow.documents.forwarding import call_waiting
-from callflow.engine.confirming import CONFIRM_S, PROMPT, accepts
-from callflow.engine.joining import PICKED_OFF, Offer
+from callflow.engine.dialling.confirming import CONFIRM_S, PROMPT, accepts
+from callflow.engine.dialling.race import TIMED_OUT, AttemptState, Race
 from callflow.engine.line import Leg
-from callflow.engine.race import TIMED_OUT, AttemptState, Race
+from callflow.engine.meeting.joining import PICKED_OFF, Offer
 from callflow.events import CallRinging
 from callflow.media.messages import Bridge, Clip, Play, SilenceClip, StopPlay, ToneClip, Unbridge
 from callflow.media.tones import NAMED

@@ -13,7 +13,7 @@ from callflow.documents.caller_id import caller_id
 from callflow.documents.forwarding import FORWARD, Forwarding, forwarding_of, is_off, read_forwarding
 from callflow.documents.moduledata import prepare
 from callflow.documents.placeholders import fill
-from callflow.engine.endpoints import (
+from callflow.engine.dialling.endpoints import (
     device_target,
     group_members,
     member_targets,

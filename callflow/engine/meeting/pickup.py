@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from typing import TYPE_CHECKING, Any
 
-from callflow.engine.endpoints import device_target, member_targets, user_targets
-from callflow.engine.joining import Doing, Seen
+from callflow.engine.dialling.endpoints import device_target, member_targets, user_targets
+from callflow.engine.meeting.joining import Doing, Seen
 from callflow.errors import MissingDocument
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from callflow.channels.channel import DialTarget
-from callflow.engine.holdmusic import HoldMusic, hold_music
+from callflow.engine.dialling.ringing import NO_RINGBACK
+from callflow.engine.meeting.slots import Parked
 from callflow.engine.results import BridgeResult
-from callflow.engine.ringing import NO_RINGBACK
-from callflow.engine.slots import Parked
+from callflow.engine.sound.holdmusic import HoldMusic, hold_music
 from callflow.events import ParkingChanged, PresenceChanged
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from callflow.engine.joining import Seen
 from callflow.engine.line import Leg
+from callflow.engine.meeting.joining import Seen
 from callflow.errors import CallGone
 from callflow.events import CallBridged, CallEnded, CallUnbridged, Event
 from callflow.media.messages import JoinRoom, LeaveRoom, SetMember

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from callflow.documents.record_settings import RecordSettings
-from callflow.engine.legsound import play_to_legs
+from callflow.engine.sound.legsound import play_to_legs
 from callflow.errors import CallflowError, CallGone
 from callflow.media.messages import Clip, Play, ToneClip
 
