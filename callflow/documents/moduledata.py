@@ -75,8 +75,9 @@ def _judge(data: dict[str, Any], key: str, part: Mapping[str, Any], name: str, n
     why = fault(value, part)
     if not why:
         return
+    shown = "***" if part.get("writeOnly") else _show(value)
     if part.get("x-bad-value") == "keep":
-        notes.append(Note("error", "CF-CHK-071", f"{name} {_show(value)} {why}", part["description"], key))
+        notes.append(Note("error", "CF-CHK-071", f"{name} {shown} {why}", part["description"], key))
         return
     instead = clamp(value, part)
     if instead is not None:
@@ -88,7 +89,6 @@ def _judge(data: dict[str, Any], key: str, part: Mapping[str, Any], name: str, n
     else:
         del data[key]
         said = "it is ignored"
-    shown = "***" if part.get("writeOnly") else _show(value)
     notes.append(Note("warning", "CF-CHK-072", f"{name} {shown} {why}: {said}", part["description"], key))
 
 

@@ -35,6 +35,10 @@ MOST_KEPT = 10_000
 """Doors, and sources, that are remembered: the latest."""
 
 
+NOBODY_KNOWS = "?"
+"""No key has it."""
+
+
 @dataclass(slots=True)
 class _Count:
     wrong: float = 0.0
@@ -78,6 +82,17 @@ def _note(counts: OrderedDict[K, _Count], key: K, most: int, now: float) -> None
         count.closed_until = now + min(LONGEST_S, FIRST_S * 2.0 ** min(20, over))
     while len(counts) > MOST_KEPT:
         counts.popitem(last=False)
+
+
+def pins_of(said: object) -> list[str]:
+    """PINs as a document has them: a text or a number, or a list of those; [] if it says none. Anything else
+    is a PIN that nobody can enter: a slip in a document opens no door.
+    """
+    if said is None or said in ("", [], [""]):
+        return []
+    listed = said if isinstance(said, list) else [said]
+    found = [str(pin) for pin in listed if isinstance(pin, str | int) and not isinstance(pin, bool)]
+    return [pin for pin in found if pin] or [NOBODY_KNOWS]
 
 
 class PinDoor:

@@ -11,7 +11,7 @@ from typing import Any
 
 from callflow.engine.call import Call
 from callflow.engine.outcome import HardStop, Outcome
-from callflow.engine.pins import PinDoor
+from callflow.engine.pins import PinDoor, pins_of
 from callflow.engine.rooms import Out, RoomRules
 from callflow.engine.roomseat import ACTIONS, KEYS, Entry
 from callflow.errors import CallflowError, CallGone
@@ -150,8 +150,8 @@ def _by_number(number: str, call: Call) -> Found | None:
 
 async def _admit(found: Found, call: Call) -> bool | None:
     """Ask for the pin, if there is one. True: comes in as a moderator; None: does not come in."""
-    members = [pin for pin in _texts(_of(found.document, "member"), "pins") if pin]
-    moderators = [pin for pin in _texts(_of(found.document, "moderator"), "pins") if pin]
+    members = pins_of(_of(found.document, "member").get("pins"))
+    moderators = pins_of(_of(found.document, "moderator").get("pins"))
     if found.moderator is None:
         wanted = [*members, *moderators]
     else:

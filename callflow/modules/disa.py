@@ -8,7 +8,7 @@ from typing import Any
 from callflow.documents.restrictions import is_restricted
 from callflow.engine.call import Call
 from callflow.engine.outcome import Branch, Continue, HardStop, Outcome, Stop
-from callflow.engine.pins import PinDoor
+from callflow.engine.pins import PinDoor, pins_of
 from callflow.media.messages import Clip, ToneClip
 from callflow.modules._feature import ASK_S, INTERDIGIT_S, ask, dial
 
@@ -39,8 +39,8 @@ async def handle(data: Mapping[str, Any], call: Call) -> Outcome:
 
 
 async def _may_dial(data: Mapping[str, Any], call: Call) -> bool:
-    pin = str(data["pin"])
-    if not pin:
+    pins = pins_of(data["pin"])
+    if not pins:
         call.notice(
             "warning",
             "CF-RUN-DISA",
@@ -53,8 +53,8 @@ async def _may_dial(data: Mapping[str, Any], call: Call) -> bool:
     for _ in range(int(data["retries"])):
         if door.closed():
             break
-        entered = await ask(call, "disa-enter_pin", asked, max_digits=max(PIN_DIGITS, len(pin)))
-        if door.opens(entered.digits, [pin]):
+        entered = await ask(call, "disa-enter_pin", asked, max_digits=max(PIN_DIGITS, len(pins[0])))
+        if door.opens(entered.digits, pins):
             return True
         await call.prompt("disa-invalid_pin")
     door.give_up()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from callflow.channels.sim.scenario import Scenario
+from callflow.documents.moduledata import prepare_document
 from callflow.engine.pins import (
     FORGIVE_S,
     LONGEST_S,
@@ -16,6 +17,7 @@ from callflow.engine.pins import (
     MOST_OF_DOOR,
     MOST_OF_SOURCE,
     WrongPins,
+    pins_of,
 )
 from callflow.events import DigitPressed, MetaflowDone
 from tests.modules.several import Coming, comes, run_all
@@ -144,3 +146,39 @@ def test_one_pin_at_many_doors_is_bounded_and_so_is_what_is_remembered() -> None
     for at in range(2 * MOST_KEPT):
         pins.wrong("box", str(at), str(at), 0.0)
     assert len(pins) == 2 * MOST_KEPT
+
+
+# ---- slips in documents --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "opens"), [(73519, True), ("73519", True), ({"pin": PIN}, False), (True, False), (7.5, False)]
+)
+def test_a_pin_of_the_wrong_type_is_no_open_door(stage: Stage, said: object, opens: bool) -> None:
+    """A dial tone without a PIN, or a conference, for everybody would be the worst way to read a slip."""
+    stage.flows = {"out": {"numbers": ["9"], "flow": node("noop")}}
+    tone, room, nobody = run_all(
+        stage,
+        Coming(
+            0.0, Scenario(caller=caller(presses(3.0, f"{PIN}#"), leaves=60.0)), node("disa", {"pin": said})
+        ),
+        Coming(0.0, knower(0.0, "9").scenario, _room([said])),
+        Coming(70.0, Scenario(caller=caller(leaves=60.0)), _room(said)),
+    )
+    assert ("CF-RUN-PIN" in codes(tone)) is not opens
+    assert ("CF-RUN-PIN" in codes(room)) is not opens
+    assert "CF-RUN-PIN" in codes(nobody)
+    for ran in (tone, room, nobody):
+        assert PIN not in repr(ran.report.notices)
+
+
+def _room(pins: object) -> dict[str, Any]:
+    config = {"name": "room", "play_welcome": False, "member": {"pins": pins}}
+    return node("conference", {"config": config})
+
+
+@pytest.mark.parametrize("said", [[1234], ["12ab"], "1234", {"a": "b"}])
+def test_a_conference_document_keeps_pins_that_cannot_be_judged(said: object) -> None:
+    read = prepare_document("conference", {"member": {"pins": said}})
+    assert pins_of(read.data["member"]["pins"]) != []
+    assert "12" not in repr(read.notes)
