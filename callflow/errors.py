@@ -28,7 +28,8 @@ whether trying again can help. ``fix`` is what helps in most cases: the code's l
     │   ├── FetchError           CF-DLV-004   a document's url could not be fetched or posted to
     │   ├── BadRedirect          CF-DLV-005   a redirect that cannot be followed
     │   ├── UnsendableFile       CF-DLV-006   the file to deliver is gone or damaged
-    │   └── MailError            CF-DLV-007   a mail could not be sent
+    │   ├── MailError            CF-DLV-007   a mail could not be sent
+    │   └── BadSignature         CF-DLV-008   a webhook's signature does not fit
     ├── EngineError              CF-ENG-000   a flow cannot be walked
     │   ├── FlowTooDeep          CF-ENG-001   a tree deeper than the limit
     │   ├── TooManyBranches      CF-ENG-002   more branches than max_branch_count
@@ -254,6 +255,13 @@ class MailError(DeliveryError):
     fix = "Correct system_config/smtp_client.json; the message names the server and what it said."
     retryable = True
     passing: bool = True
+
+
+class BadSignature(DeliveryError):
+    """A webhook's token that is no token, is too old, or belongs to another body or secret."""
+
+    code = "CF-DLV-008"
+    fix = "Compare the secret and the bytes of the body with those of the sender."
 
 
 class EngineError(CallflowError):

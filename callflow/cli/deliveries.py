@@ -16,6 +16,8 @@ from callflow.cli._state_folder import DEFAULT_STATE, StateOption, opened_state
 from callflow.clock import SystemClock, iso
 from callflow.delivery import outbox
 from callflow.log import mask_url, one_line
+from callflow.state.events import KIND as EVENT
+from callflow.state.events import body_bytes, read_message
 from callflow.state.records import (
     AttemptRow,
     DeliveryRow,
@@ -64,7 +66,8 @@ def show_command(
                 ("recording", row.recording_id),
                 ("state", row.state),
                 ("where to", _where(row)),
-                ("file", f"{row.file or 'removed'}  {size(row.bytes)}  {row.content_type}"),
+                ("message", body_bytes(read_message(row)[0].body).decode() if row.kind == EVENT else ""),
+                ("file", "" if row.kind == EVENT else _file(row)),
                 ("made", when(row.created_wall)),
                 ("next attempt", when(row.next_wall) if row.state == "WAITING" else ""),
                 ("finished", when(row.finished_wall)),
@@ -157,6 +160,10 @@ def _tell(rows: list[DeliveryRow], output: Output) -> None:
         print("nothing to do")
 
 
+def _file(row: DeliveryRow) -> str:
+    return f"{row.file or 'removed'}  {size(row.bytes)}  {row.content_type}"
+
+
 def _where(row: DeliveryRow) -> str:
     database = f" database {row.database}" if row.database else ""
     return f"{row.kind} {row.method.upper()} {mask_url(row.url)}{database}"
@@ -172,6 +179,7 @@ def _json(row: DeliveryRow) -> dict[str, Any]:
     walls = ("created_wall", "since_wall", "next_wall", "finished_wall", "lease_until", "lease_owner")
     facts = {name: value for name, value in asdict(row).items() if name not in walls}
     facts["url"] = mask_url(row.url)
+    facts["message"] = dict(read_message(row)[0].body) if row.kind == EVENT else None
     facts["file"] = row.file or None
     facts["created"] = iso(row.created_wall)
     facts["next"] = iso(row.next_wall) if row.state == "WAITING" else None

@@ -19,6 +19,7 @@ from callflow.delivery import outbox
 from callflow.delivery.attempt import Tried, attempt
 from callflow.delivery.destinations.couchdb import CouchDestination
 from callflow.delivery.destinations.destination import Destination
+from callflow.delivery.destinations.event import EventDestination
 from callflow.delivery.destinations.http import HttpDestination
 from callflow.delivery.guard import Guard
 from callflow.delivery.http import GuardedHttp
@@ -76,6 +77,7 @@ class Deliverer:
         self._destinations: dict[str, Destination] = {
             "http": HttpDestination(self._client, url_metadata=url_metadata, halfway=halfway),
             "couchdb": CouchDestination(self._client),
+            "event": EventDestination(self._client, clock.wall),
         }
         self._owner = f"{os.getpid()}-{secrets.token_hex(6)}"
         self._lock: FileLock | None = None
@@ -198,7 +200,7 @@ class Deliverer:
         row = await self._settle(parcel, tried)
         if row is None:
             return
-        if row.state == DeliveryState.DELIVERED and not self._settings.keep_delivered:
+        if row.state == DeliveryState.DELIVERED and row.file and not self._settings.keep_delivered:
             await self._remove(row)
         wait_s = row.next_wall - self._clock.wall() if row.state == DeliveryState.WAITING else None
         self._tell(parcel, row, row.state.lower(), tried, wait_s)

@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from callflow.delivery.retry import LONGEST_WAIT_S, Decision, Next
 from callflow.errors import StateError
+from callflow.state.events import KIND, read_message
 from callflow.state.records import (
     AttemptRow,
     DeliveryRow,
@@ -99,7 +100,9 @@ def apply(state: DeliveryState, happening: Happening) -> DeliveryState:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """What a sender holds: the delivery, and the recording it carries."""
+    """What a sender holds: the delivery, and the recording it carries (of a message that is about none: one
+    with a ``call_id`` only).
+    """
 
     delivery: DeliveryRow
     recording: RecordingRow
@@ -163,7 +166,11 @@ def _due_hosts(conn: sqlite3.Connection, now: float) -> list[str]:
 def _take(conn: sqlite3.Connection, delivery_id: str, owner: str, until: float) -> Parcel:
     row = get_delivery(conn, delivery_id)
     row = replace(row, lease_owner=owner, lease_until=until, attempts=row.attempts + 1)
-    return Parcel(_move(conn, row, Happening.CLAIM), get_recording(conn, row.recording_id))
+    if row.recording_id:
+        recording = get_recording(conn, row.recording_id)
+    else:
+        recording = RecordingRow(id="", call_id=read_message(row)[1])
+    return Parcel(_move(conn, row, Happening.CLAIM), recording)
 
 
 def settle(
@@ -265,7 +272,7 @@ def forget_file(conn: sqlite3.Connection, delivery_id: str) -> None:
 def retry(conn: sqlite3.Connection, delivery_id: str, now: float) -> DeliveryRow:
     """Send again, now and with a new schedule. Raises UnknownDelivery, StateError."""
     row = get_delivery(conn, delivery_id)
-    if not row.file:
+    if not row.file and row.kind != KIND:
         raise StateError(
             f"delivery {row.id} cannot be sent again: its file was removed once it was delivered",
             hint="delivery.keep_delivered of system_config keeps files",
@@ -286,7 +293,8 @@ def retry(conn: sqlite3.Connection, delivery_id: str, now: float) -> DeliveryRow
 def hurry(conn: sqlite3.Connection, recording_id: str, now: float) -> None:
     """What waits for its next attempt is due now; where it stands on its schedule stays."""
     conn.execute(
-        "UPDATE deliveries SET next_wall = ? WHERE recording_id = ? AND state = 'WAITING'", (now, recording_id)
+        "UPDATE deliveries SET next_wall = ? WHERE recording_id = ? AND state = 'WAITING'",
+        (now, recording_id),
     )
 
 
@@ -295,7 +303,8 @@ def retry_many(
 ) -> list[DeliveryRow]:
     """Send again all that is dead, blocked or waiting: of one host, of a time of making, or all."""
     rows = conn.execute(
-        "SELECT id FROM deliveries WHERE state IN ('DEAD', 'BLOCKED', 'WAITING') AND file <> '' "
+        "SELECT id FROM deliveries WHERE state IN ('DEAD', 'BLOCKED', 'WAITING') "
+        "AND (file <> '' OR kind = 'event') "
         "AND (? = '' OR host = ?) AND created_wall >= ? AND (? IS NULL OR created_wall <= ?)",
         (host, host, since, until, until),
     )

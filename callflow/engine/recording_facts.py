@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -46,12 +46,18 @@ def moved_taps(taps: tuple[TapPoint, ...], left: str, remains: str) -> tuple[Tap
     left, stays on its channel.
     """
     other = {Side.READ: Side.WRITE, Side.WRITE: Side.READ, Side.MIX: Side.MIX}
-    return tuple(TapPoint(remains, other[tap.side]) if tap.leg == left else tap for tap in taps)
+    return tuple(_with(tap, left, lambda place: TapPoint(remains, other[place.side])) for tap in taps)
 
 
 def replaced_taps(taps: tuple[TapPoint, ...], left: str, by: str) -> tuple[TapPoint, ...]:
     """Where ``taps`` listen once the leg ``by`` is in the place of the leg ``left``."""
-    return tuple(TapPoint(by, tap.side) if tap.leg == left else tap for tap in taps)
+    return tuple(_with(tap, left, lambda place: TapPoint(by, place.side)) for tap in taps)
+
+
+def _with(tap: TapPoint, left: str, other: Callable[[TapPoint], TapPoint]) -> TapPoint:
+    """``tap`` with another place for each that is on the leg ``left``."""
+    first, *more = (other(place) if place.leg == left else place for place in tap.places)
+    return replace(first, more=tuple(replace(place, more=()) for place in more))
 
 
 def document_of(

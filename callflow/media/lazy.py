@@ -7,7 +7,7 @@ where its tap's ``horizon`` says so, and at once before anything changes (``catc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -15,9 +15,10 @@ from callflow.errors import MediaError
 from callflow.media.leg import Leg
 from callflow.media.liveplane import HISTORY_TICKS, LivePlane
 from callflow.media.messages import Side, TapPoint
-from callflow.media.mixing import half_mix
+from callflow.media.mixing import add_up, half_mix
 from callflow.media.plane import READ, WRITE
-from callflow.media.taps import Samples, Tap
+from callflow.media.taps import Samples, Tap, legs_of
+from callflow.media.wiring import Source, sources
 
 SERVE_TICKS = 50
 """A tap gets its sound at least so often. A recorder hands so much over at once, and gathers what is less
@@ -37,15 +38,13 @@ class LazyWire:
         self.points: tuple[TapPoint, ...] = ()
         self.done = self.due = tick
         self.wanted = False
-        self.channels: list[tuple[int, int, Side]] = []  # channel, row, side
+        self.channels: list[tuple[int, list[Source]]] = []
 
     def resolve(self, legs: Mapping[str, Leg]) -> None:
         """Find the tap's points among ``legs``."""
         self.points = self.tap.points
-        found = [legs.get(point.leg) for point in self.points]
-        rows = [-1 if leg is None or leg.rate != self.plane.rate else leg.row for leg in found]
-        sides = tuple(point.side for point in self.points)
-        self.channels = [(n, row, sides[n]) for n, row in enumerate(rows) if row >= 0]
+        found = [sources(point, legs, self.plane.rate) for point in self.points]
+        self.channels = [(n, source) for n, source in enumerate(found) if source]
 
     def block(self, end: int) -> Samples:
         """Its channels from ``done`` up to tick ``end``: ``[channels, n]``, a view of ``[n, channels]``."""
@@ -57,14 +56,23 @@ class LazyWire:
         for past in plane.past(self.done, end):
             piece = frames[at : at + len(past) * tick]
             at += len(piece)
-            for channel, row, side in self.channels:
-                if side is Side.MIX:
-                    mixed = np.empty(past.shape[:1] + past.shape[3:], np.int16)
-                    half_mix(past[:, row, READ], past[:, row, WRITE], out=mixed)
-                    piece[:, channel] = mixed.reshape(-1)
-                else:  # in one piece first: twice as fast as ticks of 80 samples each with a step between
-                    piece[:, channel] = past[:, row, READ if side is Side.READ else WRITE].reshape(-1)
+            for channel, source in self.channels:
+                if len(source) == 1:
+                    piece[:, channel] = _one(past, *source[0])
+                else:
+                    mixed = np.empty(len(piece), np.int16)
+                    add_up(np.stack([_one(past, row, side) for row, side in source]), mixed)
+                    piece[:, channel] = mixed
         return frames.T
+
+
+def _one(past: Samples, row: int, side: Side) -> Samples:
+    """One side of a row, or both, in one piece: twice as fast as ticks of 80 samples with a step between."""
+    if side is Side.MIX:
+        mixed = np.empty(past.shape[:1] + past.shape[3:], np.int16)
+        half_mix(past[:, row, READ], past[:, row, WRITE], out=mixed)
+        return mixed.reshape(-1)
+    return past[:, row, READ if side is Side.READ else WRITE].reshape(-1)
 
 
 class LazyTaps:
@@ -116,7 +124,7 @@ class LazyTaps:
             wire.wanted = wire.tap.wants_audio
             self._forget(wire)
             wire.resolve(self._legs)
-            for name in _names(wire.points):
+            for name in legs_of(wire.points):
                 self._listening.setdefault(name, set()).add(wire)
             if wire.wanted:
                 self._turn = (self._turn + 7) % SERVE_TICKS  # not all that begin at once on one tick
@@ -167,13 +175,9 @@ class LazyTaps:
         self._due.setdefault(wire.due, []).append(wire)
 
     def _forget(self, wire: LazyWire) -> None:
-        for name in _names(wire.points):
+        for name in legs_of(wire.points):
             listening = self._listening.get(name)
             if listening is not None:
                 listening.discard(wire)
                 if not listening:
                     del self._listening[name]
-
-
-def _names(points: Iterable[TapPoint]) -> set[str]:
-    return {point.leg for point in points}

@@ -29,10 +29,18 @@ class Side(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TapPoint:
-    """A place to listen: one channel of a recording. ``leg`` empty: a channel of silence."""
+    """A place to listen: one channel of a recording. ``leg`` empty: a channel of silence. ``more``: places
+    that share the channel; they are added up, and what is too loud then is bent, not cut (``mixing.add_up``).
+    """
 
     leg: str
     side: Side
+    more: tuple[TapPoint, ...] = ()
+
+    @property
+    def places(self) -> tuple[TapPoint, ...]:
+        """All that is heard here: itself first."""
+        return (self, *self.more)
 
 
 # ---- clips: sound to be played --------------------------------------------------------------

@@ -8,15 +8,13 @@ What commands mean is in ``commands.py``; this file is time, blocks and taps.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from callflow.errors import MediaError
 from callflow.media.clips import ClipLoader
 from callflow.media.commands import Commands
 from callflow.media.leg import Leg
-from callflow.media.messages import Digit, LegCommand, RtpSource, RtpStream, TapPoint
+from callflow.media.messages import Digit, LegCommand, RtpSource, RtpStream
 from callflow.media.plane import Plane
-from callflow.media.taps import LegWatcher, Tap
+from callflow.media.taps import LegWatcher, Tap, legs_of
 from callflow.media.wiring import Wire
 
 TICKS_PER_S = 100
@@ -187,17 +185,13 @@ class Pump:
     def _find(self, wire: Wire) -> None:
         self._forget(wire)
         wire.resolve(self._legs)
-        for name in _names(wire.points):
+        for name in legs_of(wire.points):
             self._listening.setdefault(name, set()).add(wire)
 
     def _forget(self, wire: Wire) -> None:
-        for name in _names(wire.points):
+        for name in legs_of(wire.points):
             listening = self._listening.get(name)
             if listening is not None:
                 listening.discard(wire)
                 if not listening:
                     del self._listening[name]
-
-
-def _names(points: Iterable[TapPoint]) -> set[str]:
-    return {point.leg for point in points}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 import numpy as np
@@ -52,6 +53,11 @@ class Tap(Protocol):
         What comes back is passed on with the pump's events, after those of earlier taps. It may call
         ``Pump.detach`` (also on itself).
         """
+
+
+def legs_of(points: Iterable[TapPoint]) -> set[str]:
+    """The legs that are listened to there (an empty name: silence)."""
+    return {place.leg for point in points for place in point.places}
 
 
 class LegWatcher(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from callflow.media.messages import Bridge, JoinRoom
+from callflow.media.taps import legs_of
 from callflow.recording.messages import (
     LegNotice,
     Mask,
@@ -23,9 +24,9 @@ def about(command: object) -> tuple[tuple[str, ...], str, str]:
         case JoinRoom(leg, room):
             return (leg,), "", room
         case StartRecording(spec):
-            return tuple({point.leg for point in spec.taps if point.leg}), spec.id, ""
+            return tuple(legs_of(spec.taps) - {""}), spec.id, ""
         case MoveTaps(id, taps):
-            return tuple({point.leg for point in taps if point.leg}), id, ""
+            return tuple(legs_of(taps) - {""}), id, ""
         case LegNotice(leg):
             return (leg,), "", ""
         case StopRecording(id) | Mask(id) | Unmask(id) | Pause(id) | Resume(id):

@@ -22,6 +22,7 @@ from callflow.media.messages import (
     RtpSource,
     Unbridge,
 )
+from callflow.media.taps import legs_of
 from callflow.recording.farm_keys import about, leg_key, recording_key, room_key
 from callflow.recording.messages import LegNotice, MoveTaps, RecordingSpec, StartRecording
 from callflow.recording.worker_protocol import AdoptGroup, GroupPacked, PackGroup
@@ -146,12 +147,12 @@ class Routes:
                     names = (leg, *sorted(self._rooms.get(room, set()) - {leg})[:1])
             case StartRecording(spec):
                 if spec.id not in self._recordings:
-                    names = {point.leg for point in spec.taps}
+                    names = legs_of(spec.taps)
             case MoveTaps(id, taps):
                 recording = self._recordings.get(id)
                 if recording is not None and recording.spec.follow_transfer:
                     living = self._heard(id)
-                    names = {*living, *(point.leg for point in taps)}
+                    names = {*living, *legs_of(taps)}
                     if not living:
                         found = [(recording.worker, "")]
         return found + [(self._legs[name].worker, name) for name in sorted(names) if name in self._legs]
@@ -249,8 +250,9 @@ class Routes:
         known = self._recordings.get(spec.id)
         if known is not None:
             return known.worker  # it will be refused there
-        legs = frozenset(point.leg for point in spec.taps)
-        found = [self._legs[point.leg].worker for point in spec.taps if point.leg in self._legs]
+        legs = frozenset(legs_of(spec.taps))
+        names = (place.leg for point in spec.taps for place in point.places)
+        found = [self._legs[name].worker for name in names if name in self._legs]
         worker = found[0] if found else self.least_loaded()
         recording = self._recordings[spec.id] = _Recording(worker, spec, frozenset())
         self._listen(spec.id, recording, legs)

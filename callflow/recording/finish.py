@@ -24,6 +24,7 @@ from callflow.recording.outcome import (
     Finished,
     Verdict,
     delivery_row,
+    event_row,
     file_of,
     finished,
     recording_row,
@@ -114,7 +115,8 @@ class Finisher:
             return self._commit(recording_row(self._folder, spool, failed, None), None)
         crash_point("between-rename-and-commit")
         row = recording_row(self._folder, spool, found, encoded)
-        return self._commit(row, delivery_row(row, spool, self._wall()))
+        wall = self._wall()
+        return self._commit(row, delivery_row(row, spool, wall), event_row(row, spool, wall))
 
     def cancel_lost(self) -> list[Finished]:
         """Recordings that are listed as under way but have no spool: their process died before they began.
@@ -140,9 +142,12 @@ class Finisher:
         finally:
             lock.release(remove=not here)
 
-    def _commit(self, row: RecordingRow, delivery: DeliveryRow | None) -> Finished:
-        self._database.run(lambda conn: finish_recording(conn, row, delivery))
-        return finished(row, delivery)
+    def _commit(
+        self, row: RecordingRow, delivery: DeliveryRow | None, event: DeliveryRow | None = None
+    ) -> Finished:
+        more = () if event is None else (event,)
+        self._database.run(lambda conn: finish_recording(conn, row, delivery, *more))
+        return finished(row, delivery, event)
 
     def _row(self, recording_id: str) -> RecordingRow | None:
         return self._database.run(lambda conn: find_recording(conn, recording_id))

@@ -20,7 +20,7 @@ from typing import Protocol
 from callflow.errors import StateError
 from callflow.media.messages import Digit
 from callflow.media.pump import TICKS_PER_S
-from callflow.media.taps import LegWatcher, Tap
+from callflow.media.taps import LegWatcher, Tap, legs_of
 from callflow.recording.messages import (
     LegNotice,
     Mask,
@@ -211,7 +211,7 @@ class RecordingHost:
         """The recordings that listen to one of ``legs`` go to another process: nothing more is recorded of
         them here, and all that was is on its way to the writer. ``gone`` when that has let go of each.
         """
-        here = [tap for tap in self._taps.values() if any(point.leg in legs for point in tap.points)]
+        here = [tap for tap in self._taps.values() if not legs_of(tap.points).isdisjoint(legs)]
         for tap in here:
             self._catch_up(tap)
             tap.flush()

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from callflow.media.messages import TapPoint
+from callflow.state.events import Message
 
 
 class StartOn(StrEnum):
@@ -67,6 +68,8 @@ class RecordingSpec:
     ``taps``: its channels in order, 1 to 32. ``rate``: of the tapped legs. ``time_limit_s``: seconds of
     recording. ``min_s``: shorter ones are discarded (0: none). ``dtmf_stop``: digits of the first tap's leg
     that end it (``reason`` digit). ``document``: facts for the recording's document (kazoo.md 1.12).
+    ``lone``: it belongs to no leg, and ends when it is told to. ``event``: sent once the file is there, with
+    those of its body's keys filled in that are null (``start_time``, ``end_time``, ``size``, ``timestamp``).
     """
 
     id: str
@@ -87,6 +90,8 @@ class RecordingSpec:
     dtmf_stop: str = ""
     requested_wall: float = 0.0
     document: Mapping[str, Any] = field(default_factory=dict)
+    lone: bool = False
+    event: Message | None = None
 
 
 # ---- commands -------------------------------------------------------------------------------

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from callflow.clock import GREGORIAN_OFFSET_S, month
+from callflow.clock import GREGORIAN_OFFSET_S, iso, month
 from callflow.events import RecordingChanged
 from callflow.log import mask_url
 from callflow.recording.encode import Encoded
 from callflow.recording.messages import RecordingSpec, StartOn, content_type
 from callflow.recording.recorder import State, too_short
 from callflow.recording.spool import Spool
+from callflow.state.events import Message, message_row
 from callflow.state.folder import StateFolder, safe_name
 from callflow.state.records import DeliveryRow, RecordingRow
 
@@ -29,7 +30,7 @@ DONE = frozenset({State.READY, State.DISCARDED})
 class Finished:
     """How a recording ended. ``change``: ``ready``, ``discarded``, ``cancelled`` or ``failed``; the other
     fields are those of ``callflow.events.RecordingChanged``, ``url`` as it may be shown. ``delivery_id``: its
-    place in the outbox, if it has one.
+    place in the outbox, if it has one; ``event_id``: that of the message that tells of it.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Finished:
     file: str | None = None
     url: str | None = None
     delivery_id: str | None = None
+    event_id: str | None = None
     method: str = ""
     message: str = ""
 
@@ -177,7 +179,33 @@ def delivery_row(row: RecordingRow, spool: Spool, wall: float) -> DeliveryRow | 
     )
 
 
-def finished(row: RecordingRow, delivery: DeliveryRow | None) -> Finished:
+def event_row(row: RecordingRow, spool: Spool, wall: float) -> DeliveryRow | None:
+    """The place in the outbox of the event that tells of it; None: nobody wants one, or there is no file."""
+    wanted = spool.spec.event
+    if wanted is None or row.state != State.READY:
+        return None
+    said = replace(wanted, body={**wanted.body, **_told(row, wanted)})
+    id = hashlib.sha256(f"event {row.id}".encode()).hexdigest()[:12]
+    return message_row(said, id=id, call_id=row.call_id, recording_id=row.id, wall=wall)
+
+
+def _told(row: RecordingRow, wanted: Message) -> dict[str, Any]:
+    """What is known now, for those of the event's keys that are still null."""
+    facts = {
+        "start_time": _second(row.started_wall),
+        "end_time": _second(row.finished_wall),
+        "size": row.bytes,
+        "timestamp": iso(row.finished_wall),
+    }
+    return {key: facts[key] for key, value in wanted.body.items() if value is None and key in facts}
+
+
+def _second(wall: float) -> str:
+    """``2026-11-21T07:00:00Z``."""
+    return f"{iso(wall)[:19]}Z"
+
+
+def finished(row: RecordingRow, delivery: DeliveryRow | None, event: DeliveryRow | None = None) -> Finished:
     """A row as news."""
     return Finished(
         id=row.id,
@@ -196,6 +224,7 @@ def finished(row: RecordingRow, delivery: DeliveryRow | None) -> Finished:
         url=mask_url(row.url) if row.url else None,
         method=row.method.upper(),
         delivery_id=delivery.id if delivery else None,
+        event_id=event.id if event else None,
         message=row.message,
     )
 

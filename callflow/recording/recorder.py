@@ -137,8 +137,10 @@ class Recorder:
 
     @property
     def leg(self) -> str:
-        """The leg it belongs to: that of its first channel. Its answer, bridge, digits and end count."""
-        return self.points[0].leg
+        """The leg it belongs to: that of its first channel. Its answer, bridge, digits and end count. Empty:
+        it belongs to none.
+        """
+        return "" if self.spec.lone else self.points[0].leg
 
     def due(self, *, answered: bool, bridged: bool) -> bool:
         """Whether it may begin."""

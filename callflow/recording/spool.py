@@ -21,6 +21,7 @@ from callflow.errors import SpoolError
 from callflow.media.messages import Side, TapPoint
 from callflow.media.wav import unfinished_header
 from callflow.recording.messages import FileFormat, RecordingSpec, SilenceRule, StartOn, Target
+from callflow.state.events import Message
 
 META = "meta.json"
 JOURNAL = "journal.jsonl"
@@ -41,7 +42,7 @@ def meta_bytes(spec: RecordingSpec, asked: float) -> bytes:
             value = [asdict(point) for point in value]
         elif item.name == "document":
             value = dict(value)
-        elif isinstance(value, SilenceRule | FileFormat | Target):
+        elif isinstance(value, SilenceRule | FileFormat | Target | Message):
             value = asdict(value)
         plain[item.name] = value
     body = {"version": _VERSION, "asked": asked, "spec": plain}
@@ -168,14 +169,20 @@ def _is_whole(line: Mapping[str, Any]) -> bool:
     return all(isinstance(number, int | float) and isfinite(number) for number in (*numbers, *needed))
 
 
+def _point(plain: Mapping[str, Any]) -> TapPoint:
+    more = tuple(_point(each) for each in plain.get("more", ()))
+    return TapPoint(plain["leg"], Side(plain["side"]), more)
+
+
 def _spec(plain: dict[str, Any]) -> RecordingSpec:
     known = {item.name for item in fields(RecordingSpec)}
     values = {name: value for name, value in plain.items() if name in known}
-    values["taps"] = tuple(TapPoint(point["leg"], Side(point["side"])) for point in plain["taps"])
+    values["taps"] = tuple(_point(point) for point in plain["taps"])
     values["start"] = StartOn(plain["start"])
     values["silence"] = SilenceRule(**plain["silence"]) if plain["silence"] is not None else None
     values["format"] = FileFormat(**plain["format"])
     values["target"] = Target(**plain["target"])
+    values["event"] = Message(**plain["event"]) if plain.get("event") else None
     if not values["taps"] or int(values["rate"]) <= 0:
         raise ValueError("no channels or no rate")
     return RecordingSpec(**values)

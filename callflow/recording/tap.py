@@ -83,7 +83,7 @@ class RecordingTap:
     def move(self, points: tuple[TapPoint, ...], time: float) -> RecordingEvent:
         """Listen elsewhere from now on (raises StateError)."""
         event = self.recorder.move(points, time)
-        self._noted(event, {"taps": [[point.leg, str(point.side)] for point in points]})
+        self._noted(event, {"taps": [_words(point) for point in points]})
         return event
 
     def finish(self, time: float, reason: str) -> RecordingEvent:
@@ -137,3 +137,8 @@ class RecordingTap:
                 frames = self._buffer if self._filled == self._cap else self._buffer[: self._filled]
                 at_first, self._buffer, self._filled = at + start - self._filled, None, 0
                 self._writer.append(self.spool, frames, at_first)
+
+
+def _words(point: TapPoint) -> list[str]:
+    """A channel in the journal: leg and side of each place that is heard on it."""
+    return [word for place in point.places for word in (place.leg, str(place.side))]

@@ -60,8 +60,8 @@ class Database:
         try:
             _write_ahead(connection)
             connection.execute("PRAGMA synchronous=FULL")
+            migrate(connection)  # before: it may make a table anew that others refer to
             connection.execute("PRAGMA foreign_keys=ON")
-            migrate(connection)
         except sqlite3.Error as error:
             connection.close()
             raise StorageError(f"the database {path} cannot be used: {error}", hint=_HINT) from error

@@ -64,6 +64,8 @@ class DeliveryRow:
     ``kind`` ``http``: ``url`` is the final one. ``kind`` ``couchdb``: ``url`` is the base url and
     ``database`` the database. ``file``: relative to the state folder. ``sha256``: hex of the file.
     ``since_wall``: when its schedule began (again). ``next_wall``: the next attempt is due.
+    ``kind`` ``event``: no file but a ``message`` (``state/events.py``), which may hold a secret;
+    ``recording_id`` may be empty.
     """
 
     id: str
@@ -89,6 +91,7 @@ class DeliveryRow:
     last_error: str = ""
     lease_owner: str = ""
     lease_until: float = 0.0
+    message: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +131,11 @@ def update_recording(conn: sqlite3.Connection, recording_id: str, state: str, re
     )
 
 
-def finish_recording(conn: sqlite3.Connection, row: RecordingRow, delivery: DeliveryRow | None) -> None:
-    """Write a recording's end (``READY``, ``DISCARDED``, ``CANCELLED``, ``FAILED``) and enqueue its delivery.
+def finish_recording(
+    conn: sqlite3.Connection, row: RecordingRow, delivery: DeliveryRow | None, *more: DeliveryRow
+) -> None:
+    """Write a recording's end (``READY``, ``DISCARDED``, ``CANCELLED``, ``FAILED``) and enqueue what is to
+    be sent of it.
 
     Doing it again with the same rows (recovery after a crash) changes nothing. A recording that needs no
     delivery any more gives its url back, unless it is ``READY`` or ``FAILED`` (its spool is kept).
@@ -137,14 +143,13 @@ def finish_recording(conn: sqlite3.Connection, row: RecordingRow, delivery: Deli
     _put(conn, "recordings", _recording_values(row), or_update=True)
     if row.state in ("DISCARDED", "CANCELLED"):
         release_url(conn, row.id)
-    if delivery is None:
-        return
-    same = conn.execute(
-        "SELECT 1 FROM deliveries WHERE id = ? OR (recording_id = ? AND kind = ? AND url = ?)",
-        (delivery.id, delivery.recording_id, delivery.kind, delivery.url),
-    ).fetchone()
-    if same is None:
-        add_delivery(conn, delivery)
+    for each in more if delivery is None else (delivery, *more):
+        same = conn.execute(
+            "SELECT 1 FROM deliveries WHERE id = ? OR (recording_id = ? AND kind = ? AND url = ?)",
+            (each.id, each.recording_id, each.kind, each.url),
+        ).fetchone()
+        if same is None:
+            add_delivery(conn, each)
 
 
 def get_recording(conn: sqlite3.Connection, recording_id: str) -> RecordingRow:
@@ -230,7 +235,8 @@ def release_url(conn: sqlite3.Connection, recording_id: str) -> None:
 def add_delivery(conn: sqlite3.Connection, row: DeliveryRow) -> None:
     """Enqueue: due at once unless ``next_wall`` says otherwise. ``host`` is filled in from the url."""
     since = row.since_wall or row.created_wall
-    _put(conn, "deliveries", _values(replace(row, since_wall=since, host=row.host or host_of(row.url))))
+    values = _values(replace(row, since_wall=since, host=row.host or host_of(row.url)))
+    _put(conn, "deliveries", {**values, "recording_id": row.recording_id or None})
 
 
 def get_delivery(conn: sqlite3.Connection, delivery_id: str) -> DeliveryRow:
@@ -317,4 +323,5 @@ def _recording(cursor: sqlite3.Cursor, values: Iterable[Any]) -> RecordingRow:
 
 
 def _delivery(cursor: sqlite3.Cursor, values: Iterable[Any]) -> DeliveryRow:
-    return DeliveryRow(**_named(cursor, values))
+    named = _named(cursor, values)
+    return DeliveryRow(**{**named, "recording_id": named["recording_id"] or ""})

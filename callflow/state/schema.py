@@ -100,6 +100,43 @@ STEPS: tuple[str, ...] = (
     CREATE INDEX recordings_mailbox ON recordings (account_id, json_extract(document, '$.mailbox_id'))
         WHERE origin = 'voicemail';
     """,
+    """
+    CREATE TABLE new_deliveries (
+        id            TEXT PRIMARY KEY,
+        recording_id  TEXT REFERENCES recordings (id) ON DELETE CASCADE,
+        kind          TEXT NOT NULL,
+        url           TEXT NOT NULL,
+        host          TEXT NOT NULL,
+        method        TEXT NOT NULL,
+        database      TEXT NOT NULL,
+        file          TEXT NOT NULL,
+        content_type  TEXT NOT NULL,
+        sha256        TEXT NOT NULL,
+        bytes         INTEGER NOT NULL,
+        state         TEXT NOT NULL,
+        attempts      INTEGER NOT NULL,
+        fast_failures INTEGER NOT NULL,
+        slow_failures INTEGER NOT NULL,
+        created_wall  REAL NOT NULL,
+        since_wall    REAL NOT NULL,
+        next_wall     REAL NOT NULL,
+        finished_wall REAL NOT NULL,
+        last_status   INTEGER,
+        last_error    TEXT NOT NULL,
+        lease_owner   TEXT NOT NULL,
+        lease_until   REAL NOT NULL,
+        message       TEXT NOT NULL DEFAULT ''
+    ) STRICT;
+    INSERT INTO new_deliveries SELECT *, '' FROM deliveries;
+    DROP TABLE deliveries;
+    ALTER TABLE new_deliveries RENAME TO deliveries;
+    CREATE INDEX deliveries_recording ON deliveries (recording_id);
+    CREATE INDEX deliveries_created ON deliveries (created_wall);
+    CREATE INDEX deliveries_due ON deliveries (host, next_wall) WHERE state IN ('QUEUED', 'WAITING');
+    CREATE INDEX deliveries_next ON deliveries (next_wall) WHERE state IN ('QUEUED', 'WAITING');
+    CREATE INDEX deliveries_sending ON deliveries (lease_owner) WHERE state = 'SENDING';
+    CREATE INDEX deliveries_leftover ON deliveries (id) WHERE state = 'DELIVERED' AND file <> '';
+    """,
 )
 
 
