@@ -80,9 +80,10 @@ class Walker:
             else:
                 outcome = await self._step(spot)
             redirect = self._call.bridging.take_redirect()
-            if redirect is not None:
+            if redirect is not None:  # transfers are counted where they are taken
                 self._stack.clear()
-                outcome = ReplaceFlow(flow=redirect)
+                spot = _Spot(redirect.root, redirect)
+                continue
             if self._gone():
                 return WalkEnd.GONE
             onward = await self._move(spot, outcome)
@@ -208,7 +209,7 @@ class Walker:
             case Branch(flow=flow):
                 return await self._branch(spot, flow)
             case ReplaceFlow(flow=flow):
-                return _Spot(flow.root, flow)
+                return await self._replace(flow)
             case Stop() if self._stack:
                 return self._stack.pop()
             case Stop(cause=cause) | HardStop(cause=cause):
@@ -216,17 +217,27 @@ class Walker:
             case HandOver():
                 return WalkEnd.HANDED_OVER
 
-    async def _branch(self, spot: _Spot, flow: Flow) -> _Spot | WalkEnd:
+    async def _replace(self, flow: Flow) -> _Spot | WalkEnd:
+        """A server that answers with a flow that asks the server is a circle, too."""
+        return await self._too_often() or _Spot(flow.root, flow)
+
+    async def _too_often(self) -> WalkEnd | None:
+        """One more callflow is gone to; the call ends if it goes round in circles."""
         limit = self._call.settings.callflow.max_branch_count
         self._branches += 1
-        if self._branches > limit:
-            self._call.notice(
-                "error",
-                TooManyBranches.code,
-                f"the call has gone to another callflow {limit} times: it ends here",
-                "Do two callflows lead to each other? The limit is callflow.max_branch_count.",
-            )
-            return await self._hangup(FAULT)
+        if self._branches <= limit:
+            return None
+        self._call.notice(
+            "error",
+            TooManyBranches.code,
+            f"the call has gone to another callflow {limit} times: it ends here",
+            "Do two callflows lead to each other? The limit is callflow.max_branch_count.",
+        )
+        return await self._hangup(FAULT)
+
+    async def _branch(self, spot: _Spot, flow: Flow) -> _Spot | WalkEnd:
+        if end := await self._too_often():
+            return end
         own = None if spot.node is None else spot.node.child(DEFAULT_KEY)
         if own is not None and not own.empty:
             self._stack.append(_Spot(own, spot.flow))

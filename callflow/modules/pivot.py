@@ -99,7 +99,7 @@ def read_answer(response: HttpResponse, *, twiml: bool = False) -> Flow | tuple[
 def _flow(text: str) -> Flow:
     try:
         value = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: a number of thousands of digits, too
         raise InvalidDocument(f"the answer is not JSON: {error}", hint=HINT) from error
     flow = Flow.parse(value)
     if flow.root.problem or flow.root.empty:

@@ -140,6 +140,10 @@ class Model:
         else:
             self.hangup(cause)
 
+    def replace(self, tree: Any) -> None:
+        self.left -= 1
+        return self.hangup(FAULT) if self.left < 0 else self.reach(tree)
+
     def branch(self, tree: Any) -> None:
         self.left -= 1
         if self.left < 0:
@@ -267,7 +271,7 @@ class WalkerMachine(RuleBasedStateMachine):
     def replaces_the_flow(self, index: int) -> None:
         if self._walking():
             tree = self.trees[index % len(self.trees)]
-            self.model.reach(tree)
+            self.model.replace(tree)
             self._answer(ReplaceFlow(flow=Flow.parse(tree)))
 
     @rule(cause=st.sampled_from([NORMAL, "USER_BUSY"]))

@@ -273,3 +273,50 @@ def test_nomorobo_takes_the_highest_step_that_is_reached() -> None:
         "5550100123",
         "4930123",
     ]
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_a_server_that_answers_with_itself_does_not_keep_the_call(stage: Stage, depth: int) -> None:
+    """Flow after flow that asks the server again: a circle like that of callflows, with the same limit."""
+    stage.set(callflow__max_branch_count=7)
+    with serving() as server:
+        flow = node("pivot", {"voice_url": f"{server.url}/voice"})
+        for _ in range(depth):
+            flow = node("noop", then=flow)
+        server.answers["/voice"] = flow
+        ran = _call(stage, server)
+    assert len(server.came) == 8
+    assert [notice.code for notice in ran.notices("error")] == ["CF-ENG-002"]
+
+
+@dataclass(frozen=True)
+class _Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"module": "sleep", "data": {"duration": ' + "9" * 100_000 + "}}",
+        '{"module": "noop", "children": {"_": ' * 20_000,
+        "<Response>" + "<Say>" * 30_000 + "</Say>" * 30_000 + "</Response>",
+        '<!DOCTYPE r [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;&a;">]><Response><Say>&b;</Say></Response>',
+        '<!DOCTYPE r [<!ENTITY f SYSTEM "file:///etc/passwd">]><Response><Say>&f;</Say></Response>',
+        "<Response>" + "<Hangup/>" * 1000 + "</Response>",
+    ],
+)
+def test_bombs_are_answers_that_cannot_be_used(body: str) -> None:
+    with pytest.raises(InvalidDocument):
+        pivot.read_answer(_Answer(200, {}, body.encode()))
+
+
+@pytest.mark.parametrize(
+    "media", ["file:///etc/passwd", "/etc/passwd", "../../../etc/passwd", "local_stream://x", "shell://id"]
+)
+def test_an_answer_plays_no_file_of_the_server(stage: Stage, media: str) -> None:
+    with serving(voice=node("play", {"id": media})) as server:
+        ran = _call(stage, server)
+    assert [notice.code for notice in ran.notices("error")] == ["CF-DOC-003"]
+    assert ran.step("play").did == "failed"
