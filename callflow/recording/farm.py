@@ -177,7 +177,7 @@ class MediaFarm:
         await asyncio.gather(*self._mourning, return_exceptions=True)
 
     def _spawn(self, number: int) -> WorkerLink:
-        link = WorkerLink(number, self._loop, self._on_message, self._on_end)
+        link = WorkerLink(number, self._loop, self._clock, self._on_message, self._on_end)
         options = self._options
         link.send(
             WorkerSetup(
@@ -215,7 +215,8 @@ class MediaFarm:
             self._places[command.leg] = place
         elif isinstance(command, StartRecording):
             self._views.asked(command)
-            orphan = self._routes.worker_of(command.spec.taps[0].leg) is None if command.spec.taps else False
+            first = command.spec.taps[0].leg if command.spec.taps and not command.spec.lone else ""
+            orphan = bool(first) and self._routes.worker_of(first) is None
             self._carry_out(self._routes.send(command))
             if orphan:  # its worker has died, and the call has not heard of it yet: nothing else would end it
                 self._carry_out(self._routes.send(StopRecording(command.spec.id, "hangup")))

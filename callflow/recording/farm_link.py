@@ -1,6 +1,7 @@
 """Layer 2: one media process as the engine sees it: spawned, spoken to through a socket pair, ended.
 
-Commands of one turn of the loop go as one frame. A worker that does not read for long, or sends what is no
+Commands of one turn of the loop go as one frame, with the engine time: a worker that reads them late carries
+them out at the sample that they were meant for. A worker that does not read for long, or sends what is no
 frame, is killed: it counts as dead.
 """
 
@@ -13,6 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from callflow.clock import Clock
 from callflow.errors import WorkerGone
 from callflow.log import logger
 from callflow.recording.worker_protocol import FramedSocket
@@ -35,9 +37,15 @@ class WorkerLink:
     """
 
     def __init__(
-        self, number: int, loop: asyncio.AbstractEventLoop, on_message: OnMessage, on_end: OnEnd
+        self,
+        number: int,
+        loop: asyncio.AbstractEventLoop,
+        clock: Clock,
+        on_message: OnMessage,
+        on_end: OnEnd,
     ) -> None:
         self.number = number
+        self._clock = clock
         self._loop = loop
         self._on_message = on_message
         self._on_end = on_end
@@ -71,7 +79,7 @@ class WorkerLink:
         """Send ``message``, in order, at the end of this turn of the loop. ``fds`` are ours from now on."""
         if fds:
             self._flush()
-            self._pipe.push((message,), fds)
+            self._pipe.push((message,), fds, self._clock.now())
             self._watch()
             return
         if not self._outbox:
@@ -115,7 +123,7 @@ class WorkerLink:
             self._outbox.clear()
             return
         messages, self._outbox = self._outbox, []
-        self._pipe.push(messages)
+        self._pipe.push(messages, (), self._clock.now())
         self._watch()
 
     def _watch(self) -> None:

@@ -1,8 +1,9 @@
 """Layer 2: the life of a media process: ticks on time, commands between them, events once a tick. One thread.
 
 Between two ticks the loop waits for commands. A burst of them never delays a tick: the clock is asked after
-each, and what is left is carried out after the tick. Events leave together after each tick. If the engine
-does not read them, they wait here; beyond ``UNSENT_LIMIT`` the engine counts as dead.
+each, and what is left is carried out after the tick. A process that stood still makes up for its ticks, and
+does what it was told meanwhile at the ticks at which it was told. Events leave together after each tick. If
+the engine does not read them, they wait here; beyond ``UNSENT_LIMIT`` the engine counts as dead.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import select
 from collections import deque
 from collections.abc import Callable, Sequence
 from math import inf
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from callflow.clock import Clock
 from callflow.errors import CallflowError, MediaError, NoMediaPort, WorkerGone
@@ -36,17 +37,23 @@ T = TypeVar("T")
 
 UNSENT_LIMIT = 64 << 20
 """Bytes of events that may wait: hours of them."""
-PORTS_AHEAD = 64
-"""So many bound ports the engine can take without asking."""
+PORTS_AHEAD = 128
+"""So many bound ports the engine can take without asking: for what comes while this process is late."""
+PORTS_LOW = 64
+"""With fewer of them, some are bound also between ticks that are late: a call without a port is refused."""
 PORTS_A_TURN = 8
 _PORTS_AGAIN_S = 0.25
 _IDLE_WAIT_S = 0.25
 _LEAST_S = 0.001
 """So long commands are carried out after a tick, however late that was."""
 PATIENCE_S = 2.0
-"""A command waits no longer than this for its sample: a process that has too much to do for good must still
-be told of calls that are over."""
+"""A command that was read waits no longer than this for its sample: a process that has too much to do for
+good must still be told of calls that are over."""
 _COLLECT_EVERY_S = 5.0
+_COLLECT_ALL = 12
+"""Each so many-th time circles among old objects are looked for, too. There should be none: it takes some
+milliseconds, but a server runs for months.
+"""
 _COLLECT_ROOM_S = 0.005
 
 
@@ -57,6 +64,8 @@ class LivePump(Protocol):
     def now(self) -> float: ...
 
     def command(self, command: LegCommand) -> list[object]: ...
+
+    def due(self, *, soon: bool = False) -> float: ...
 
     def advance(self, until: float) -> tuple[float, list[object]]: ...
 
@@ -78,6 +87,15 @@ class Mover(Protocol):
     def handle(self, message: object, fds: list[int]) -> None: ...
 
     def settle(self) -> None: ...
+
+
+class _Told(NamedTuple):
+    """A message and its descriptors. ``at``: the engine time of its sending; ``came``: when it was read."""
+
+    message: object
+    fds: list[int]
+    at: float
+    came: float
 
 
 class WorkerLoop:
@@ -108,13 +126,14 @@ class WorkerLoop:
         self._alive_at = 0.0
         self._tick_times = tick_times
         self._mover: Mover | None = None
-        self._inbox: deque[tuple[object, list[int], float]] = deque()  # the last: when it came
+        self._inbox: deque[_Told] = deque()
         self._outbox: list[object] = []
         self._legs: set[str] = set()
         self._ending = False
         self._announced = 0  # ports that the engine has, and no leg yet
         self._ports_at = 0.0
         self._collect_at = 0.0
+        self._collected = 0
         self._poll = select.epoll()
         self._mask = 0
         self._told = ""
@@ -132,11 +151,13 @@ class WorkerLoop:
             if now >= self._alive_at:
                 self._alive_at = now + self._alive_s
                 self._pipe.push((Alive(),))
-            left = self._pump.now + TICK_S - now
+            left = self._pump.due(soon=bool(self._inbox) or mover.waits) - now
             if left <= 0:
                 self._tick(now)
                 self._listen(0.0)
                 self._work(max(self._pump.now + TICK_S, self._clock.now() + _LEAST_S))
+                if self._announced < PORTS_LOW and now >= self._ports_at:
+                    self._bind(PORTS_A_TURN)
                 self._send()
                 continue
             if self._inbox and not mover.waits:
@@ -183,6 +204,8 @@ class WorkerLoop:
 
     def _tick(self, now: float) -> None:
         begin = self._clock.now()
+        if self._inbox and not self._legs:  # nothing sounds: time jumps, but not past what was to be done
+            now = max(self._pump.now, min(now, self._inbox[0].at))
         events = self._guarded(self._pump.advance, now)
         self._outbox += events[1] if events else []
         for command in self._gate.ready():
@@ -217,7 +240,8 @@ class WorkerLoop:
             self._send()
         if now >= self._collect_at and (left >= _COLLECT_ROOM_S or self._idle):
             self._collect_at = now + _COLLECT_EVERY_S
-            gc.collect(1)
+            self._collected += 1
+            gc.collect(1 if self._collected % _COLLECT_ALL else 2)
 
     def _bind(self, most: int) -> None:
         """Have some more ports ready for the engine."""
@@ -257,9 +281,9 @@ class WorkerLoop:
     def _take(self, frames: Sequence[Frame]) -> None:
         now = self._clock.now() if frames else 0.0
         for frame in frames:
-            fds = frame.fds
+            fds, at = frame.fds, min(frame.at, now) if frame.at else now
             for message in frame.messages:
-                self._inbox.append((message, fds, now))
+                self._inbox.append(_Told(message, fds, at, now))
                 fds = []
 
     def _send(self) -> None:
@@ -282,11 +306,11 @@ class WorkerLoop:
         assert self._mover is not None
         now = self._clock.now()
         while self._inbox and not self._mover.waits:
-            message, fds, came = self._inbox[0]
-            if self._pump.now + TICK_S < came and now - came < PATIENCE_S:
+            told = self._inbox[0]
+            if self._pump.now + TICK_S < told.at and now - told.came < PATIENCE_S:
                 return  # ticks that are late come first
             self._inbox.popleft()
-            self._guarded(self._do, message, fds)
+            self._guarded(self._do, told.message, told.fds)
             now = self._clock.now()
             if now >= until:
                 return

@@ -1,9 +1,9 @@
 """Layer 2: what goes through the pipe between the engine and a media process: frames, and their own messages.
 
-A frame is its length (4 bytes, big-endian), the number of descriptors that came with it (1 byte), and a
-pickled tuple of messages. Both ends are ours and the pipe is a socket pair that nobody else has, so pickle is
-safe here. Besides these messages, all commands and events of ``callflow.media.messages`` and
-``callflow.recording.messages`` go through as they are.
+A frame is its length (4 bytes, big-endian), the number of descriptors that came with it (1 byte), the engine
+time at which it was sent (8 bytes; 0: nobody wants to know), and a pickled tuple of messages. Both ends are
+ours and the pipe is a socket pair that nobody else has, so pickle is safe here. Besides these messages, all
+commands and events of ``callflow.media.messages`` and ``callflow.recording.messages`` go through as they are.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FRAME_LIMIT = 64 << 20
 FDS_PER_FRAME = 200
 """Descriptors with one frame: Linux lets 253 pass at once."""
 
-_HEAD = struct.Struct("!IB")
+_HEAD = struct.Struct("!IBd")
 _READ = 1 << 18
 
 
@@ -136,10 +136,13 @@ class GroupAdopted:
 
 
 class Frame(NamedTuple):
-    """What has come: messages, and the descriptors that came with them (the reader's to close)."""
+    """What has come: messages, the descriptors that came with them (the reader's to close), and the engine
+    time of their sending.
+    """
 
     messages: tuple[object, ...]
     fds: list[int]
+    at: float = 0.0
 
 
 class FramedSocket:
@@ -162,15 +165,16 @@ class FramedSocket:
         """For a selector; -1 once closed."""
         return self._sock.fileno()
 
-    def push(self, messages: Sequence[object], fds: Sequence[int] = ()) -> None:
+    def push(self, messages: Sequence[object], fds: Sequence[int] = (), at: float = 0.0) -> None:
         """Send a frame, or what goes now of it (``flush`` sends the rest). ``fds`` are ours from now on: they
-        are closed once sent. Raises nothing: a pipe that has ended shows in ``ended``.
+        are closed once sent. ``at``: the engine time now. Raises nothing: a pipe that has ended shows in
+        ``ended``.
         """
         if self.ended:
             _close_all(fds)
             return
         body = pickle.dumps(tuple(messages), pickle.HIGHEST_PROTOCOL)
-        data = memoryview(_HEAD.pack(len(body), len(fds)) + body)
+        data = memoryview(_HEAD.pack(len(body), len(fds), at) + body)
         self._out.append((data, tuple(fds)))
         self.unsent += len(data)
         self.flush()
@@ -240,7 +244,7 @@ class FramedSocket:
         at, have = 0, len(self._in)
         frames = []
         while have - at >= _HEAD.size:
-            size, fds = _HEAD.unpack_from(self._in, at)
+            size, fds, sent_at = _HEAD.unpack_from(self._in, at)
             if size > FRAME_LIMIT or fds > FDS_PER_FRAME:
                 raise WorkerGone(f"a frame of {size} bytes and {fds} descriptors came through the pipe")
             if have - at - _HEAD.size < size:
@@ -251,7 +255,8 @@ class FramedSocket:
             except Exception as error:  # pickle raises whatever it likes
                 raise WorkerGone(f"what came through the pipe cannot be read: {error!r}") from error
             at += size
-            frames.append(Frame(messages, [self._fds.popleft() for _ in range(min(fds, len(self._fds)))]))
+            theirs = [self._fds.popleft() for _ in range(min(fds, len(self._fds)))]
+            frames.append(Frame(messages, theirs, sent_at))
         if at:
             del self._in[:at]
         return frames

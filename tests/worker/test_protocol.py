@@ -84,9 +84,9 @@ def test_descriptors_that_find_nobody_are_closed(pair: Pair) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        (FRAME_LIMIT + 1).to_bytes(4) + b"\0",
-        b"\0\0\0\1" + bytes([FDS_PER_FRAME + 1]),
-        b"\0\0\0\4\0junk",
+        (FRAME_LIMIT + 1).to_bytes(4) + bytes(9),
+        b"\0\0\0\1" + bytes([FDS_PER_FRAME + 1]) + bytes(8),
+        b"\0\0\0\4" + bytes(9) + b"junk",
     ],
 )
 def test_what_is_no_frame_is_refused(data: bytes) -> None:
