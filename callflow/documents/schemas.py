@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 Schema = dict[str, Any]
 
-SETTINGS_DOCUMENTS = ("media", "callflow", "delivery", "sip", "smtp_client")
+SETTINGS_DOCUMENTS = ("media", "callflow", "delivery", "sip", "smtp_client", "ncco")
 _NODE = "node.json"
 
 

@@ -126,6 +126,14 @@ class SmtpClientSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class NccoSettings:
+    """``system_config/ncco.json``."""
+
+    timeout_alone: str  # sync | async
+    public_url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Origin:
     """Where a value came from: ``default``, ``shipped``, ``user``, ``argument``, ``account``,
     ``node``; and the file."""
@@ -143,6 +151,7 @@ class Settings:
     delivery: DeliverySettings
     sip: SipSettings
     smtp_client: SmtpClientSettings
+    ncco: NccoSettings
     origins: dict[str, Origin]
 
 
@@ -257,6 +266,7 @@ def _settle(layers: Mapping[str, list[_Layer]], base: Settings | None = None) ->
         _delivery(found["delivery"]),
         _sip(found["sip"]),
         SmtpClientSettings(**found["smtp_client"]),
+        NccoSettings(**found["ncco"]),
         origins,
     )
 
