@@ -25,7 +25,7 @@ PREFIX = "ncco/"
 NO_CODE = frozenset({"pay"})
 """Actions that are known, and answered by an error event."""
 
-_NUMBER = re.compile(r"[0-9]{7,15}")
+_NUMBER = re.compile(r"\+?[0-9]{7,15}")
 _HTTP = re.compile(r"https?://", re.IGNORECASE)
 
 
@@ -148,7 +148,7 @@ def _text(value: str, part: Mapping[str, Any], pointer: str, key: str, remarks: 
             remarks.append(Remark("CF-CHK-135", pointer, said, f"write {' or '.join(part['enum'])}"))
             return str(part["default"])
     if key == "number" and not _NUMBER.fullmatch(value):
-        said = "number is not 7 to 15 digits (E.164 without the plus)"
+        said = "number is not 7 to 15 digits (E.164)"
         remarks.append(Remark("CF-CHK-136", pointer, said, "write it as 447700900000"))
     return value
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from callflow.channels.channel import Ended
@@ -24,13 +24,22 @@ class CallRun:
 
 
 async def run_call(call: Call, flow: Flow, modules: Mapping[str, Module]) -> CallRun:
-    """Walk ``flow`` and wait until the call has ended, what it started beside the walk is done and nothing
-    is recorded any more. If it is cancelled, the call is hung up.
+    """Walk ``flow``; see ``run_walk``."""
+    return await run_walk(
+        call, lambda: _walk(call, flow, modules), flow_id=flow.id, flow_name=call.flow_name or flow.name
+    )
+
+
+async def run_walk(
+    call: Call, walk: Callable[[], Awaitable[WalkEnd]], *, flow_id: str, flow_name: str
+) -> CallRun:
+    """Carry out ``walk`` and wait until the call has ended, what it started beside the walk is done and
+    nothing is recorded any more. If it is cancelled, the call is hung up.
     """
     services = call.services
     start = services.clock.now()
-    call.flow_id = flow.id
-    call.flow_name = call.flow_name or flow.name
+    call.flow_id = flow_id
+    call.flow_name = flow_name
     services.bus.publish(
         CallStarted(
             time=start,
@@ -38,17 +47,17 @@ async def run_call(call: Call, flow: Flow, modules: Mapping[str, Module]) -> Cal
             from_number=call.party.from_number,
             to_number=call.party.to_number,
             account_id=call.account.id,
-            flow_id=flow.id,
-            flow_name=flow.name,
+            flow_id=flow_id,
+            flow_name=flow_name,
         )
     )
     call.start()
     run: CallRun | None = None
     try:
-        walk = await _walk(call, flow, modules)
-        if walk is WalkEnd.HANDED_OVER:
+        end = await walk()
+        if end is WalkEnd.HANDED_OVER:
             await call.line.until_gone()
-        run = _ended(call, walk, start)
+        run = _ended(call, end, start)
         await call.recordings.all_ended()
         await call.endings.start(run.cause, run.by, run.duration)
         await call.background.finish()

@@ -43,6 +43,7 @@ class Application:
     fallback: Webhook | None = None
     event: Webhook | None = None
     signature_secret: str = field(default="", repr=False)
+    api_key: str = ""
     private_key: Path | None = None
     public_key: Path | None = None
     timeouts: Timeouts = Timeouts()
@@ -65,6 +66,7 @@ class Application:
             fallback=_webhook(document, "fallback_answer", "GET"),
             event=_webhook(document, "event", "POST"),
             signature_secret=str(document.get("signature_secret") or ""),
+            api_key=str(document.get("api_key") or ""),
             private_key=_beside(folder, document.get("private_key")),
             public_key=_beside(folder, document.get("public_key")),
             timeouts=Timeouts(

@@ -42,8 +42,8 @@ class Script:
     def parse(cls, document: object, *, name: str = "") -> Script:
         """Read a list of actions, or an object that wraps one (``{"ncco": [...]}``, as REST bodies do).
 
-        An action that cannot be run carries its ``problem``. Raises InvalidDocument for what is no list or has
-        more than ``MAX_ACTIONS`` actions.
+        An action that cannot be run carries its ``problem``. Raises InvalidDocument for what is no list or
+        has more than ``MAX_ACTIONS`` actions.
         """
         if isinstance(document, Mapping) and isinstance(document.get("ncco"), list):
             document = document["ncco"]

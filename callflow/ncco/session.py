@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from callflow.errors import CallflowError
+from callflow.ncco import events
 from callflow.ncco.application import Application, Webhook
-from callflow.ncco.moves import Move
-from callflow.ncco.script import Script
+from callflow.ncco.asking import Question, Unanswered, ask
+from callflow.ncco.script import Action, Script
 from callflow.ncco.uuids import conversation_uuid, leg_uuid
+from callflow.state.events import Message
 
 if TYPE_CHECKING:
     from callflow.engine.call import Call
+    from callflow.engine.walker import Module
+    from callflow.ncco.moves import Move
 
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A message for a web server that may wait in the outbox. ``body``: JSON values; sent as a query for
-    ``GET``, as JSON for ``POST``.
-    """
-
-    url: str
-    method: str
-    body: Mapping[str, Any]
-    application_id: str
-    call_id: str
+NO_ACTION = Action(0, "")
 
 
 class EventSender(Protocol):
     """Who sends messages that nobody waits for; what it has taken is not lost."""
 
-    async def send(self, message: Outgoing) -> None: ...
+    async def send(self, message: Message, call_id: str, recording_id: str = "") -> None:
+        """Take the message. Raises CallflowError if it cannot be kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +65,9 @@ class Conversation:
 
 
 class Session:
-    """One call under the control of scripts. ``direction``: ``inbound`` or ``outbound`` (made by REST)."""
+    """One call under the control of scripts. ``direction``: ``inbound`` or ``outbound`` (made by REST);
+    ``modules``: what a party's transfer to a callflow needs. ``sessions``: where it is listed.
+    """
 
     def __init__(
         self,
@@ -79,11 +77,16 @@ class Session:
         *,
         direction: str = "inbound",
         endpoint: str = "phone",
+        modules: Mapping[str, Module] | None = None,
+        sessions: Sessions | None = None,
     ) -> None:
         self.call = call
         self.application = application
         self.sender = sender
         self.direction = direction
+        self.endpoint = endpoint
+        self.modules = modules or {}
+        self.sessions = sessions or Sessions()
         self.uuid = leg_uuid(call.id)
         self.conversation = Conversation(conversation_uuid(call.services.ids))
         party = call.party
@@ -91,36 +94,108 @@ class Session:
             Member(self.uuid, call.leg, call.id, direction, party.from_number, party.to_number, endpoint)
         )
         self.status = "started"
-        """The last call state that was told (ncco.md 3.2)."""
+        """The last state of the first leg that was told (ncco.md 3.2)."""
+        self.script = Script()
+        self.action = NO_ACTION
+        """The action that runs, as it is written."""
+        self.ahead: Sequence[Action] = ()
+        """The actions that follow on it."""
+        self.barged = False
+        """A prompt was cut short: those up to the next ``input`` are passed over (ncco.md 2.3)."""
         self.barge_in = False
-        """A prompt may be cut short by digits or speech until an ``input`` is met (ncco.md 2.3)."""
+        """Prompts may be cut short from here on to the next ``input``."""
+        self.interruption: asyncio.Future[Move] | None = None
 
     @property
     def conversation_uuid(self) -> str:
         """The name of the conversation."""
         return self.conversation.uuid
 
+    @property
+    def wall(self) -> float:
+        """Seconds since 1970."""
+        return self.call.services.clock.wall()
+
+    @property
+    def party(self) -> events.Party:
+        """The first leg, as events name it."""
+        party = self.call.party
+        return events.Party(
+            self.uuid, self.conversation_uuid, party.from_number, party.to_number, self.direction
+        )
+
+    # ---- the web server ------------------------------------------------------------------------
+
     def webhook(self, data: Mapping[str, Any]) -> Webhook | None:
         """Where an action's events go: its ``eventUrl`` and ``eventMethod``, else the application's; None:
         nowhere.
         """
-        raise NotImplementedError
+        urls = data.get("eventUrl")
+        url = urls[0] if isinstance(urls, list) and urls else urls
+        if isinstance(url, str) and url:
+            return Webhook(url, str(data.get("eventMethod") or "POST"))
+        return self.application.event
 
-    async def send(self, body: Mapping[str, Any], webhook: Webhook | None) -> None:
-        """Send ``body`` without waiting for the answer, durably; ``webhook`` None: to the application's event
-        url, if it has one. Does not raise.
+    def message(self, body: Mapping[str, Any], webhook: Webhook) -> Message:
+        """``body`` for ``webhook``, signed as the application's."""
+        return Message(
+            webhook.url,
+            webhook.method,
+            body,
+            self.application.id,
+            self.application.api_key,
+            self.application.signature_secret,
+        )
+
+    async def send(self, body: Mapping[str, Any], webhook: Webhook | None = None) -> None:
+        """Send ``body`` without waiting for the answer; ``webhook`` None: to the application's event url, if
+        it has one. Does not raise.
         """
-        raise NotImplementedError
+        webhook = webhook or self.application.event
+        if webhook is None:
+            return
+        try:
+            await self.sender.send(self.message(body, webhook), self.call.id)
+        except CallflowError as error:
+            self.call.notice("error", error.code, f"an event cannot be sent: {error}", error.hint)
 
     async def ask(self, body: Mapping[str, Any], webhook: Webhook | None) -> Script | None:
         """Send ``body`` and wait for the answer: the NCCO in it, or None (no NCCO, or nobody could be asked,
         which a notice tells). Tries, time-outs and fallback as ncco.md 3.7. Raises CallGone.
         """
-        raise NotImplementedError
+        if webhook is None:
+            return None
+        try:
+            return await ask(Question("event", webhook, body), self.call, self.application)
+        except Unanswered as error:
+            self.call.notice(
+                "error",
+                "CF-RUN-NCCO-EVENT",
+                f"{self.action.name}: the event url gave no answer that can be used: {error.reason}",
+                "It must answer 2xx, with an NCCO or with nothing, in time.",
+            )
+            return None
+
+    async def report(self, reason: str, hint: str = "") -> None:
+        """Something in the script cannot be done: an error event, and a notice. The script goes on."""
+        self.call.notice("error", "CF-RUN-NCCO", f"{self.action.name or 'NCCO'}: {reason}", hint)
+        await self.send(events.error(reason, self.conversation_uuid, self.wall))
+
+    async def tell_state(self, body: Mapping[str, Any], webhook: Webhook | None = None) -> None:
+        """Send a call state, and tell those who watch this engine's calls."""
+        if body.get("uuid") == self.uuid:
+            self.status = str(body["status"])
+        for tell in tuple(self.sessions.on_event):
+            tell(self, body)
+        await self.send(body, webhook)
+
+    # ---- from outside --------------------------------------------------------------------------
 
     def interrupt(self, move: Move) -> None:
         """From outside (REST): what the script does now is broken off, and it goes on with ``move``."""
-        raise NotImplementedError
+        if self.interruption is None or self.interruption.done():
+            self.interruption = asyncio.get_running_loop().create_future()
+        self.interruption.set_result(move)
 
 
 class Sessions:
