@@ -29,6 +29,7 @@ COMMANDS: dict[str, Command] = {
     "draw": Command("callflow.cli.draw", "Draw flows, with their problems in place: text, SVG, Mermaid."),
     "diff": Command("callflow.cli.diff", "Compare two flows as trees: moved, changed, added, removed."),
     "explain": Command("callflow.cli.explain", "Show each record setting's effective value and its origin."),
+    "test": Command("callflow.cli.test", "Play scenario files and hold them against what they expect."),
     "tune": Command("callflow.cli.tune", "Replay recordings with other silence settings and limits."),
     "schema": Command("callflow.cli.schema", "Print the field table of a module or document."),
     "receive": Command("callflow.cli.receive", "Be the server that takes recordings, with faults on demand."),

@@ -68,6 +68,7 @@ class EngineOfTest:
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         self._rig: Rig | None = None
+        self._closed = False
         self._drivers: list[CallDriver] = []
 
     # ---- before the first call -----------------------------------------------------------------------
@@ -136,7 +137,8 @@ class EngineOfTest:
 
     def close(self) -> list[str]:
         """Hang up, stop, and say what is left behind (nothing, if all is well)."""
-        return [] if self._rig is None else self._rig.close()
+        closed, self._closed = self._closed, True
+        return [] if self._rig is None or closed else self._rig.close()
 
     def _place(self, scenario: Scenario, flow: FlowSource | None, *, by_hand: bool) -> CallDriver:
         rig = self.rig

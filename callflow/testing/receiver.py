@@ -51,25 +51,26 @@ class RecordingReceiver:
 
     def fail(self, status: int = 503, times: int = 1, *, retry_after: int | None = None) -> Self:
         """Answer with this status, and ``Retry-After`` if it is given."""
-        return self._fault(Fault(status=status, retry_after=retry_after), times)
+        return self.fault(Fault(status=status, retry_after=retry_after), times)
 
     def cut(self, share: float = 0.5, times: int = 1) -> Self:
         """Cut the connection when this share (0 to 1) of the file has come."""
-        return self._fault(Fault(cut=share), times)
+        return self.fault(Fault(cut=share), times)
 
     def slow(self, bytes_per_s: float, times: int = 1) -> Self:
         """Read the file so slowly."""
-        return self._fault(Fault(bytes_per_s=bytes_per_s), times)
+        return self.fault(Fault(bytes_per_s=bytes_per_s), times)
 
     def late(self, seconds: float, times: int = 1) -> Self:
         """Answer so much later."""
-        return self._fault(Fault(delay_s=seconds), times)
+        return self.fault(Fault(delay_s=seconds), times)
 
     def redirect(self, to: str, times: int = 1, *, status: int = 307) -> Self:
         """Send it to another url."""
-        return self._fault(Fault(status=status, location=to), times)
+        return self.fault(Fault(status=status, location=to), times)
 
-    def _fault(self, fault: Fault, times: int) -> Self:
+    def fault(self, fault: Fault, times: int = 1) -> Self:
+        """Any other fault."""
         if times == 0:
             self._faults.always = fault
         else:

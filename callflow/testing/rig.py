@@ -68,9 +68,9 @@ class Rig:
         """
         return self._result(self.submit(self._do(work)))
 
-    def wait(self, work: Coroutine[Any, Any, T]) -> T:
-        """Let time go on until ``work`` is done; gives its result."""
-        return self._result(self.submit(self._timed(work, turns=0)))
+    def wait(self, work: Coroutine[Any, Any, T], limit_s: float = REAL_LIMIT_S) -> T:
+        """Let time go on until ``work`` is done, for at most so many real seconds; gives its result."""
+        return self._result(self.submit(self._timed(work, turns=0)), limit_s)
 
     async def wait_async(self, work: Coroutine[Any, Any, T]) -> T:
         """The same for a test on an event loop of its own. When one of several tasks of the test that wait
@@ -86,15 +86,15 @@ class Rig:
         """Start ``work`` on the engine's loop. Raises EngineError if the engine does not run."""
         return asyncio.run_coroutine_threadsafe(work, self.loop)
 
-    def _result(self, future: Future[T]) -> T:
+    def _result(self, future: Future[T], limit_s: float = REAL_LIMIT_S) -> T:
         try:
-            return future.result(REAL_LIMIT_S)
+            return future.result(limit_s)
         except TooLong:
             if future.done():
                 raise
             future.cancel()
             raise AssertionError(
-                f"{REAL_LIMIT_S:g} s of real time have gone by: the engine waits for something outside "
+                f"{limit_s:g} s of real time have gone by: the engine waits for something outside "
                 f"(a server that does not answer); virtual time stands at {self.clock.now():.2f} s"
             ) from None
 

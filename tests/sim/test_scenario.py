@@ -33,6 +33,7 @@ from callflow.cli import app_for
 from callflow.documents import schemas
 from callflow.errors import JsonSyntaxError, ScenarioError
 from callflow.media.messages import FileClip, SilenceClip, ToneClip
+from callflow.testing.scenarios import DEFAULTS
 
 
 def parse(value: Mapping[str, Any]) -> Scenario:
@@ -55,6 +56,7 @@ def test_the_schema_says_the_same_defaults_as_the_code() -> None:
         "max_duration_s": default.max_duration_s,
         "end_when_quiet_s": default.end_when_quiet_s,
         "endpoints": default.endpoints,
+        **DEFAULTS,
     }
     assert schemas.defaults("scenario") == shown
     action = schemas.load("scenario")["$defs"]["action"]["properties"]
