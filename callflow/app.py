@@ -37,9 +37,12 @@ from callflow.media.clips import ClipLoader
 from callflow.media.port import MediaPort
 from callflow.media.pump import Pump
 from callflow.modules import metaflow_actions, registry
+from callflow.ncco.application import Application, destination
+from callflow.ncco.script import Script
 from callflow.recording.host import RecordingHost
 from callflow.recording.inline import InlineMedia
 from callflow.recording.writer import SpoolWriter
+from callflow.scripted import ScriptedCalls
 from callflow.state.database import Database
 from callflow.state.folder import StateFolder, safe_name
 from callflow.state.records import DeliveryRow
@@ -115,7 +118,8 @@ class Engine:
             allow_loopback=options.allow_loopback,
             deliver=options.deliver,
         )
-        self.live = LiveCalls(clock, self._modules)
+        self.scripts = ScriptedCalls(self.keeping, self._modules)
+        self.live = LiveCalls(clock, self._modules, self.scripts.take)
         self._tenants: Mapping[str, Services] = {}
         self._visitors: set[asyncio.Task[CallRun]] = set()
 
@@ -241,13 +245,20 @@ class Engine:
     # ---- pretend calls -------------------------------------------------------------------------
 
     async def place_call(
-        self, scenario: Scenario, flow: Flow | None = None, *, driver: Driver | None = None
+        self,
+        scenario: Scenario,
+        flow: Flow | None = None,
+        *,
+        script: Script | None = None,
+        application: Application | None = None,
+        driver: Driver | None = None,
     ) -> CallReport:
-        """Run one pretend call through ``flow`` (None: the account's flow for the dialled number) to its
-        end; come back when its recordings are finished and in the outbox. Many may run at once. ``driver``:
-        who drives its parties by hand.
+        """Run one pretend call through ``flow``, or by ``script`` (both None: by what the account has for the
+        dialled number) to its end; come back when its recordings are finished and in the outbox. Many may run
+        at once. ``application``: whose script it is, or who is asked for one. ``driver``: who drives its
+        parties by hand.
 
-        Raises NoFlow if no flow is given and none is found.
+        Raises NoFlow if nothing is given and nothing is found.
         """
         pretend = PretendCall(
             scenario,
@@ -262,10 +273,15 @@ class Engine:
         unsubscribe = self.bus.subscribe(heard, call_id=heard.call_id)
         try:
             call = Call(replace(self._services, dialer=pretend.dialer), pretend.caller)
-            found = _route(call) if flow is None else _given(call, flow)
+            found = _given(call, flow) if flow is not None else application
+            if found is None:
+                found = Application.nameless() if script is not None else _route(call)
             pretend.begin()
             try:
-                await run_call(call, found, self._modules)
+                if isinstance(found, Flow):
+                    await run_call(call, found, self._modules)
+                else:
+                    await self.scripts.run(self.scripts.session(call, found), script)
             finally:
                 await pretend.close()
             await self.keeping.desk.settled(heard.recording_ids)
@@ -328,15 +344,15 @@ def _given(call: Call, flow: Flow) -> Flow:
     return flow
 
 
-def _route(call: Call) -> Flow:
+def _route(call: Call) -> Flow | Application:
     number = call.party.to_number
-    flow = call.route(number, allow_no_match=True)
-    if flow is None:
+    found = destination(call, allow_no_match=True)
+    if found is None:
         raise NoFlow(
             f"no callflow of account {call.account.id!r} has the number {number!r}",
             hint="Say which number is called: --to NUMBER.",
         )
-    return flow
+    return found
 
 
 def calm_collector() -> None:

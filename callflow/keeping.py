@@ -25,15 +25,17 @@ from callflow.documents.changes import Changes
 from callflow.documents.settings import Settings
 from callflow.errors import CallflowError
 from callflow.events import DeliveryChanged, EventBus
-from callflow.log import logger
+from callflow.ids import Ids
+from callflow.log import logger, mask_url
 from callflow.recording.closing import ClosingDesk
 from callflow.recording.crashpoints import crash_point
 from callflow.recording.finish import Finished, Finisher
 from callflow.recording.recover import recover
 from callflow.state.changes import list_changes
 from callflow.state.database import Database
+from callflow.state.events import Message, message_row
 from callflow.state.folder import StateFolder
-from callflow.state.records import ACTIVE, DeliveryRow, list_deliveries
+from callflow.state.records import ACTIVE, DeliveryRow, add_delivery, list_deliveries
 
 SOON_S = (2.0, 10.0)
 """After so many seconds failed recordings are tried again first."""
@@ -65,6 +67,7 @@ class Keeping:
         self._deliver = deliver
         self._guard = Guard(settings.delivery.allow_networks, allow_loopback=allow_loopback)
         self._retrying: asyncio.Task[None] | None = None
+        self._ids = Ids()
 
     # ---- life ----------------------------------------------------------------------------------
 
@@ -167,9 +170,32 @@ class Keeping:
                     url=finished.url or "",
                 )
             )
-            self._deliverer.wake()
+        if finished.delivery_id is not None or finished.event_id is not None:
+            self.wake()
 
     # ---- deliveries ----------------------------------------------------------------------------
+
+    async def send(self, message: Message, call_id: str, recording_id: str = "") -> None:
+        """Put a JSON message for a web server into the outbox; when this returns it is on disk. Raises
+        StorageError.
+        """
+        id = self._ids.short()
+        wall = self._clock.wall()
+        row = message_row(message, id=id, call_id=call_id, wall=wall, recording_id=recording_id)
+        with self._clock.external():
+            await self.database.arun(lambda conn: add_delivery(conn, row))
+        self._bus.publish(
+            DeliveryChanged(
+                time=self._clock.now(),
+                call_id=call_id,
+                delivery_id=id,
+                recording_id=recording_id,
+                change="queued",
+                method=message.method,
+                url=mask_url(message.url),
+            )
+        )
+        self._deliverer.wake()
 
     def _on_delivery(self, event: DeliveryChanged) -> None:
         """From the outside loop: told on the engine's, at the engine's time."""
@@ -177,6 +203,10 @@ class Keeping:
 
     def _tell_delivery(self, event: DeliveryChanged) -> None:
         self._bus.publish(replace(event, time=self._clock.now()))
+
+    def wake(self) -> None:
+        """Something was put into the outbox: it is looked at now."""
+        self._deliverer.wake()
 
     async def hurry(self, recording_id: str) -> None:
         """Send again now what waits for its next attempt: a test does not wait for the schedule."""

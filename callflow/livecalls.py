@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from callflow.channels.channel import Channel
@@ -15,6 +15,10 @@ from callflow.engine.session import run_call
 from callflow.engine.walker import FAULT, Module
 from callflow.errors import CallflowError, NoFlow
 from callflow.log import logger, one_line
+from callflow.ncco.application import Application, destination
+
+Scripted = Callable[[Call, Application], Awaitable[object]]
+"""``scripted(call, application)``: run a call by NCCO, to its end."""
 
 CLOSE_S = 10.0
 CALL_ID_IN_USE = ("NORMAL_TEMPORARY_FAILURE", 482)
@@ -50,11 +54,14 @@ class _Running:
 
 
 class LiveCalls:
-    """Takes calls, routes them by number, and runs each so that what goes wrong in one stays in it."""
+    """Takes calls, routes them by number, and runs each so that what goes wrong in one stays in it.
+    ``scripted`` runs those for an application's number.
+    """
 
-    def __init__(self, clock: Clock, modules: Mapping[str, Module]) -> None:
+    def __init__(self, clock: Clock, modules: Mapping[str, Module], scripted: Scripted) -> None:
         self._clock = clock
         self._modules = modules
+        self._scripted = scripted
         self._running: dict[str, _Running] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._fewer = asyncio.Event()
@@ -111,11 +118,13 @@ class LiveCalls:
 
     async def _run(self, call: Call) -> None:
         try:
-            flow = self._route(call)
-            if flow is None:
+            found = self._route(call)
+            if found is None:
                 await call.respond(404, "Not Found")
+            elif isinstance(found, Application):
+                await self._scripted(call, found)
             else:
-                await run_call(call, flow, self._modules)
+                await run_call(call, found, self._modules)
         except CallflowError as error:
             call.notice("error", error.code, error.message, error.hint)
         except Exception:  # whatever it is, it is this call's, and no other's
@@ -132,11 +141,11 @@ class LiveCalls:
         )
         await call.line.channel.hangup(cause, code, "Loop Detected")
 
-    def _route(self, call: Call) -> Flow | None:
+    def _route(self, call: Call) -> Flow | Application | None:
         number = call.party.to_number
         # kazoo.md 2.5: no_match, which often leads out to a carrier, is not for calls that come from one.
-        flow = call.route(number, allow_no_match=not call.party.trunk)
-        if flow is None:
+        found = destination(call, allow_no_match=not call.party.trunk)
+        if found is None:
             call.notice(
                 "warning",
                 NoFlow.code,
@@ -144,7 +153,7 @@ class LiveCalls:
                 f"{one_line(number, 60)!r}: answered 404",
                 NoFlow.fix,
             )
-        return flow
+        return found
 
 
 def _seen(each: _Running, now: float) -> LiveCall:

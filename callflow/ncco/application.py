@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from callflow.documents.accounts import FOLDERS, Account
+from callflow.engine.flow import Flow
+
+if TYPE_CHECKING:
+    from callflow.engine.call import Call
 
 KIND = "application"
+"""Of the account's documents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,19 @@ def application_for(account: Account, number: str) -> Application | None:
         if bare and bare in (each.lstrip("+") for each in found.numbers):
             return found
     return None
+
+
+def destination(call: Call, *, allow_no_match: bool) -> Flow | Application | None:
+    """Whose the number is that the call is for: a callflow's, an application's, that of the catch-all flow
+    (``allow_no_match``); None: nobody's.
+    """
+    number = call.party.to_number
+    flow = call.route(number)
+    if flow is not None:
+        return flow
+    return application_for(call.account, number) or (
+        call.route(number, allow_no_match=True) if allow_no_match else None
+    )
 
 
 def _webhook(document: Mapping[str, Any], name: str, method: str) -> Webhook | None:

@@ -54,7 +54,7 @@ FLOWS: list[tuple[object, list[tuple[str, str]]]] = [
     # nodes
     ([], [("030", "")]),
     ("x", [("030", "")]),
-    ([{"action": "talk"}], [("032", "")]),
+    ([{"action": "talk"}], [("073", "/0")]),
     ({"hello": 1}, [("030", "")]),
     ({"data": {"flow": {}}}, [("030", "")]),
     ({"flow": []}, [("040", "/flow"), ("103", "")]),
@@ -196,11 +196,24 @@ def test_a_tree_of_a_thousand_nodes_is_the_limit() -> None:
     assert [problem.code for problem in check_text(too_deep, "f.json", AROUND)] == ["CF-CHK-020"]
 
 
-def test_a_value_without_code_is_told_as_such() -> None:
-    """No module has such a value at present; the next one that comes from Kazoo may."""
-    sheet = Sheet(jsontext.parse('"later"'))
-    check_data._text(sheet, "later", {"x-not-here-yet": ["later"]}, "", AROUND)
-    assert [problem.code for problem in sheet.problems] == ["CF-CHK-063"]
+def test_keys_of_kazoos_that_do_nothing_here_are_told() -> None:
+    queue = {"name": "Support", "cdr_url": "https://example.com/", "max_priority": 5, "announce": ""}
+    sheet = Sheet(jsontext.parse(json.dumps(queue)))
+    check_data.check_object(sheet, queue, "queue", "", AROUND)
+    assert [(problem.code, problem.pointer) for problem in sheet.problems] == [
+        ("CF-CHK-077", "/cdr_url"),
+        ("CF-CHK-077", "/max_priority"),
+    ]
+
+
+def test_keys_of_kazoos_that_do_another_thing_here_are_told() -> None:
+    (found,) = _check(_node("acdc_member", {"id": "support", "enter_as_callback": True}))
+    assert found.code == "CF-CHK-063" and "not called back" in found.hint
+    assert _check(_node("acdc_member", {"id": "support", "enter_as_callback": False})) == []
+    flow = {"flow": _node("noop", {}), "metaflows": {"numbers": {"2": {
+        "module": "transfer", "data": {"target": "2001", "takeback_dtmf": "*1", "Transfer-Type": "blind"}}}}}
+    (found,) = check_text(json.dumps(flow), "f.json", AROUND)
+    assert found.code == "CF-CHK-063" and "at once" in found.hint
 
 
 def test_secrets_in_urls_are_not_shown() -> None:

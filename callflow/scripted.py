@@ -1,0 +1,50 @@
+"""Layer 5: calls by NCCO on an engine: what their sessions need, and the list of those that are up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from callflow.engine.session import CallRun
+from callflow.ncco.actions import registry
+from callflow.ncco.application import Application
+from callflow.ncco.runner import run_call
+from callflow.ncco.script import Script
+from callflow.ncco.session import EventSender, Session, Sessions
+
+if TYPE_CHECKING:
+    from callflow.engine.call import Call
+    from callflow.engine.walker import Module
+
+
+class ScriptedCalls:
+    """Runs calls by scripts. ``modules``: for a party that is transferred to a callflow."""
+
+    def __init__(self, sender: EventSender, modules: Mapping[str, Module]) -> None:
+        self.sessions = Sessions()
+        self._sender = sender
+        self._modules = modules
+        self._actions = registry()
+
+    def session(
+        self, call: Call, application: Application, *, direction: str = "inbound", endpoint: str = "phone"
+    ) -> Session:
+        """A session for a call that has just begun."""
+        return Session(
+            call,
+            application,
+            self._sender,
+            direction=direction,
+            endpoint=endpoint,
+            modules=self._modules,
+            sessions=self.sessions,
+        )
+
+    async def run(self, session: Session, script: Script | None = None) -> CallRun:
+        """The call by ``script``, to its end; None: by the one that the application's web server gives."""
+        return await run_call(session, script, self._actions)
+
+    async def take(self, call: Call, application: Application) -> CallRun:
+        """A call that has come in for one of the application's numbers, to its end."""
+        endpoint = "phone" if call.party.trunk or not call.party.device_id else "sip"
+        return await self.run(self.session(call, application, endpoint=endpoint))
