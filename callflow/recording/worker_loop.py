@@ -65,8 +65,6 @@ class LivePump(Protocol):
 
     def command(self, command: LegCommand) -> list[object]: ...
 
-    def due(self, *, soon: bool = False) -> float: ...
-
     def advance(self, until: float) -> tuple[float, list[object]]: ...
 
 
@@ -151,7 +149,7 @@ class WorkerLoop:
             if now >= self._alive_at:
                 self._alive_at = now + self._alive_s
                 self._pipe.push((Alive(),))
-            left = self._pump.due(soon=bool(self._inbox) or mover.waits) - now
+            left = self._pump.now + TICK_S - now
             if left <= 0:
                 self._tick(now)
                 self._listen(0.0)

@@ -217,7 +217,7 @@ class RtpIo:
         if self._tick % _CONTROL_TICKS == 0:
             self._take_control()
         for leg in self._rounds[self._tick % _LOOKS].values():
-            self._look_after(leg, time)
+            self._look_after(leg, now / self._rate)  # while we are late nobody has fallen silent
         if self._news.changed:
             self._apply_changes()
         if self._news.events:
