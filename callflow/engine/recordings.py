@@ -143,7 +143,8 @@ class RecordingsDesk:
     async def all_ended(self) -> None:
         """Wait until nothing is recorded any more."""
         for handle in self.handles:
-            await handle.ended()
+            if handle.spec.leg != "":  # else it is not this call's alone, and may outlive it
+                await handle.ended()
 
     # ---- starting ----------------------------------------------------------------------------
 
@@ -158,9 +159,10 @@ class RecordingsDesk:
         document: Mapping[str, Any] | None = None,
         by: By = By.FLOW,
         subject: Subject | None = None,
+        adjust: Callable[[RecordingSpec], RecordingSpec] | None = None,
     ) -> RecordingHandle | None:
-        """See ``Call.record``. ``subject``: a B-leg, just answered, in place of the caller's leg. Raises
-        ``CallGone``.
+        """See ``Call.record``. ``subject``: a B-leg, just answered, in place of the caller's leg. ``adjust``:
+        the last word on what is recorded. Raises ``CallGone``.
         """
         call = self._call
         call.line.check()
@@ -175,6 +177,7 @@ class RecordingsDesk:
         leg = call.leg if subject is None else subject.leg
         points = tuple(taps) if taps is not None else tap_points(leg, call.settings)
         spec = self._spec(settings, origin, points, target, document, subject)
+        spec = spec if adjust is None else adjust(spec)
         named_by = call.id if subject is None else subject.call_id
         before = len(self._moves)
         listed = await self._reserve(replace(spec, dtmf_stop=dtmf_stop), named_by)
@@ -341,8 +344,8 @@ class RecordingsDesk:
     def _move(self, left: str, moved: MoveLegs) -> None:
         self._moves.append(moved)
         for handle in self._handles:
-            if handle.over or handle.stopping:
-                continue
+            if handle.over or handle.stopping or handle.spec.leg is not None:
+                continue  # (who has said whose it is moves it too)
             if not handle.spec.follow_transfer:
                 if handle.by is By.RULE and all(tap.leg != left for tap in handle.taps):
                     continue  # its leg stays, and a setting's recording lasts as long as that (kazoo.md 1.9)

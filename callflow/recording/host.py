@@ -128,7 +128,7 @@ class RecordingHost:
                     return self._end(tap, now, "transfer")
                 self._leave_leg(tap)
                 try:
-                    return self._tell(tap, [tap.move(command.taps, now)])
+                    return self._tell(tap, [tap.move(command.taps, now, command.leg)])
                 finally:  # the new leg, or the old one if the move was refused
                     self._legs.setdefault(tap.recorder.leg, {})[tap.recorder.spec.id] = tap
             case Mask():

@@ -68,7 +68,7 @@ class RecordingSpec:
     ``taps``: its channels in order, 1 to 32. ``rate``: of the tapped legs. ``time_limit_s``: seconds of
     recording. ``min_s``: shorter ones are discarded (0: none). ``dtmf_stop``: digits of the first tap's leg
     that end it (``reason`` digit). ``document``: facts for the recording's document (kazoo.md 1.12).
-    ``lone``: it belongs to no leg, and ends when it is told to. ``event``: sent once the file is there, with
+    ``leg``: the leg that it belongs to and ends with (None: that of its first channel; empty: none). ``event``: sent once the file is there, with
     those of its body's keys filled in that are null (``start_time``, ``end_time``, ``size``, ``timestamp``).
     """
 
@@ -90,7 +90,7 @@ class RecordingSpec:
     dtmf_stop: str = ""
     requested_wall: float = 0.0
     document: Mapping[str, Any] = field(default_factory=dict)
-    lone: bool = False
+    leg: str | None = None
     event: Message | None = None
 
 
@@ -152,10 +152,13 @@ class LegNotice:
 
 @dataclass(frozen=True, slots=True)
 class MoveTaps:
-    """A transfer: recordings that follow listen at other legs from now on (channel by channel)."""
+    """A transfer: recordings that follow listen at other legs from now on (channel by channel). ``leg``: the
+    leg that it belongs to from now on, as in the spec; None: as before.
+    """
 
     id: str
     taps: tuple[TapPoint, ...]
+    leg: str | None = None
 
 
 RecordingCommand = StartRecording | StopRecording | Mask | Unmask | Pause | Resume | LegNotice | MoveTaps

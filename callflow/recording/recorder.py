@@ -121,12 +121,13 @@ _FLAGS: Mapping[Step, tuple[str, bool]] = {
 class Recorder:
     """One recording: its state, its length in samples, and when it must end by itself."""
 
-    __slots__ = ("_limit", "_silence", "masked", "paused", "points", "samples", "spec", "state")
+    __slots__ = ("_limit", "_owner", "_silence", "masked", "paused", "points", "samples", "spec", "state")
 
     def __init__(self, spec: RecordingSpec, judge: SpeechJudge | None = None) -> None:
         """``judge``: who says what is speech, instead of what ``spec.silence`` names."""
         self.spec = spec
         self.points: tuple[TapPoint, ...] = spec.taps
+        self._owner = spec.leg
         self.state = State.WAITING
         self.samples = 0  # per channel, in the file
         self.masked = False
@@ -137,10 +138,8 @@ class Recorder:
 
     @property
     def leg(self) -> str:
-        """The leg it belongs to: that of its first channel. Its answer, bridge, digits and end count. Empty:
-        it belongs to none.
-        """
-        return "" if self.spec.lone else self.points[0].leg
+        """The leg it belongs to: its answer, bridge, digits and end count. Empty: it belongs to none."""
+        return self.points[0].leg if self._owner is None else self._owner
 
     def due(self, *, answered: bool, bridged: bool) -> bool:
         """Whether it may begin."""
@@ -164,8 +163,8 @@ class Recorder:
         self.state = self._running() if target is State.RECORDING else target
         return self.event(change, time, reason, message)
 
-    def move(self, points: tuple[TapPoint, ...], time: float) -> RecordingEvent:
-        """Listen at other legs from now on. Raises StateError if it has ended or the number differs."""
+    def move(self, points: tuple[TapPoint, ...], time: float, leg: str | None = None) -> RecordingEvent:
+        """Listen at other legs from now on, and belong to ``leg`` if it is given. Raises StateError if it has ended or the number differs."""
         if len(points) != len(self.points):
             raise StateError(
                 f"recording {self.spec.id} has {len(self.points)} channels, not {len(points)}: move refused",
@@ -173,6 +172,7 @@ class Recorder:
             )
         event = self.apply(Step.MOVE, time)
         self.points = points
+        self._owner = self._owner if leg is None else leg
         return event
 
     def event(self, change: str, time: float, reason: str = "", message: str = "") -> RecordingEvent:

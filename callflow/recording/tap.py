@@ -80,9 +80,9 @@ class RecordingTap:
         self._noted(event)
         return event
 
-    def move(self, points: tuple[TapPoint, ...], time: float) -> RecordingEvent:
+    def move(self, points: tuple[TapPoint, ...], time: float, leg: str | None = None) -> RecordingEvent:
         """Listen elsewhere from now on (raises StateError)."""
-        event = self.recorder.move(points, time)
+        event = self.recorder.move(points, time, leg)
         self._noted(event, {"taps": [_words(point) for point in points]})
         return event
 
