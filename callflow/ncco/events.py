@@ -175,3 +175,43 @@ def disconnected(party: Party, headers: Mapping[str, object], wall: float) -> Bo
         "timestamp": timestamp(wall),
         "headers": dict(headers),
     }
+
+
+# ---- recordings ----------------------------------------------------------------------------------
+
+
+def recording(recording_uuid: str, conversation_uuid: str, url: str) -> Body:
+    """A recording's file is there (ncco.md 3.3). What is null is known when it is, and filled in then
+    (``RecordingSpec.event``): ``start_time`` and ``end_time`` to the second, ``size`` in bytes.
+    """
+    return {
+        "start_time": None,
+        "recording_url": url,
+        "size": None,
+        "recording_uuid": recording_uuid,
+        "end_time": None,
+        "conversation_uuid": conversation_uuid,
+        "timestamp": None,
+    }
+
+
+def transcribed(recording_uuid: str, conversation_uuid: str, url: str) -> Body:
+    """A recording's transcript is there (ncco.md 3.4)."""
+    return {
+        "conversation_uuid": conversation_uuid,
+        "type": "record",
+        "recording_uuid": recording_uuid,
+        "status": "transcribed",
+        "transcription_url": url,
+    }
+
+
+def transcription_failed(recording_uuid: str, conversation_uuid: str, why: str) -> Body:
+    """There will be no transcript of it."""
+    return {
+        "conversation_uuid": conversation_uuid,
+        "type": "record",
+        "recording_uuid": recording_uuid,
+        "status": "transcription_failed",
+        "error": why,
+    }

@@ -16,6 +16,7 @@ from callflow.ncco.uuids import conversation_uuid, leg_uuid
 from callflow.state.events import Message
 
 if TYPE_CHECKING:
+    from callflow.ncco.recording import ConversationRecording
     from callflow.engine.call import Call
     from callflow.engine.walker import Module
     from callflow.ncco.moves import Move
@@ -54,6 +55,8 @@ class Conversation:
     uuid: str
     members: list[Member] = field(default_factory=list)
     on_joined: list[Callable[[Member], None]] = field(default_factory=list)
+    recording: ConversationRecording | None = None
+    """The latest one of it, which may be over."""
 
     def join(self, member: Member) -> None:
         """A leg joins; one that was a member already keeps its place."""

@@ -215,8 +215,9 @@ class MediaFarm:
             self._places[command.leg] = place
         elif isinstance(command, StartRecording):
             self._views.asked(command)
-            first = command.spec.taps[0].leg if command.spec.taps and not command.spec.lone else ""
-            orphan = bool(first) and self._routes.worker_of(first) is None
+            spec = command.spec
+            owner = spec.leg if spec.leg is not None else spec.taps[0].leg if spec.taps else ""
+            orphan = bool(owner) and self._routes.worker_of(owner) is None
             self._carry_out(self._routes.send(command))
             if orphan:  # its worker has died, and the call has not heard of it yet: nothing else would end it
                 self._carry_out(self._routes.send(StopRecording(command.spec.id, "hangup")))

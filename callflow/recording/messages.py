@@ -68,8 +68,9 @@ class RecordingSpec:
     ``taps``: its channels in order, 1 to 32. ``rate``: of the tapped legs. ``time_limit_s``: seconds of
     recording. ``min_s``: shorter ones are discarded (0: none). ``dtmf_stop``: digits of the first tap's leg
     that end it (``reason`` digit). ``document``: facts for the recording's document (kazoo.md 1.12).
-    ``leg``: the leg that it belongs to and ends with (None: that of its first channel; empty: none). ``event``: sent once the file is there, with
-    those of its body's keys filled in that are null (``start_time``, ``end_time``, ``size``, ``timestamp``).
+    ``leg``: the leg that it belongs to and ends with (None: that of its first channel; empty: none).
+    ``event``: sent once the file is there, with those of its body's keys filled in that are null
+    (``start_time``, ``end_time``, ``size``, ``timestamp``).
     """
 
     id: str

@@ -164,7 +164,9 @@ class Recorder:
         return self.event(change, time, reason, message)
 
     def move(self, points: tuple[TapPoint, ...], time: float, leg: str | None = None) -> RecordingEvent:
-        """Listen at other legs from now on, and belong to ``leg`` if it is given. Raises StateError if it has ended or the number differs."""
+        """Listen at other legs from now on, and belong to ``leg`` if it is given. Raises StateError if it has
+        ended or the number differs.
+        """
         if len(points) != len(self.points):
             raise StateError(
                 f"recording {self.spec.id} has {len(self.points)} channels, not {len(points)}: move refused",
