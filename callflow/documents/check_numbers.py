@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from callflow.documents.pattern_samples import samples_of
-from callflow.documents.patterns import caught, compile_pattern
+from callflow.documents.patterns import Pattern, caught, compile_pattern
 
 MOST_PATTERNS = 1000
 """Accounts with more are not looked at: every pattern is held against every other."""
@@ -29,7 +29,7 @@ class Shadow(NamedTuple):
 class _Pattern(NamedTuple):
     text: str
     flow: str
-    compiled: re.Pattern[str]
+    compiled: Pattern
 
 
 class NumberMap:

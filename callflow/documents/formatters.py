@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from callflow.documents.patterns import compile_pattern
+from callflow.documents.patterns import Pattern, compile_pattern
 
 MAX_VALUE = 256
 """Longer values fit no regular expression."""
@@ -52,9 +52,9 @@ class Formatters:
             if rule.value is not None:
                 return rule.value
             pattern = _compiled(rule.regex) if rule.regex and len(text) <= MAX_VALUE else None
-            found = pattern.search(text) if pattern is not None else None
-            if found is not None:
-                caught = (found.group(1) or "") if found.re.groups else text
+            found = pattern.finds(text) if pattern is not None else None
+            if pattern is not None and found is not None:
+                caught = (found.group(1) or "") if pattern.groups else text
                 return f"{rule.prefix}{caught}{rule.suffix}"
         return text
 
@@ -96,7 +96,7 @@ def _field(name: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _compiled(regex: str) -> re.Pattern[str] | None:
+def _compiled(regex: str) -> Pattern | None:
     try:
         return compile_pattern(regex)
     except re.error:

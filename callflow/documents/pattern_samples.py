@@ -13,7 +13,7 @@ from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser  # type: ignore[attr-defined]
 from typing import Any, NamedTuple
 
-from callflow.documents.patterns import python_syntax
+from callflow.documents.patterns import compile_pattern, python_syntax
 
 DIALLED = "0123456789*#+"
 MOST = 64
@@ -36,14 +36,14 @@ class Samples(NamedTuple):
 def samples_of(pattern: str) -> Samples:
     """Numbers that ``pattern`` (as in a callflow's ``patterns``) is found in; none if it cannot be read."""
     try:
-        compiled = re.compile(python_syntax(pattern))
+        compiled = compile_pattern(pattern)
         parsed = _parser.parse(python_syntax(pattern))
         texts, complete = _sequence(list(parsed))
     except (ValueError, re.error, RecursionError, OverflowError):
         return Samples((), False)
     anchored = len(parsed) > 1 and parsed[0] == (codes.AT, codes.AT_BEGINNING) and _at_end(parsed[-1])
     wider = [] if anchored else [f"{text}1" for text in texts[:4]] + [f"1{text}" for text in texts[:4]]
-    fitting = [text for text in (*texts, *wider) if 0 < len(text) <= LONGEST and compiled.search(text)]
+    fitting = [text for text in (*texts, *wider) if 0 < len(text) <= LONGEST and compiled.finds(text)]
     found = tuple(dict.fromkeys(fitting))
     return Samples(
         found[:MOST], complete and anchored and len(found) <= MOST and len(found) == len(set(texts))

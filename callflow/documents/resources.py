@@ -10,7 +10,7 @@ from typing import Any
 
 from callflow.documents.accounts import Account
 from callflow.documents.formatters import UNCHANGED, Formatters, read_formatters
-from callflow.documents.patterns import compile_pattern
+from callflow.documents.patterns import Pattern, compile_pattern
 
 DEFAULT_WEIGHT = 50
 PROGRESS_TIMEOUT_S = 8.0
@@ -102,14 +102,14 @@ def number_by_rules(rules: Sequence[str], number: str) -> str | None:
         return None
     for rule in rules:
         pattern = _compiled(rule)
-        match = pattern.search(number) if pattern else None
-        if match:
-            return (match.group(1) or "") if match.re.groups else number
+        match = pattern.finds(number) if pattern else None
+        if pattern and match:
+            return (match.group(1) or "") if pattern.groups else number
     return None
 
 
 @lru_cache(maxsize=4096)
-def _compiled(rule: str) -> re.Pattern[str] | None:
+def _compiled(rule: str) -> Pattern | None:
     try:
         return compile_pattern(rule)
     except re.error:

@@ -79,14 +79,15 @@ def _by_pattern(number: str, callflows: Mapping[str, Mapping[str, Any]], remarks
     best: _Best | None = None
     for pattern, flow_id in _patterns(callflows):
         try:
-            found = compile_pattern(pattern).search(number)
+            compiled = compile_pattern(pattern)
+            found = compiled.search(number)
         except re.error as error:
             remarks.append(f"pattern {pattern!r} of callflow {flow_id} is no regular expression: {error}")
             continue
         if found is None:
             continue
         groups = [text for text in found.groups() if text is not None]
-        caught = max(groups, key=len, default="") if found.re.groups else found[0]
+        caught = max(groups, key=len, default="") if compiled.groups else found[0]
         if best is None or len(caught) > best.length:
             named = {name: text for name, text in found.groupdict().items() if text}
             best = _Best(len(caught), Match(flow_id, callflows[flow_id], caught, named))

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from callflow.documents.patterns import compile_pattern
 from callflow.engine.call import Call
 from callflow.engine.outcome import Attempt, Branch, Continue, Outcome
 from callflow.errors import CallflowError, CallGone
@@ -149,12 +150,18 @@ def may_hunt(entered: str, document: Mapping[str, Any]) -> bool:
     if document.get("hunt") is False:
         return False
     allow, deny = str(document.get("hunt_allow") or ""), str(document.get("hunt_deny") or "")
-    return _found(allow, entered) and not (deny and _found(deny, entered))
+    return _found(allow, entered) and not (deny and _found(deny, entered, too_slow=True))
 
 
-def _found(pattern: str, text: str) -> bool:
-    """Does ``pattern`` occur in ``text``? An invalid one occurs nowhere."""
+def _found(pattern: str, text: str, *, too_slow: bool = False) -> bool:
+    """Does ``pattern`` occur in ``text``? An invalid one occurs nowhere; of one that takes too long nobody
+    knows: ``too_slow``.
+    """
     try:
-        return re.search(pattern, text) is not None
+        compiled = compile_pattern(pattern)
     except re.error:
         return False
+    try:
+        return compiled.search(text) is not None
+    except re.error:
+        return too_slow
