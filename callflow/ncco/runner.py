@@ -58,6 +58,7 @@ async def run_call(session: Session, script: Script | None, actions: Mapping[str
         )
     finally:
         session.sessions.remove(session)
+        session.stop_digits()
         states.close()
 
 

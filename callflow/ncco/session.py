@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from callflow.errors import CallflowError
+from callflow.events import DigitPressed, Event
 from callflow.ncco import events
 from callflow.ncco.application import Application, Webhook
 from callflow.ncco.asking import Question, Unanswered, ask
@@ -16,10 +17,10 @@ from callflow.ncco.uuids import conversation_uuid, leg_uuid
 from callflow.state.events import Message
 
 if TYPE_CHECKING:
-    from callflow.ncco.recording import ConversationRecording
     from callflow.engine.call import Call
     from callflow.engine.walker import Module
     from callflow.ncco.moves import Move
+    from callflow.ncco.recording import ConversationRecording
 
 NO_ACTION = Action(0, "")
 
@@ -108,6 +109,7 @@ class Session:
         self.barge_in = False
         """Prompts may be cut short from here on to the next ``input``."""
         self.interruption: asyncio.Future[Move] | None = None
+        self._leave_digits: Callable[[], None] | None = None
 
     @property
     def conversation_uuid(self) -> str:
@@ -191,6 +193,29 @@ class Session:
         for tell in tuple(self.sessions.on_event):
             tell(self, body)
         await self.send(body, webhook)
+
+    # ---- digits one by one ---------------------------------------------------------------------
+
+    def listen_digits(self, webhook: Webhook | None) -> None:
+        """From now on each digit of the first leg is sent by itself (asynchronous ``input``)."""
+        self.stop_digits()
+        call = self.call
+
+        def hear(event: Event) -> None:
+            if isinstance(event, DigitPressed) and event.leg == call.leg:
+                pressed = {"digits": event.digit, "timed_out": False}
+                body = events.input_result(self.party, self.wall, dtmf=pressed, speech=None)
+                call.spawn(self.send(body, webhook))
+
+        self._leave_digits = call.services.bus.subscribe(hear, call_id=call.id)
+
+    def stop_digits(self) -> bool:
+        """No digit is sent by itself any more; False: none was."""
+        leave, self._leave_digits = self._leave_digits, None
+        if leave is not None:
+            leave()
+            self.call.flush_digits()
+        return leave is not None
 
     # ---- from outside --------------------------------------------------------------------------
 

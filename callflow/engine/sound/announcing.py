@@ -6,6 +6,7 @@ parties, and so it is in the recordings of their legs, as FreeSWITCH would have 
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from callflow.documents.record_settings import RecordSettings
@@ -25,6 +26,8 @@ class Announcing:
         self._on = False  # a recording was announced: whoever joins is told too
         self._told: set[str] = set()
         self._beeping = False
+        self.whispers: list[Callable[[str], Awaitable[None]]] = []
+        """What else a leg that has answered is told before it is joined, by its name."""
 
     async def before_recording(self, settings: RecordSettings, also: str = "") -> None:
         """A recording is about to start: if it is to be announced, tell whoever has not been told. ``also``:
@@ -37,6 +40,8 @@ class Announcing:
 
     async def meet(self, leg: str) -> None:
         """``leg`` is about to talk with the line: it is told what the others were. Raises ``CallGone``."""
+        for whisper in tuple(self.whispers):
+            await whisper(leg)
         if self._on and self._call.recordings.recording:
             await self._tell([leg])
 

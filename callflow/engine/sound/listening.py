@@ -6,7 +6,8 @@ Digits that nobody waits for are kept (type-ahead) until somebody asks for them 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from callflow.engine.line import Line
@@ -18,9 +19,11 @@ from callflow.media.messages import Clip, Digit, Play, PlaybackDone, StopPlay
 
 ALL_DIGITS = "0123456789*#ABCD"
 
-
 MOST_TYPED = 256
 """Digits that are kept until somebody asks for them; later ones are told, and dropped."""
+
+HIDDEN = "x"
+"""What is told in place of a key while a PIN is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class Listening:
         self._playbacks: dict[str, asyncio.Future[PlaybackDone]] = {}
         self._taken: set[str] = set()
         self._watched = ""
+        self._private = 0
 
     def start(self) -> None:
         """Hear the leg that is on the line now (again after a ``reseat``: what the former one was played is
@@ -71,6 +75,14 @@ class Listening:
             return done.digit
         return ""
 
+    async def play_to_digit(self, clips: Sequence[Clip], *, loops: int = 1) -> bool:
+        """Play until the end, or until a digit, which is kept for who asks for digits next; True: it was cut
+        short, or there was a digit already. Raises ``CallGone``, ``AudioFileError``.
+        """
+        if self._typed:
+            return True
+        return (await self._play(clips, terminators=ALL_DIGITS, loops=loops)).reason == "digit"
+
     async def _play(self, clips: Sequence[Clip], *, terminators: str, loops: int) -> PlaybackDone:
         self._line.check()
         playback = self._services.ids.short()
@@ -90,6 +102,15 @@ class Listening:
         return done
 
     # ---- digits ------------------------------------------------------------------------------
+
+    @contextmanager
+    def private(self) -> Iterator[None]:
+        """While entered, events (and metaflows) are told that a key was pressed, and not which."""
+        self._private += 1
+        try:
+            yield
+        finally:
+            self._private -= 1
 
     def flush(self) -> None:
         """Forget what was typed ahead."""
@@ -152,8 +173,9 @@ class Listening:
             if future is not None and not future.done():
                 future.set_result(event)
             return
+        told = HIDDEN if self._private else event.digit
         self._services.bus.publish(
-            DigitPressed(time=event.time, call_id=self._line.call_id, leg=event.leg, digit=event.digit)
+            DigitPressed(time=event.time, call_id=self._line.call_id, leg=event.leg, digit=told)
         )
         if event.playback and event.playback in self._taken:
             self._taken.discard(event.playback)
