@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from callflow.engine.call import Call
+from callflow.engine.meeting.pickup import is_approved
 from callflow.engine.outcome import Outcome
-from callflow.modules._pickup import NOTHING, refuse
+from callflow.modules._pickup import NOTHING, REFUSED, refuse
 
 
 async def handle(data: Mapping[str, Any], call: Call) -> Outcome:
     """The party on that channel talks with the caller; whoever it talked with is hung up."""
     target = str(data.get("target_call_id") or "")
+    if not is_approved(call, {}):
+        return await refuse(call, REFUSED, "the caller may not do this")
     other = call.services.calls.find(target)
     if other is not None and other is not call:
         peer, line = other.bridging.peer, other.line.leg

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from callflow.channels.sim.scenario import Answers, Callee, Party, Scenario, Timed, TransferTo
+from callflow.engine.call import Call
 from callflow.events import CallBridged, CallEnded, CallUnbridged, StepEnded
 from tests.modules.several import comes, run_all
 from tests.modules.stage import HIGH, LOW, NEVER, Ran, Stage, caller, level, node, tone
@@ -255,3 +257,37 @@ def test_move_of_nothing_and_of_too_much(office: Stage) -> None:
         "bob has no talk to move",
         "bob has 2 talks",
     ]
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        node("group_pickup", {"user_id": "bob"}),
+        node("intercept", {"user_id": "bob"}),
+        node("call_pickup", {"target_call_id": "{TARGET}"}),
+    ],
+)
+@pytest.mark.parametrize("bob", [NEVER, ANSWERS])
+def test_a_caller_from_a_carrier_takes_no_call(
+    office: Stage, tree: dict[str, Any], bob: Callee, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However it has found the number of the feature; ringing or answered, the call goes on as it was."""
+    begin = Call.start
+
+    def start(call: Call) -> None:
+        if call.party.from_number == "+15550166":
+            call.party = replace(call.party, trunk="carrier")
+            running = next(other for other in call.services.calls.all() if other is not call)
+            call.services.variables["TARGET"] = running.id  # type: ignore[index]
+        begin(call)
+
+    monkeypatch.setattr(Call, "start", start)
+    office.flows["take"] = {"numbers": ["*8"], "flow": tree}
+    stranger = replace(calling(leaves=20.0), from_number="+15550166")
+    first, taker = run_all(
+        office,
+        comes(0.0, "2003", calling("alice-desk", leaves=15.0, callee=bob, endpoints={"bob-desk": bob})),
+        comes(3.0, "*8", stranger),
+    )
+    assert did(taker) == "the caller may not do this"
+    assert not taker.of(CallBridged) and len(first.of(CallBridged)) == (bob is ANSWERS)

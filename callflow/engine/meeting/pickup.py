@@ -42,13 +42,17 @@ def group_devices(call: Call, group_id: str) -> frozenset[str]:
 
 
 def is_approved(call: Call, data: Mapping[str, Any]) -> bool:
-    """Whether the caller's device is among those that ``approved_*`` name; without any, everybody is."""
+    """Whether the caller's device is among those that ``approved_*`` name; without any, everybody but callers
+    from a carrier is: whoever finds a number of the account must not take its calls.
+    """
     try:
         approved = devices_meant(call, data, "approved_")
     except MissingDocument as error:
         call.notice("error", error.code, f"{call.node.module}: {error}", error.hint)
         return False
-    return approved is None or bool(call.party.device_id and call.party.device_id in approved)
+    if approved is None:
+        return not call.party.trunk
+    return bool(call.party.device_id and call.party.device_id in approved)
 
 
 def device_of_username(call: Call, username: str) -> str:
