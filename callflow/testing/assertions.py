@@ -15,6 +15,8 @@ from callflow.testing.recordings import Recording
 from callflow.testing.sounds import Sound, as_samples, name_of
 from callflow.testing.tracks import Track
 
+__tracebackhide__ = True  # a failure is the test's: pytest shows its lines, not ours
+
 LEAST_MATCH = 0.9
 """Two sounds are the same if they match so well: 1 is the same but for loudness. MP3 at 32 kbit/s of speech
 is above 0.95, another sound below 0.3.
@@ -23,7 +25,6 @@ is above 0.95, another sound below 0.3.
 
 def assert_steps(call: CallSoFar, steps: Sequence[str]) -> None:
     """The call reached exactly these modules, in this order. ``...`` as a string stands for any others."""
-    __tracebackhide__ = True
     came = call.steps
     if not steps_fit(came, list(steps)):
         raise AssertionError(f"the steps differ\n{_difference(list(steps), came)}\n{call.story}")
@@ -57,7 +58,6 @@ def _difference(wanted: list[str], came: list[str]) -> str:
 
 def assert_event(call: CallSoFar, name: str, fields: Mapping[str, Any] | None = None) -> Event:
     """The call told an event of that name (docs/events.md) with these fields; gives the first."""
-    __tracebackhide__ = True
     wanted = fields or {}
     kinds = {kind.NAME for kind in all_events()}
     if name not in kinds:
@@ -75,7 +75,6 @@ _NOT_THERE = object()
 
 def assert_no_errors(call: CallSoFar) -> None:
     """Nothing went wrong on the call."""
-    __tracebackhide__ = True
     if call.errors:
         raise AssertionError(f"the call has errors: {', '.join(call.errors)}\n{call.story}")
 
@@ -89,7 +88,6 @@ def assert_heard(
     """All of ``sound`` is heard in ``track``, wherever it begins. ``least``: how well it has to match, 0 to
     1. ``folder``: what a file is relative to (the working directory). Gives where it is.
     """
-    __tracebackhide__ = True
     wanted = as_samples(sound, folder or Path(), track.rate)
     found = hear(track.samples, wanted, track.rate, least=least)
     if found.match < least or found.differs:
@@ -118,7 +116,6 @@ def assert_not_heard(
     track: Track, sound: Sound, *, least: float = LEAST_MATCH, folder: Path | None = None
 ) -> None:
     """``sound`` is not heard in ``track``: no half of it."""
-    __tracebackhide__ = True
     wanted = as_samples(sound, folder or Path(), track.rate)
     found = hear(track.samples, wanted, track.rate, least=least)
     if found.match > 0.5:
@@ -129,7 +126,6 @@ def assert_not_heard(
 
 def assert_silent(track: Track) -> None:
     """There is nothing to hear in ``track``."""
-    __tracebackhide__ = True
     if not track.silent:
         raise AssertionError(f"{track.name} is not silent: mean absolute sample {track.loudness:.0f}")
 
@@ -139,7 +135,6 @@ def assert_silent(track: Track) -> None:
 
 def assert_uploaded(recording: Recording, receiver: RecordingReceiver) -> Path:
     """The receiver has taken the recording, bit for bit, exactly once; gives the file that it kept."""
-    __tracebackhide__ = True
     if recording.sha256 is None:
         raise AssertionError(f"recording {recording.number} is {recording.state}: there is nothing to upload")
     found = [one for one in receiver.uploads if one.sha256 == recording.sha256]

@@ -10,6 +10,8 @@ from callflow.channels.sim.scenario import BeQuiet, HangUp, PressDigits, PutOnHo
 from callflow.testing.driver import CallDriver
 from callflow.testing.sounds import Sound, as_clip
 
+__tracebackhide__ = True  # a failure is the test's: pytest shows its lines, not ours
+
 
 class Callee:
     """Each method is one more thing to do, and gives the callee again. ``after``: seconds since the thing

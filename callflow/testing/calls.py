@@ -26,6 +26,8 @@ from callflow.testing.outcome import Outcome, picture_of
 from callflow.testing.recordings import Recording, recordings_of
 from callflow.testing.sounds import Sound, as_clip
 
+__tracebackhide__ = True  # a failure is the test's: pytest shows its lines, not ours
+
 WITHIN_S = 600.0
 """So many seconds of virtual time something is waited for, if a test does not say ``within``."""
 FINISHED = ("ready", "discarded", "cancelled", "failed")

@@ -16,6 +16,8 @@ from callflow.events import CallAnswered, CallBridged, DeliveryChanged, Event, R
 from callflow.testing.rig import Rig
 from callflow.testing.telling import story
 
+__tracebackhide__ = True  # a failure is the test's: pytest shows its lines, not ours
+
 T = TypeVar("T")
 
 ANYBODY = ""
@@ -62,6 +64,7 @@ class CallDriver:
         self._caller: SimChannel | None = None
         self._programmes: dict[str, Programme] = {}
         self._names: dict[SimChannel, tuple[str, ...]] = {}
+        self._deaf: Callable[[], None] = _nothing
         self._waiting: list[asyncio.Future[None]] = []
         self._told: dict[str, int] = {}
         self._deliveries: dict[str, _Delivery] = {}
@@ -77,6 +80,7 @@ class CallDriver:
         self._caller = caller
         self.call_id = caller.call_id
         self.rig.engine.bus.subscribe(self._hear, call_id=caller.call_id)
+        self._deaf = self.rig.engine.media.subscribe(lambda event: self._changed(), leg=caller.leg)
 
     def rung(self, channel: SimChannel, names: tuple[str, ...]) -> None:
         if self.by_hand:
@@ -89,6 +93,7 @@ class CallDriver:
             self.report = await self.rig.engine.place_call(self.scenario, self.flow, driver=self)
             return self.report
         finally:
+            self._deaf()
             for programme in self._programmes.values():
                 await programme.close()
             asyncio.get_running_loop().call_soon(self._changed)
@@ -273,3 +278,7 @@ class CallDriver:
     def story(self) -> str:
         """The call so far, in a few lines."""
         return story(self.events, self.rig.clock.now())
+
+
+def _nothing() -> None:
+    """Stands for a subscription that is not made yet."""

@@ -21,6 +21,8 @@ from callflow.testing.calls import AsyncCall, Call
 from callflow.testing.driver import CallDriver, driven
 from callflow.testing.rig import WALL, Rig
 
+__tracebackhide__ = True  # a failure is the test's: pytest shows its lines, not ours
+
 FlowSource = Mapping[str, Any] | str | Path
 """A flow: a callflow document or a bare tree as JSON, or a file of one (relative to the test's folder)."""
 

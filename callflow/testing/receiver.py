@@ -12,6 +12,8 @@ from callflow.clock import OutsideLoop
 from callflow.delivery.receiver import Received, Receiver
 from callflow.delivery.receiver_faults import Fault, Faults
 
+__tracebackhide__ = True  # a failure is the test's: pytest shows its lines, not ours
+
 WAIT_S = 30.0
 
 

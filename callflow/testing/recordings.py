@@ -10,6 +10,8 @@ from pathlib import Path
 from callflow.events import Event, RecordingChanged
 from callflow.testing.tracks import Track, tracks_of
 
+__tracebackhide__ = True  # a failure is the test's: pytest shows its lines, not ours
+
 
 @dataclass(frozen=True)
 class Recording:

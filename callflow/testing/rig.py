@@ -17,6 +17,8 @@ from callflow.app import Engine, EngineOptions
 from callflow.clock import VirtualClock, VirtualTimeLoop
 from callflow.testing.leaks import open_files
 
+__tracebackhide__ = True  # a failure is the test's: pytest shows its lines, not ours
+
 T = TypeVar("T")
 
 THREAD = "callflow-test-engine"
@@ -79,6 +81,8 @@ class Rig:
         loop = asyncio.get_running_loop()
         try:
             return await asyncio.wrap_future(self.submit(self._timed(work, turns=1)))
+        except AssertionError as failure:
+            raise failure.with_traceback(None) from None
         finally:
             loop.call_soon(loop.call_soon, self._end_turn)
 
@@ -89,6 +93,8 @@ class Rig:
     def _result(self, future: Future[T], limit_s: float = REAL_LIMIT_S) -> T:
         try:
             return future.result(limit_s)
+        except AssertionError as failure:
+            raise failure.with_traceback(None) from None
         except TooLong:
             if future.done():
                 raise

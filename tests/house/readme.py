@@ -26,7 +26,7 @@ CODE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 @dataclass(frozen=True)
 class Shown:
-    """A command of the page (further lines begin with ``> ``) and the output printed under it."""
+    """A command of the page (further lines begin with ``>``) and the output printed under it."""
 
     command: str
     output: str
@@ -36,7 +36,7 @@ def shown(page: str) -> list[list[Shown]]:
     """The page's console blocks."""
     blocks = []
     for text in BLOCK.findall(page):
-        parts = re.split(r"^\$ (.*(?:\n> .*)*)\n", text, flags=re.MULTILINE)
+        parts = re.split(r"^\$ (.*(?:\n>.*)*)\n", text, flags=re.MULTILINE)
         blocks.append([Shown(parts[i], parts[i + 1]) for i in range(1, len(parts), 2)])
     return blocks
 
@@ -113,11 +113,13 @@ def run_block(block: list[Shown], folder: Path, ports: Ports) -> list[Shown]:
     # Without the variables of a test run or a terminal: the page shows what a pipe sees.
     env = {key: value for key, value in os.environ.items() if not key.startswith("CALLFLOW_")}
     env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
+    # pytest-asyncio is here for tests of the pytest plugin: a reader of the page does not have it.
+    env["PYTEST_ADDOPTS"] = "-p no:asyncio -p no:cacheprovider"
     background: list[subprocess.Popen[str]] = []
     ran = []
     try:
         for step in block:
-            command = "callflow demo" if step.command == "make demo" else step.command.replace("\n> ", "\n")
+            command = "callflow demo" if step.command == "make demo" else re.sub("\n> ?", "\n", step.command)
             command = ports.put_in(command)
             if command.endswith("&"):
                 typed, _, log_name = (part.strip() for part in command.removesuffix("&").partition(">"))
