@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hmac
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -107,7 +107,7 @@ class PinDoor:
         self._who = call.party.device_id
         self._source = self._who or f"number {call.party.from_number[:80]}"
 
-    def closed(self) -> bool:
+    def _closed(self) -> bool:
         """Whether it is closed to the caller for now; then a notice has said so, and no PIN is to be asked
         for.
         """
@@ -123,7 +123,7 @@ class PinDoor:
             )
         return seconds > 0
 
-    def opens(self, entered: str, pins: Iterable[str]) -> str:
+    def _opens(self, entered: str, pins: Sequence[str]) -> str:
         """The one of ``pins`` that was entered, or nothing: then it counts as wrong, unless empty.
         Empty ``pins`` open nothing.
         """
@@ -138,7 +138,33 @@ class PinDoor:
             counts.right(self._door, self._who)
         return found
 
-    def give_up(self) -> None:
+    async def enter(
+        self,
+        ask: Callable[[], Awaitable[str]],
+        pins: Sequence[str],
+        *,
+        tries: int,
+        wrong: str,
+        may_skip: bool = False,
+    ) -> str | None:
+        """Let the caller ``ask`` for a PIN so often, until one of ``pins`` is entered, and give it; ``wrong``
+        is the prompt after one that is not. Empty: nothing was entered, and ``may_skip``. None: not let in,
+        and a notice has said why. Which keys are pressed meanwhile is not told. Raises ``CallGone``.
+        """
+        with self._call.listening.private():
+            for _ in range(tries):
+                if self._closed():
+                    break
+                entered = await ask()
+                if found := self._opens(entered, pins):
+                    return found
+                if not entered and may_skip:
+                    return ""
+                await self._call.prompt(wrong)
+        self._give_up()
+        return None
+
+    def _give_up(self) -> None:
         """Tell the operator that the caller did not know the PIN."""
         call = self._call
         said = f"{call.node.module}: the PIN of {self._door} was not known: not let in"

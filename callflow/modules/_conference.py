@@ -160,18 +160,17 @@ async def _admit(found: Found, call: Call) -> bool | None:
         return bool(found.moderator)
     open_to_members = not members and found.moderator is None
     door = PinDoor(call, f"conference {found.door}", shared=True)
-    for _ in range(ATTEMPTS):
-        if door.closed():
-            break
-        entered = await _ask("conf-enter_conf_pin", call)
-        if pin := door.opens(entered, wanted):
-            return found.moderator if found.moderator is not None else pin not in members
-        if not entered and open_to_members:
-            return False
-        await call.prompt("conf-bad_pin")
-    door.give_up()
-    await call.prompt("conf-too_many_attempts")
-    return None
+
+    async def asking() -> str:
+        return await _ask("conf-enter_conf_pin", call)
+
+    pin = await door.enter(asking, wanted, tries=ATTEMPTS, wrong="conf-bad_pin", may_skip=open_to_members)
+    if pin is None:
+        await call.prompt("conf-too_many_attempts")
+        return None
+    if not pin:
+        return False
+    return found.moderator if found.moderator is not None else pin not in members
 
 
 async def _ask(prompt: str, call: Call) -> str:

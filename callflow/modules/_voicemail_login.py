@@ -73,14 +73,13 @@ async def _may_enter(box: Box) -> bool:
         return False
     longest = max(voicemail.max_pin_length, len(pin))
     door = PinDoor(call, f"mailbox {box.id}")
-    for _ in range(voicemail.max_login_attempts):
-        if door.closed():
-            break
-        entered = await _ask("vm-enter_pass", longest, call, box.interdigit_s)
-        if door.opens(entered, [pin]):
-            return True
-        await call.prompt("vm-fail_auth")
-    door.give_up()
+
+    async def asking() -> str:
+        return await _ask("vm-enter_pass", longest, call, box.interdigit_s)
+
+    tries = voicemail.max_login_attempts
+    if await door.enter(asking, [pin], tries=tries, wrong="vm-fail_auth") is not None:
+        return True
     await call.prompt("vm-abort")
     return False
 

@@ -68,8 +68,9 @@ async def change_pin(box: Box) -> bool:
     """Ask twice for a new PIN; False: it was not the same, or too short, too often."""
     call = box.call
     for _ in range(LOOPS):
-        first = await _pin("vm-enter_new_pin", box)
-        second = await _pin("vm-enter_new_pin_confirm", box)
+        with call.listening.private():
+            first = await _pin("vm-enter_new_pin", box)
+            second = await _pin("vm-enter_new_pin_confirm", box)
         if first == second and len(first) >= LEAST_PIN:
             await call.change("vmbox", box.id, {"pin": first})
             await call.prompt("vm-pin_set")

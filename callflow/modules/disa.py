@@ -50,15 +50,13 @@ async def _may_dial(data: Mapping[str, Any], call: Call) -> bool:
         return True
     asked = {**data, "interdigit_timeout": data.get("interdigit")}
     door = PinDoor(call, f"dial tone of {call.flow_id or 'this flow'}")
-    for _ in range(int(data["retries"])):
-        if door.closed():
-            break
-        entered = await ask(call, "disa-enter_pin", asked, max_digits=max(PIN_DIGITS, len(pins[0])))
-        if door.opens(entered.digits, pins):
-            return True
-        await call.prompt("disa-invalid_pin")
-    door.give_up()
-    return False
+
+    async def asking() -> str:
+        longest = max(PIN_DIGITS, len(pins[0]))
+        return (await ask(call, "disa-enter_pin", asked, max_digits=longest)).digits
+
+    found = await door.enter(asking, pins, tries=int(data["retries"]), wrong="disa-invalid_pin")
+    return found is not None
 
 
 async def _number(data: Mapping[str, Any], call: Call) -> str:

@@ -115,15 +115,11 @@ async def _leave(user_id: str, desks: list[str], call: Call) -> None:
 async def _knows_pin(user: Mine, data: Mapping[str, Any], call: Call) -> bool:
     """Without a PIN in the document nobody knows it."""
     pin, door = str(user.part("hotdesk").get("pin") or ""), PinDoor(call, f"hot desk of {user.id}")
-    for _ in range(TRIES):
-        if door.closed():
-            break
-        entered = await ask(call, "hotdesk-enter_pin", data, max_digits=MAX_PIN_DIGITS)
-        if door.opens(entered.digits, [pin]):
-            return True
-        await call.prompt("hotdesk-invalid_entry")
-    door.give_up()
-    return False
+
+    async def asking() -> str:
+        return (await ask(call, "hotdesk-enter_pin", data, max_digits=MAX_PIN_DIGITS)).digits
+
+    return await door.enter(asking, [pin], tries=TRIES, wrong="hotdesk-invalid_entry") is not None
 
 
 async def _give_up(why: str, call: Call) -> Outcome:
