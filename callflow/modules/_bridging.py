@@ -67,8 +67,8 @@ def keys_of(result: BridgeResult) -> tuple[str, str]:
 
 
 def may_ring(target: DialTarget, call: Call, *, can_call_self: bool = False) -> bool:
-    """A caller's own phone is busy calling: it rings only if ``can_call_self`` says so. Nor is one rung that
-    is switched off, or whose owner or itself is not to be disturbed. Forwarding is not followed here:
+    """A caller's own phones (of one user) ring only if ``can_call_self`` says so. Nor is one rung that is
+    switched off, or whose owner or itself is not to be disturbed. Forwarding is not followed here:
     ``callflow.engine.dialling.reaching`` does all of it.
     """
     return bool(reach(call, [target], can_call_self=can_call_self, follow=False).targets)

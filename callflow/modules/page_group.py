@@ -42,6 +42,7 @@ def _is_paged(target: DialTarget, data: Mapping[str, Any], call: Call) -> bool:
     """Not the phone that calls, unless ``include_self``; nor one on which somebody talks, unless
     ``barge_calls``.
     """
-    if not may_ring(target, call, can_call_self=data.get("include_self") is True):
+    calls = target.id == call.party.device_id
+    if (calls and data.get("include_self") is not True) or not may_ring(target, call, can_call_self=True):
         return False
     return data["barge_calls"] or not talking_at(call, frozenset({target.id}))

@@ -85,10 +85,15 @@ def test_user_rings_one_device_after_the_other(demo: Stage) -> None:
     assert ran.walk == [("user", "stop")]
 
 
-def test_user_who_calls_herself_is_not_rung_where_she_calls_from(demo: Stage) -> None:
+@pytest.mark.parametrize("called", [("user", "alice"), ("device", "alice-mobile"), ("device", "alice-desk")])
+def test_user_who_calls_is_not_rung_on_any_phone_of_her_own(demo: Stage, called: tuple[str, str]) -> None:
     calls = Scenario(caller=STAYS, device_id="alice-desk", callee=answers(0.0, leaves=1.0))
-    ran = demo.run(node("user", {"id": "alice"}), calls)
-    assert [event.endpoint for event in ran.of(CallRinging)] == ["device alice-mobile"]
+    ran = demo.run(node(called[0], {"id": called[1]}, then=node("noop")), calls)
+    assert ran.of(CallRinging) == [] and ran.modules[-1] == "noop"
+
+
+def test_user_who_calls_is_rung_where_the_node_says_so(demo: Stage) -> None:
+    calls = Scenario(caller=STAYS, device_id="alice-desk", callee=answers(0.0, leaves=1.0))
     both = demo.run(node("user", {"id": "alice", "can_call_self": True}), calls)
     assert len(both.of(CallRinging)) == 2
 

@@ -74,7 +74,7 @@ def reach(
     direct: bool = True,
     follow: bool = True,
 ) -> Reach:
-    """What rings when ``targets`` are called. ``can_call_self``: the caller's own phone, too. ``direct``
+    """What rings when ``targets`` are called. ``can_call_self``: the caller's own phones, too. ``direct``
     False: a group calls. ``follow`` False: forwarding is not followed.
     """
     work = _Work(call, can_call_self, direct, follow)
@@ -87,8 +87,11 @@ def reach(
 
 
 def is_own(call: Call, target: DialTarget) -> bool:
-    """The phone that the caller calls from. (Kazoo leaves out all phones of its user; here they ring.)"""
-    return target.endpoint == "device" and target.id == call.party.device_id
+    """The phone that the caller calls from, or another one of the same user (Kazoo's ``kz_endpoint``)."""
+    if target.endpoint != "device":
+        return False
+    owner = target.document.get("owner_id")
+    return target.id == call.party.device_id or bool(owner and owner == call.variables.owner_id)
 
 
 class _Work:
