@@ -149,6 +149,7 @@ def _walk(
         for key, item in value.items():
             where = f"{pointer}/{token(key)}"
             if key in properties:
+                _idle(sheet, key, item, properties[key], where)
                 _walk(sheet, item, properties[key], where, around, all_keys)
             elif isinstance(rest, dict):
                 _walk(sheet, item, rest, where, around, all_keys)
@@ -178,6 +179,19 @@ def _members(
             _document(sheet, id, str(kind), f"{pointer}/{token(id)}", around)
 
 
+def _idle(sheet: Sheet, key: str, value: Any, schema: Mapping[str, Any], where: str) -> None:
+    """A key of Kazoo's that does nothing here, or another thing. What says no more than leaving it out
+    (Kazoo's API writes defaults into what it saves) is not told.
+    """
+    if not value or value == schema.get("default"):
+        return
+    if hint := schema.get("x-no-effect"):
+        said = f"{key} is a setting of Kazoo's that has no effect here"
+        sheet.add("CF-CHK-077", where, said, hint, at_key=True)
+    if hint := schema.get("x-done-otherwise"):
+        sheet.add("CF-CHK-063", where, f"{key} is not followed here as on Kazoo", hint, at_key=True)
+
+
 def _unknown(
     sheet: Sheet, key: str, value: Mapping[str, Any], schema: Mapping[str, Any], where: str, all_keys: bool
 ) -> None:
@@ -200,8 +214,6 @@ def renamed(key: str, siblings: Mapping[str, Any], known: Iterable[str]) -> Mend
 
 
 def _text(sheet: Sheet, value: str, schema: Mapping[str, Any], pointer: str, around: Surroundings) -> None:
-    if value in schema.get("x-not-here-yet", ()):
-        sheet.add("CF-CHK-063", pointer, f"{value} has no code here yet: the node is passed over to _")
     if "x-regex" in schema:
         try:
             compile_pattern(value)

@@ -81,8 +81,8 @@ CODES: dict[str, Code] = {
                        "Leave it for Kazoo, or use another module."),
     "CF-CHK-062": Code(ERROR, "metaflow module", "The module exists for metaflows only.",
                        "Use a callflow module."),
-    "CF-CHK-063": Code(WARNING, "action without code here", "An action of Kazoo's that this engine does not "
-                       "have yet.", "Leave it for Kazoo, or use another action."),
+    "CF-CHK-063": Code(WARNING, "not as on Kazoo", "A key that Kazoo follows and this engine does not: the "
+                       "hint says what happens here.", "Leave the key out, or keep it for Kazoo."),
     # ---- data
     "CF-CHK-070": Code(ERROR, "wrong type", "The value has another type than the key.",
                        "Write the right type."),

@@ -20,8 +20,9 @@ Keywords of our own in them (validators ignore them):
 ``x-without-code``     why this module of Kazoo's has no code here: it is passed over to ``_``
 ``x-expected``         groups of keys: one of each should be there
 ``x-required-one``     groups of keys: one of each must be there
-``x-not-here-yet``     values that are known and have no code here yet
 ``x-not-used-here``    Kazoo's settings that are known and have no effect
+``x-no-effect``        the same for one key; the text says what to do instead
+``x-done-otherwise``   a key that Kazoo follows and this engine does not; the text says what happens here
 ``x-one``              the list has one entry, which may stand alone: with a warning (``list``), or not
                        (``either``)
 ``x-aliases``          other names of keys, read with a warning

@@ -210,8 +210,18 @@ def test_keys_of_kazoos_that_do_another_thing_here_are_told() -> None:
     (found,) = _check(_node("acdc_member", {"id": "support", "enter_as_callback": True}))
     assert found.code == "CF-CHK-063" and "not called back" in found.hint
     assert _check(_node("acdc_member", {"id": "support", "enter_as_callback": False})) == []
-    flow = {"flow": _node("noop", {}), "metaflows": {"numbers": {"2": {
-        "module": "transfer", "data": {"target": "2001", "takeback_dtmf": "*1", "Transfer-Type": "blind"}}}}}
+    flow = {
+        "numbers": ["2000"],
+        "flow": _node("noop", {}),
+        "metaflows": {
+            "numbers": {
+                "2": {
+                    "module": "transfer",
+                    "data": {"target": "2001", "takeback_dtmf": "*1", "Transfer-Type": "blind"},
+                }
+            }
+        },
+    }
     (found,) = check_text(json.dumps(flow), "f.json", AROUND)
     assert found.code == "CF-CHK-063" and "at once" in found.hint
 

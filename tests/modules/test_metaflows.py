@@ -198,6 +198,13 @@ def test_transfer_by_a_pattern(stage: Stage, who: str) -> None:
     assert moved.kept == ran.report.call_id if who == "bob" else moved.leg == ran.report.call_id
 
 
+def test_an_attended_transfer_is_told_to_be_blind(stage: Stage) -> None:
+    attended = _numbers(d2=_act("transfer", target="2003", takeback_dtmf="*1"))
+    ran = _call(_stage(stage, alice=attended), does(3.0, PressDigits("*2")))
+    assert ran.of(CallTransferred)[0].kind == "blind"
+    assert [notice.code for notice in ran.notices("warning")] == ["CF-RUN-BLIND"]
+
+
 def test_play_say_and_children(stage: Stage) -> None:
     both = {
         **_act("play", id="tone_stream://%(2000,0,1700)"),

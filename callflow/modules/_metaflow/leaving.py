@@ -10,6 +10,8 @@ from callflow.engine.call import Call
 from callflow.engine.metaflows import Pressed
 from callflow.modules._metaflow.parties import other, presser
 
+ATTENDED = "attended"
+
 
 async def transfer(data: Mapping[str, Any], call: Call, pressed: Pressed) -> str:
     """Send the other party to ``target``, or to what the pattern has caught; who has pressed is out."""
@@ -24,6 +26,13 @@ async def transfer(data: Mapping[str, Any], call: Call, pressed: Pressed) -> str
         return "had no target"
     if other(call, pressed) is None:
         return "transferred nobody: nobody is there"
+    if data.get("takeback_dtmf") or data.get("Transfer-Type") == ATTENDED:
+        call.notice(
+            "warning",
+            "CF-RUN-BLIND",
+            f"metaflow transfer: an attended transfer is asked for; {target} gets the other party blind",
+            "Leave takeback_dtmf and Transfer-Type out; a phone can transfer attended by itself.",
+        )
     leg = presser(call, pressed)
     leg.listener(leg, TransferRequested(target, "blind"))
     return f"transferred the other party to {target}"
