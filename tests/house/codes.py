@@ -1,7 +1,11 @@
-"""Writes docs/codes.md from the three tables of codes. ``python -m tests.house.codes`` writes it anew."""
+"""Writes docs/codes.md from the three tables of codes, and from what was told once of each (examples).
+
+``python -m tests.house.codes`` writes it anew.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -10,6 +14,11 @@ from callflow.errors import CallflowError
 from callflow.notices import NOTICES, Code
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "codes.md"
+
+EXAMPLES: dict[str, dict[str, str]] = json.loads(
+    Path(__file__).with_name("code_examples.json").read_text(encoding="utf-8")
+)
+"""Code → a message as it was told, and its hint."""
 
 HEAD = """\
 # Codes
@@ -68,17 +77,35 @@ def _cell(text: str) -> str:
 
 
 def _codes(codes: Mapping[str, Code]) -> str:
-    rows = ((name, code.level, code.title, code.cause, code.fix) for name, code in codes.items())
-    return _table(("code", "level", "what", "why it comes", "what helps"), rows)
+    rows = (
+        (name, code.level, code.title, code.cause, code.fix, example(name)) for name, code in codes.items()
+    )
+    return _table(("code", "level", "what", "why it comes", "what helps", "for example"), rows)
+
+
+def example(code: str) -> str:
+    """Something that was told under this code; empty for a branch of the tree that is never told itself."""
+    told = EXAMPLES.get(code)
+    if told is None:
+        return ""
+    return f"`{told['message']}`" + (f" ({told['hint']})" if told["hint"] else "")
 
 
 def render() -> str:
     """The page as it should be."""
     rows = (
-        (kind.code, f"`{kind.__name__}`", meaning(kind), kind.fix, "yes" if kind.retryable else "")
+        (
+            kind.code,
+            f"`{kind.__name__}`",
+            meaning(kind),
+            kind.fix,
+            "yes" if kind.retryable else "",
+            example(kind.code),
+        )
         for kind in errors()
     )
-    failed = _table(("code", "exception", "what", "what helps", "trying again can help"), rows)
+    head = ("code", "exception", "what", "what helps", "trying again can help", "for example")
+    failed = _table(head, rows)
     return "\n".join((HEAD + CHECKING, _codes(CODES) + NOTICED, _codes(NOTICES) + FAILED, failed))
 
 

@@ -1,4 +1,4 @@
-"""Runs what README and docs show, block by block. ``python -m tests.house.readme`` writes the outputs anew."""
+"""Runs what README and docs show, block by block; ``python -m tests.house.readme`` writes it anew."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import pytest
 from callflow.documents.codes import CODES
 from callflow.errors import CallflowError
 from callflow.notices import ERROR, INFO, NOTICES, WARNING
-from tests.house.codes import PAGE, errors, meaning, render
+from tests.house.codes import EXAMPLES, PAGE, errors, meaning, render
 from tests.house.test_house import ROOT, sources
 
 
@@ -86,3 +86,12 @@ def test_the_page_is_what_the_tables_say() -> None:
     assert page == render(), "run `make docs`"
     for code in (*CODES, *NOTICES, *(kind.code for kind in errors())):
         assert f"\n| {code} |" in page
+
+
+def test_every_code_has_an_example_and_every_example_a_code() -> None:
+    branches = {kind.code for kind in errors() if kind.code.endswith("-000")}
+    known = {*CODES, *NOTICES, *(kind.code for kind in errors())}
+    assert set(EXAMPLES) <= known
+    assert known - branches - set(EXAMPLES) == set(), (
+        "tests/house/code_examples.json: what is told, and its hint"
+    )

@@ -11,7 +11,6 @@ import pytest
 
 from tests.house.readme import CODE, PAGES, README, ROOT, Ports, prepare, run_block, shown
 
-
 WITH_BLOCKS = [page for page in PAGES if shown(page.read_text(encoding="utf-8"))]
 
 

@@ -1,4 +1,4 @@
-"""The pages: every link leads somewhere, every page is in the site, and the site is built without a warning."""
+"""The pages: every link leads somewhere, every page is in the site, the site is built without a warning."""
 
 from __future__ import annotations
 
