@@ -9,7 +9,7 @@ A room is there from its first member to its last. It knows legs, not calls: mem
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -50,8 +50,8 @@ class Out(StrEnum):
 @dataclass(frozen=True, slots=True)
 class RoomRules:
     """What a room is like. ``most``: members at once (0: as many as media can). ``wait``: members hear
-    ``music`` (so does who is alone), and nobody, until the first moderator comes. ``end``: all leave with the
-    last moderator. ``entry`` and ``exit``: what all hear when somebody comes or goes.
+    ``music`` (``alone``: so does who is alone), and nobody, until the first moderator comes. ``end``: all
+    leave with the last moderator. ``entry`` and ``exit``: what all hear when somebody comes or goes.
     """
 
     most: int = 0
@@ -60,11 +60,14 @@ class RoomRules:
     entry: tuple[Clip, ...] = ()
     exit: tuple[Clip, ...] = ()
     music: tuple[Clip, ...] = ()
+    alone: bool = True
 
 
 @dataclass(eq=False, slots=True)
 class Member:
-    """A leg in a room. ``out``: done with the reason once it has been put out (or has left)."""
+    """A leg in a room. ``ends``: all leave with it. ``hold``: what it hears in place of the room's music.
+    ``out``: done with the reason once it has been put out (or has left).
+    """
 
     leg: str
     call_id: str
@@ -73,6 +76,8 @@ class Member:
     deaf: bool = False
     speaks_to: tuple[str, ...] | None = None
     hears_from: tuple[str, ...] | None = None
+    ends: bool = False
+    hold: tuple[Clip, ...] = ()
     inside: bool = False
     music: str = ""  # the playback, while it hears music
     out: asyncio.Future[Out] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
@@ -112,9 +117,16 @@ class Room:
         self.media = f"{name}/{services.ids.short()}"
         self.locked = False
         self.members: list[Member] = []
+        self.on_change: list[Callable[[], None]] = []
+        """Told when members, what they may do, or whether they hear each other has changed."""
         self._services = services
         self._begun = not rules.wait
         self._voice = self._ear = ""
+
+    @property
+    def begun(self) -> bool:
+        """Members hear each other (a moderator has been there, or none is waited for)."""
+        return self._begun
 
     @property
     def moderators(self) -> int:
@@ -146,6 +158,7 @@ class Room:
         if member.moderator:
             self._begun = True
         self._settle()
+        self._changed()
         self._publish(
             RoomJoined(
                 time=self._services.clock.now(),
@@ -170,6 +183,7 @@ class Room:
         if member.inside:
             member.inside = False
             self._services.media.send(LeaveRoom(member.leg))
+        self._changed()
         if not member.out.done():
             member.out.set_result(why)
         self._publish(
@@ -184,7 +198,7 @@ class Room:
         )
         if not self.members:
             self._close()
-        elif self.rules.end and member.moderator and not self.moderators:
+        elif member.ends or (self.rules.end and member.moderator and not self.moderators):
             for other in tuple(self.members):
                 self.leave(other, Out.ENDED)
         else:
@@ -199,6 +213,7 @@ class Room:
                 self._services.media.send(LeaveRoom(member.leg))
             member.leg, member.inside = leg, False
             self._settle()
+            self._changed()
 
     # ---- what members may do -----------------------------------------------------------------
 
@@ -216,6 +231,7 @@ class Room:
         member.deaf = member.deaf if deaf is None else deaf
         member.speaks_to = member.speaks_to if speaks_to is None else tuple(speaks_to)
         member.hears_from = member.hears_from if hears_from is None else tuple(hears_from)
+        self._changed()
         if member.inside:
             self._services.media.send(
                 SetMember(member.leg, not member.muted, not member.deaf, member.speaks_to, member.hears_from)
@@ -267,11 +283,12 @@ class Room:
                         member.hears_from,
                     )
                 )
-            if self._begun and len(self.members) > 1:
+            music = member.hold or self.rules.music
+            if self._begun and (len(self.members) > 1 or not self.rules.alone):
                 self._stop_music(member)
-            elif self.rules.music and not member.music:
+            elif music and not member.music:
                 member.music = self._services.ids.short()
-                self._services.media.send(Play(member.leg, member.music, self.rules.music, loops=0))
+                self._services.media.send(Play(member.leg, member.music, music, loops=0))
 
     def _stop_music(self, member: Member) -> None:
         if member.music:
@@ -290,6 +307,10 @@ class Room:
                 self._services.media.send(RemoveLeg(leg))
         self._voice = self._ear = ""
         self._services.rooms.forget(self)
+
+    def _changed(self) -> None:
+        for tell in tuple(self.on_change):
+            tell()
 
     def _publish(self, event: RoomJoined | RoomLeft | RoomChanged) -> None:
         self._services.bus.publish(event)

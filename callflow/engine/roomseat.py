@@ -37,6 +37,7 @@ KEY_GAP_S = 1.0
 class Entry:
     """How a caller comes in. ``keys``: digits to actions. ``sounds``: what it hears when it is ``muted``,
     ``unmuted``, ``deaf``, ``undeaf``, or comes in ``alone``. ``joins``, ``leaves``: what all hear of it then.
+    The others as in ``rooms.Member``.
     """
 
     moderator: bool = False
@@ -46,6 +47,10 @@ class Entry:
     sounds: Mapping[str, Sequence[Clip]] = field(default_factory=dict)
     joins: tuple[Clip, ...] = ()
     leaves: tuple[Clip, ...] = ()
+    ends: bool = False
+    hold: tuple[Clip, ...] = ()
+    speaks_to: tuple[str, ...] | None = None
+    hears_from: tuple[str, ...] | None = None
 
 
 class RoomSeat:
@@ -77,7 +82,17 @@ class RoomSeat:
         refused = room.refuses(entry.moderator)
         if refused is not None:
             return refused
-        member = Member(call.leg, call.id, entry.moderator, entry.muted, entry.deaf)
+        member = Member(
+            call.leg,
+            call.id,
+            entry.moderator,
+            entry.muted,
+            entry.deaf,
+            entry.speaks_to,
+            entry.hears_from,
+            entry.ends,
+            entry.hold,
+        )
         self._room, self._member = room, member
         call.line.on_reseat.append(self._reseated)
         call.line.leg.listener = self._hear

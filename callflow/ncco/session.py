@@ -12,6 +12,7 @@ from callflow.events import DigitPressed, Event
 from callflow.ncco import events
 from callflow.ncco.application import Application, Webhook
 from callflow.ncco.asking import Question, Unanswered, ask
+from callflow.ncco.named import NamedConversations
 from callflow.ncco.script import Action, Script
 from callflow.ncco.uuids import conversation_uuid, leg_uuid
 from callflow.state.events import Message
@@ -233,6 +234,7 @@ class Sessions:
         self._sessions: list[Session] = []
         self.on_event: list[Callable[[Session, Mapping[str, Any]], None]] = []
         """Told of each call state event, with its body."""
+        self.named = NamedConversations(Conversation)
 
     def add(self, session: Session) -> None:
         """It is up."""
