@@ -11,7 +11,7 @@ from callflow.cli._output import Output
 
 FlowFile = Annotated[
     Path | None,
-    typer.Argument(metavar="FLOW", help="The callflow, a file. Without it: the account's, by --to."),
+    typer.Argument(metavar="FLOW", help="The callflow or NCCO, a file. Without it: the account's, by --to."),
 ]
 ScenarioFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Who says and does what, as JSON (schema scenario).")
@@ -27,6 +27,13 @@ Variables = Annotated[
 ]
 To = Annotated[str | None, typer.Option("--to", metavar="NUMBER", help="The number that is called.")]
 From = Annotated[str | None, typer.Option("--from", metavar="NUMBER", help="The number that calls.")]
+ApplicationId = Annotated[
+    str | None,
+    typer.Option("--application", metavar="ID", help="NCCO: the account's application that it belongs to."),
+]
+EventUrl = Annotated[
+    str | None, typer.Option("--event-url", metavar="URL", help="NCCO: who is told of the call's events.")
+]
 User = Annotated[str | None, typer.Option(metavar="ID", help="The account's user who calls.")]
 Device = Annotated[str | None, typer.Option(metavar="ID", help="The account's device that calls.")]
 CallerAudio = Annotated[Path | None, typer.Option(metavar="FILE", help="What the caller says.")]

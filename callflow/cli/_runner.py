@@ -17,6 +17,8 @@ from callflow.clock import Clock, SystemClock, VirtualClock, run_virtual
 from callflow.engine.flow import Flow
 from callflow.engine.report import CallReport
 from callflow.events import Event
+from callflow.ncco.application import Application
+from callflow.ncco.script import Script
 from callflow.state.records import ACTIVE, DeliveryRow, RecordingRow, find_recording
 
 SEEDED_WALL = 1_767_225_600.0
@@ -28,11 +30,15 @@ TERMINATED = 128 + 15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One call and what it runs with. ``flow`` None: the account's flow for the dialled number."""
+    """One call and what it runs with. ``flow`` or ``script``; both None: what the account has for the dialled
+    number. ``application``: whose script it is, or who is asked for one.
+    """
 
     options: EngineOptions
     scenario: Scenario
     flow: Flow | None
+    script: Script | None = None
+    application: Application | None = None
     realtime: bool
     delivery_wait_s: float
 
@@ -88,7 +94,9 @@ async def _run(job: Job, teller: Teller, clock: Clock, also: Sequence[Callable[[
         if hear is not None:
             engine.bus.subscribe(hear)
     async with engine:
-        report = await engine.place_call(job.scenario, job.flow)
+        report = await engine.place_call(
+            job.scenario, job.flow, script=job.script, application=job.application
+        )
         ids = tuple(report.recordings)
         deliveries = await engine.deliveries_settled(ids, job.delivery_wait_s)
         with clock.external():

@@ -1,4 +1,4 @@
-"""Layer 6, ``callflow draw``: flows as pictures: SVG, Mermaid, text; problems stand where they are."""
+"""Layer 6, ``callflow draw``: flows and NCCOs as pictures: SVG, Mermaid, text; problems where they are."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORMATS = ("text", "svg", "mermaid")
 
 
 def main(
-    flows: Annotated[list[Path], typer.Argument(metavar="FLOW...", help="Callflow documents or bare flows.")],
+    flows: Annotated[list[Path], typer.Argument(metavar="FLOW...", help="Callflows, bare flows, NCCOs.")],
     out: Annotated[
         str,
         typer.Option(
@@ -96,11 +96,16 @@ def _tree(path: Path, account: Path | None, system_config: Path | None, with_pro
     from callflow.cli.check import surroundings
     from callflow.documents import jsontext
     from callflow.documents.check import check_paths
+    from callflow.documents.ncco import recognise
     from callflow.drawing.gather import tree_of
+    from callflow.drawing.scripts import tree_of_script
 
     if not path.is_file():
         fail(f"{path} is not a file", "give a callflow document; several are drawn below one another")
     document = jsontext.read(path).value
+    if recognise(document):
+        found = check_paths([path], surroundings(system_config), account=account) if with_problems else []
+        return tree_of_script(document, flow_id=path.stem, title=path.name, problems=found)
     if not isinstance(document, dict) or not ({"flow", "module"} & document.keys()):
         fail(f"{path} is not a flow", "a callflow has a flow, a bare flow a module; callflow check says more")
     found = check_paths([path], surroundings(system_config), account=account) if with_problems else []

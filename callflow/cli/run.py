@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from callflow.channels.sim.flags import Flags
     from callflow.channels.sim.scenario import Scenario
     from callflow.cli._runner import Job, Ran
+    from callflow.documents.accounts import Account
     from callflow.drawing.journey import Journey
     from callflow.drawing.picture import Tree
     from callflow.engine.flow import Flow
+    from callflow.ncco.application import Application
+    from callflow.ncco.script import Script
 
 FAULT, QUEUED = 1, 3
 """Exit codes: the flow or a document is at fault; something is not delivered yet."""
@@ -35,6 +38,8 @@ def main(
     var: opt.Variables = None,
     to_number: opt.To = None,
     from_number: opt.From = None,
+    application: opt.ApplicationId = None,
+    event_url: opt.EventUrl = None,
     user: opt.User = None,
     device: opt.Device = None,
     caller_audio: opt.CallerAudio = None,
@@ -89,9 +94,17 @@ def main(
         callee_jitter=callee_jitter,
         max_duration_s=max_duration,
     )
-    given = _Given(flow, scenario, account, system_config, state, flags, variables(var or ()), seed)
+    ncco = _Ncco(application, event_url)
+    given = _Given(flow, scenario, account, system_config, state, flags, variables(var or ()), seed, ncco)
     drawing = _Drawing(draw, draw_to)
     raise typer.Exit(_run(given, realtime, delivery_wait, output, drawing))
+
+
+class _Ncco(NamedTuple):
+    """What only NCCOs have."""
+
+    application: str | None
+    event_url: str | None
 
 
 class _Given(NamedTuple):
@@ -105,6 +118,7 @@ class _Given(NamedTuple):
     flags: Flags
     variables: Mapping[str, str]
     seed: int | None
+    ncco: _Ncco
 
 
 class _Drawing(NamedTuple):
@@ -160,9 +174,13 @@ def _draw(journey: Journey, job: Job, drawing: _Drawing, given: _Given, out: Tex
     """Show the flows that the call walked, with its way on them."""
     from callflow.cli.draw import save
     from callflow.drawing.gather import tree_of
+    from callflow.drawing.scripts import tree_of_script
     from callflow.drawing.text import to_text
 
     def known(flow_id: str) -> Tree | None:
+        if job.script is not None:
+            mine = flow_id == job.script.name
+            return tree_of_script(list(_list(given.flow)), flow_id=flow_id) if mine else None
         if job.flow is not None and flow_id == job.flow.id:
             source: object = job.flow.document or _document(given.flow)
         else:
@@ -182,6 +200,11 @@ def _document(file: Path | None) -> object:
     return jsontext.read(file).value if file is not None else None
 
 
+def _list(file: Path | None) -> Sequence[object]:
+    found = _document(file)
+    return found if isinstance(found, list) else ()
+
+
 # ---- what runs ----------------------------------------------------------------------------------
 
 
@@ -190,13 +213,15 @@ def _job(given: _Given) -> Job:
     from callflow.cli._runner import Job
     from callflow.documents.accounts import Account
     from callflow.documents.settings import for_account, load_settings
+    from callflow.ncco.script import Script
     from callflow.state.folder import default_state
 
     account = Account.load(given.account) if given.account else Account.empty()
     settings = load_settings(given.system_config)
     if given.account is not None:
         settings = for_account(settings, account.document, str(given.account / "account.json"))
-    flow = _flow(given.flow) if given.flow else None
+    found = _flow(given.flow) if given.flow else None
+    flow, script = (None, found) if isinstance(found, Script) else (found, None)
     options = EngineOptions(
         state=given.state or default_state(),
         settings=settings,
@@ -206,15 +231,49 @@ def _job(given: _Given) -> Job:
         seed=given.seed,
     )
     scenario = _scenario(given.scenario, given.flags, flow)
-    return Job(options=options, scenario=scenario, flow=flow, realtime=False, delivery_wait_s=0.0)
+    return Job(
+        options=options,
+        scenario=scenario,
+        flow=flow,
+        script=script,
+        application=None if flow is not None else _application(account, given.ncco, script),
+        realtime=False,
+        delivery_wait_s=0.0,
+    )
 
 
-def _flow(file: Path) -> Flow:
-    """The flow in ``file``: a callflow document, or a bare tree. Its id is the document's, else the name."""
+def _application(account: Account, ncco: _Ncco, script: Script | None) -> Application | None:
+    """Whose script it is, or who is asked for one; None: the account decides, by the dialled number."""
+    from callflow.documents.problems import did_you_mean
+    from callflow.ncco.application import Application, Webhook, applications_of
+
+    if ncco.application is None:
+        found = Application.nameless() if script is not None else None
+    else:
+        known = applications_of(account)
+        found = known.get(ncco.application)
+        if found is None:
+            fail(
+                f"--application {ncco.application}: the account has no such application",
+                did_you_mean(ncco.application, known) or "see its folder applications/",
+            )
+    if found is not None and ncco.event_url is not None:
+        found = replace(found, event=Webhook(ncco.event_url))
+    return found
+
+
+def _flow(file: Path) -> Flow | Script:
+    """The flow in ``file``: a callflow document, or a bare tree; its id is the document's, else the name. Or
+    the NCCO in it.
+    """
     from callflow.documents import jsontext
+    from callflow.documents.ncco import recognise
     from callflow.engine.flow import Flow
+    from callflow.ncco.script import Script
 
     document = jsontext.read(file).value
+    if recognise(document):
+        return Script.parse(document, name=file.stem)
     found = Flow.parse(document)
     return found if found.id else Flow.parse(document, flow_id=file.stem)
 

@@ -23,7 +23,7 @@ def main(
 
     found = _find(name)
     if not found:
-        known = {each.rpartition("/")[2] for each in schemas.names()}
+        known = {_shown(each) for each in schemas.names()}
         fail(f"there is no schema {name}", did_you_mean(name, known) or "callflow schema lists them")
     if output is Output.json:
         body: object = list(found) if name is None else {each: schemas.load(each) for each in found}
@@ -36,13 +36,23 @@ def main(
 
 
 def _find(name: str | None) -> list[str]:
-    """The schemas of that name: a module and a document may share one (``menu``)."""
+    """The schemas of that name: a module and a document may share one (``menu``); an action of NCCO is
+    ``ncco.record``.
+    """
     from callflow.documents import schemas
 
     if name is None:
         return list(schemas.names())
     wanted = name.removesuffix(".json")
+    if wanted.startswith("ncco."):
+        wanted = wanted.replace(".", "/", 1)
     return [each for each in (f"modules/{wanted}", wanted) if each in schemas.names()]
+
+
+def _shown(name: str) -> str:
+    """A schema's name as it is asked for."""
+    folder, _, last = name.rpartition("/")
+    return f"ncco.{last}" if folder == "ncco" else last
 
 
 def rows(schema: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str, str, str, str]]:
@@ -101,7 +111,8 @@ def _about(schema: Mapping[str, Any]) -> str:
 
 
 def _print_table(name: str, schema: Mapping[str, Any]) -> None:
-    kind = "module" if name.startswith("modules/") else "document"
+    kinds = {"modules": "module", "ncco": "NCCO action"}
+    kind = kinds.get(name.rpartition("/")[0], "document")
     title = f"{kind} {name.rpartition('/')[2]}: {_about(schema)}"
     columns = ("key (* required)", "type", "default", "limits", "description")
     show_table(columns, rows(schema), title=title)

@@ -29,16 +29,19 @@ def tree_of(
     """
     flow = Flow.parse(document, flow_id=flow_id)
     prefix = "/flow" if flow.document else ""
-    at_nodes, at_document = _share_out(problems, _paths(flow.root), prefix)
+    at_nodes, at_document = share_out(problems, _paths(flow.root), prefix)
     root = _boxes(flow.root, at_nodes) if not flow.root.empty else None
     return Tree(title or _title(flow), root, flow.id, tuple(at_document))
 
 
-def facts_of(module: str, data: Mapping[str, Any]) -> tuple[str, ...]:
-    """The data of a node, a short line a key: what is not the default, in the schema's order; secrets are
-    ``***``, of a url only host and path are shown.
+def facts_of(
+    module: str, data: Mapping[str, Any], schema: Mapping[str, Any] | None = None
+) -> tuple[str, ...]:
+    """The data of a node, a short line a key: what is not the default, in the schema's order (None: the
+    module's); secrets are ``***``, of a url only host and path are shown.
     """
-    schema: Mapping[str, Any] = schemas.module_schema(module) if module in schemas.module_names() else {}
+    if schema is None:
+        schema = schemas.module_schema(module) if module in schemas.module_names() else {}
     known: Mapping[str, Any] = schema.get("properties", {})
     wanted = schema.get("required", ())
     keys = [key for key in known if key in data] + [key for key in data if key not in known]
@@ -123,7 +126,7 @@ def _box(key: str, node: Node, marks: Mapping[str, Sequence[Mark]]) -> Box:
     return Box(node.path, key, module, facts_of(node.module, node.data), tuple(marks.get(node.path, ())))
 
 
-def _share_out(
+def share_out(
     problems: Iterable[Problem], paths: set[str], prefix: str
 ) -> tuple[dict[str, list[Mark]], list[Mark]]:
     """Each problem to the node it is in: the longest path of a node that its pointer begins with."""
@@ -144,5 +147,7 @@ def _node_of(pointer: str, paths: set[str], prefix: str) -> str | None:
         return None
     path = pointer[len(prefix) :]
     while path not in paths:
+        if not path:
+            return None
         path = path.rpartition("/")[0]
     return path

@@ -13,7 +13,7 @@ _ENDS = frozenset({"finishing", "cancelled", "discarded", "failed"})
 _OUTCOMES = frozenset({"cancelled", "discarded", "failed", "ready"})
 
 
-_RECORDERS = frozenset({"record_call", "record_caller", "voicemail"})
+_RECORDERS = frozenset({"record_call", "record_caller", "voicemail", "record"})
 _TICK = 0.03
 """Seconds within which a step and what the media tells of it may differ."""
 

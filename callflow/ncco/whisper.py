@@ -18,7 +18,7 @@ from callflow.ncco.session import Session
 
 
 def whisper(url: str, call: Call, session: Session) -> Callable[[], None]:
-    """Who answers next hears the prompts of the script at ``url`` first; call what comes back to stop that."""
+    """Who answers next hears the prompts of the script at ``url`` first; call what comes back to end that."""
     application = replace(session.application, fallback=None)
 
     async def before(leg: str) -> None:
