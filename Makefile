@@ -21,8 +21,9 @@ types: .venv/.dev
 layers: .venv/.dev
 	$(BIN)/lint-imports
 
+# With files of bytecode, wherever these are switched off: tests start many processes.
 tests: .venv/.dev
-	$(BIN)/pytest -n $(JOBS) --dist worksteal
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n $(JOBS) --dist worksteal
 
 # The npm programs that some tests talk to (a real CouchDB, an Express receiver); tests skip without them.
 peers:

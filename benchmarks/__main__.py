@@ -15,6 +15,7 @@ ALL = (
     "rooms",
     "delivery",
     "check",
+    "tune",
     "sip_messages",
     "rtp_load",
     "sip_load",
