@@ -30,7 +30,7 @@ from callflow.recording.outcome import (
     recording_row,
     verdict,
 )
-from callflow.recording.recorder import OPEN, State
+from callflow.recording.recorder import State
 from callflow.recording.spool import Spool, read_spool, remove_spool
 from callflow.state.database import Database
 from callflow.state.folder import StateFolder, safe_name
@@ -41,6 +41,7 @@ from callflow.state.records import (
     find_recording,
     finish_recording,
     list_recordings,
+    open_recordings,
 )
 
 __all__ = ["Finished", "Finisher"]
@@ -123,8 +124,7 @@ class Finisher:
         Raises StorageError.
         """
         before = self._wall() - LOST_AFTER_S
-        rows = self._database.run(list_recordings)
-        lost = [row for row in rows if row.state in OPEN and row.started_wall < before]
+        lost = self._database.run(lambda conn: open_recordings(conn, before))
         return [done for row in lost if (done := self._cancel_lost(row)) is not None]
 
     def _cancel_lost(self, row: RecordingRow) -> Finished | None:

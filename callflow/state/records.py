@@ -181,6 +181,18 @@ def list_recordings(
     return [_recording(found, values) for values in found]
 
 
+def open_recordings(conn: sqlite3.Connection, before: float) -> list[RecordingRow]:
+    """The recordings that are listed as under way and began before ``before`` (seconds since 1970). Quick,
+    however many there have been: a server asks every few minutes.
+    """
+    found = conn.execute(
+        "SELECT * FROM recordings WHERE state IN ('WAITING', 'RECORDING', 'MASKED', 'PAUSED') "
+        "AND started_wall < ? ORDER BY started_wall, id",
+        (before,),
+    )
+    return [_recording(found, values) for values in found]
+
+
 def delete_recording(conn: sqlite3.Connection, recording_id: str, *, force: bool = False) -> list[str]:
     """Delete a recording and what is known of its deliveries; gives the files to remove (relative).
 

@@ -137,6 +137,10 @@ STEPS: tuple[str, ...] = (
     CREATE INDEX deliveries_sending ON deliveries (lease_owner) WHERE state = 'SENDING';
     CREATE INDEX deliveries_leftover ON deliveries (id) WHERE state = 'DELIVERED' AND file <> '';
     """,
+    """
+    CREATE INDEX recordings_open ON recordings (started_wall)
+        WHERE state IN ('WAITING', 'RECORDING', 'MASKED', 'PAUSED');
+    """,
 )
 
 

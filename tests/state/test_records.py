@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from callflow.errors import RecordingError, UnknownDelivery, UnknownRecording
+from callflow.recording.recorder import OPEN, State
 from callflow.state.database import Database
 from callflow.state.records import (
     AttemptRow,
@@ -26,6 +28,7 @@ from callflow.state.records import (
     list_attempts,
     list_deliveries,
     list_recordings,
+    open_recordings,
     release_url,
     reserve_url,
     update_recording,
@@ -70,6 +73,26 @@ def test_begin_update_finish(database: Database) -> None:
     again = replace(DELIVERY, id="d2")
     database.run(partial(finish_recording, row=done, delivery=again))
     assert len(database.run(list_deliveries)) == 1, "the same recording to the same place is one delivery"
+
+
+def test_what_is_under_way_is_found_without_a_look_at_all_that_ever_was(database: Database) -> None:
+    for number, state in enumerate(State):
+        row = replace(ROW, id=state, state=str(state), started_wall=float(number))
+        database.run(partial(begin_recording, row=row))
+    found = database.run(partial(open_recordings, before=1e9))
+    assert {row.state for row in found} == OPEN
+    assert [row.id for row in database.run(partial(open_recordings, before=found[1].started_wall))] == [
+        found[0].id
+    ]
+    statements: list[str] = []
+
+    def watched(conn: sqlite3.Connection) -> list[str]:
+        conn.set_trace_callback(statements.append)
+        open_recordings(conn, 1e9)
+        conn.set_trace_callback(None)
+        return [row[3] for row in conn.execute(f"EXPLAIN QUERY PLAN {statements[0]}")]
+
+    assert "USING INDEX recordings_open" in database.run(watched)[0]
 
 
 def test_finish_without_begin(database: Database) -> None:
