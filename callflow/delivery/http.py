@@ -67,6 +67,11 @@ class GuardedHttp:
     Raises BadUrl, BlockedAddress, BadRedirect, and FetchError for whatever network and server do.
     """
 
+    request_s = 120.0
+    """So long may a small request take, redirects and all: a server that sends a byte now and then keeps no
+    call.
+    """
+
     def __init__(self, guard: Guard, *, connect_timeout_s: float, progress_timeout_s: float) -> None:
         self._guard = guard
         self._connect_timeout_s = connect_timeout_s
@@ -88,7 +93,13 @@ class GuardedHttp:
             return await _read(answer, progress, BODY_LIMIT)
 
         hops = _Hops(parse_url(url), method, headers or {}, follow)
-        return await self._follow(hops, lambda progress: body, take)
+        try:
+            async with asyncio.timeout(self.request_s):
+                return await self._follow(hops, lambda progress: body, take)
+        except TimeoutError as error:
+            raise FetchError(
+                f"{hops.at.name} was not done within {self.request_s:.0f} s", hint="is the server slow?"
+            ) from error
 
     async def fetch_file(self, url: str, into: Path, max_bytes: int) -> None:
         """GET ``url`` into the file ``into``. Raises FetchError for an answer other than 2xx or too long."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping
+from email.message import EmailMessage
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from callflow.delivery import mail
+from callflow.documents.settings import SmtpClientSettings
 from callflow.engine.flow import Node
 from callflow.errors import MailError
 from callflow.events import MailAboutCall
@@ -83,8 +85,7 @@ class Mailing:
             if attempt:
                 await call.services.clock.sleep(PAUSE_S * 2 ** (attempt - 1))
             try:
-                with call.services.clock.external():
-                    refused = await asyncio.to_thread(mail.send, settings, message)
+                refused = await self._hand_over(settings, message)
             except MailError as error:
                 why, hint = str(error), error.hint
                 if not error.passing:
@@ -96,6 +97,15 @@ class Mailing:
             return "sent", ""
         call.notice("error", MailError.code, f"{node.module}: {why}", hint, node=node)
         return "failed", why
+
+    async def _hand_over(self, settings: SmtpClientSettings, message: EmailMessage) -> tuple[str, ...]:
+        services = self._call.services
+        if services.mails.full:
+            error = MailError("too many mails wait to be sent", hint="Does the mail server answer in time?")
+            error.passing = True
+            raise error
+        with services.clock.external():
+            return await services.mails.run(partial(mail.send, settings, message))
 
     def _warn(self, said: str) -> None:
         module = self._call.node.module

@@ -20,6 +20,8 @@ from callflow.engine.meeting.slots import ParkingLot
 from callflow.engine.pins import WrongPins
 from callflow.engine.rooms import RoomTable
 from callflow.engine.router import MediaRouter
+from callflow.engine.sound.kept import KeptSounds
+from callflow.engine.turns import Turns
 from callflow.events import EventBus
 from callflow.ids import Ids
 from callflow.media.port import MediaPort
@@ -28,6 +30,9 @@ from callflow.state.database import Database
 if TYPE_CHECKING:
     from callflow.engine.call import Call
     from callflow.engine.metaflows import Action
+
+AT_ONCE, MOST_WAITING = 2, 200
+"""Texts that are spoken, and mails that are sent, at a time; and how many may wait for that."""
 
 FETCH_LIMIT_BYTES = 100 * 1024 * 1024
 """The largest file that ``play`` fetches from a url."""
@@ -121,6 +126,9 @@ class Services:
     calls: Calls = field(default_factory=Calls)
     rooms: RoomTable = field(default_factory=RoomTable)
     actions: Mapping[str, Action] = field(default_factory=dict)
+    kept: KeptSounds = field(default_factory=KeptSounds)
+    speech: Turns = field(default_factory=lambda: Turns(AT_ONCE, MOST_WAITING))
+    mails: Turns = field(default_factory=lambda: Turns(AT_ONCE, MOST_WAITING))
 
     def callflows(self) -> dict[str, Mapping[str, Any]]:
         """Every callflow document by id: the account's, and those of ``flows`` over them."""

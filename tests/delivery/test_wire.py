@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from callflow import __version__
+from callflow.delivery.guard import Guard
+from callflow.delivery.http import GuardedHttp
+from callflow.errors import FetchError
 from tests.delivery.support import (
     SETTINGS,
     RawRequest,
@@ -355,3 +358,24 @@ def test_not_http_and_nobody_there(tmp_path: Path) -> None:
     assert "cannot be connected to" in errors[1]
     assert "cannot be resolved" in errors[2] or "in time" in errors[2]
     assert not any("hunter2" in error for error in errors)
+
+
+def test_a_server_that_sends_a_byte_now_and_then_keeps_nobody() -> None:
+    """A small request (webhook, pivot) has an end, however steadily its answer comes; an upload has not."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_head(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b"x")
+            await asyncio.sleep(0.02)
+
+    async def main() -> None:
+        client = GuardedHttp(Guard(allow_loopback=True), connect_timeout_s=2, progress_timeout_s=2)
+        client.request_s = 0.2
+        async with raw_server(handle) as base:
+            with pytest.raises(FetchError, match=r"not done within 0 s"):
+                await client.request("GET", base)
+            await client.close()
+
+    asyncio.run(asyncio.wait_for(main(), 30))

@@ -71,12 +71,14 @@ class ClipFinder:
         name = hashlib.sha256(url.encode()).hexdigest()[:32]
         path = self._services.fetched / (name + (suffix if _SUFFIX.fullmatch(suffix) else ""))
         if path.exists():
+            self._services.kept.used(path)
             return path
         part = path.with_name(f"{path.name}.{self._services.ids.short()}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             await self._services.http.fetch_file(url, part, FETCH_LIMIT_BYTES)
             part.replace(path)
+            self._services.kept.used(path)
         except OSError as error:
             raise FetchError(f"a fetched file cannot be kept: {error}", hint="Is there space?") from error
         finally:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from callflow.errors import SpeechError
 from callflow.media import speech
 from callflow.media.messages import Clip, FileClip
 
@@ -29,5 +30,14 @@ class Speaking:
         return (FileClip(str(file)),)
 
     async def _make(self, wanted: speech.Speech, file: Path) -> None:
-        with self._call.services.clock.external():
-            await asyncio.to_thread(speech.speak, wanted, file)
+        services = self._call.services
+        if not _is_there(file):
+            if services.speech.full:
+                raise SpeechError("too many texts wait to be spoken", hint="Play a file where many call.")
+            with services.clock.external():
+                await services.speech.run(partial(speech.speak, wanted, file))
+        services.kept.used(file)
+
+
+def _is_there(file: Path) -> bool:
+    return file.exists()
