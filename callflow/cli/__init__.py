@@ -35,6 +35,8 @@ COMMANDS: dict[str, Command] = {
     "receive": Command("callflow.cli.receive", "Be the server that takes recordings, with faults on demand."),
     "recordings": Command("callflow.cli.recordings", "List, show, export and delete recordings."),
     "deliveries": Command("callflow.cli.deliveries", "List, show, retry, cancel and run deliveries."),
+    "verify": Command("callflow.cli.verify", "Check the signature of a webhook."),
+    "changes": Command("callflow.cli.changes", "List what calls changed in documents; take it back."),
 }
 
 

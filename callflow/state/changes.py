@@ -72,10 +72,12 @@ def list_changes(conn: sqlite3.Connection, *, account_id: str = "") -> list[Chan
 
 def forget_change(conn: sqlite3.Connection, account_id: str, kind: str, document_id: str) -> bool:
     """Let the document be as it is on disk again; False if nothing was changed. A process that runs keeps
-    what it has read, until it starts anew.
+    what it has read until a call changes the document again, or it starts anew: the empty patch that stays
+    goes on counting, so that it sees that change as the newer one.
     """
     done = conn.execute(
-        "DELETE FROM changes WHERE account_id = ? AND kind = ? AND document_id = ?",
+        "UPDATE changes SET patch = '{}', revision = revision + 1 "
+        "WHERE account_id = ? AND kind = ? AND document_id = ? AND patch <> '{}'",
         (account_id, kind, document_id),
     )
     return done.rowcount > 0

@@ -71,11 +71,14 @@ def test_changes_are_kept_and_combined(tmp_path: Path) -> None:
     ]
     assert database.run(lambda conn: forget_change(conn, "acme", "user", "alice"))
     assert not database.run(lambda conn: forget_change(conn, "acme", "user", "alice"))
-    assert [row.account_id for row in database.run(list_changes)] == ["other"]
+    left = [(row.account_id, row.patch, row.revision) for row in database.run(list_changes)]
+    assert left == [("acme", {}, 3), ("other", {"pin": "1234"}, 1)], (
+        "a process that runs sees what comes after"
+    )
     with pytest.raises(StorageError, match="too large"):
         change("acme", {"x": "y" * PATCH_LIMIT_BYTES})
     database.run(lambda conn: conn.execute("UPDATE changes SET patch = '{'"))
-    assert [row.patch for row in database.run(list_changes)] == [{}], "damage does not stop an engine"
+    assert [row.patch for row in database.run(list_changes)] == [{}, {}], "damage does not stop an engine"
     database.close()
 
 
