@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import jwt
 
 from callflow.errors import BadSignature
+
+# How long a secret is, is its owner's business.
+warnings.filterwarnings("ignore", message="The HMAC key is")
 
 ISSUER = "Vonage"
 """What receivers written for that service expect there."""
