@@ -305,9 +305,11 @@ class Engine:
             )
         )
 
-    async def deliveries_settled(self, recording_ids: Collection[str], wait_s: float) -> list[DeliveryRow]:
+    async def deliveries_settled(
+        self, recording_ids: Collection[str], wait_s: float, messages: Collection[str] = ()
+    ) -> list[DeliveryRow]:
         """See ``Keeping.deliveries_settled``."""
-        return await self.keeping.deliveries_settled(recording_ids, wait_s)
+        return await self.keeping.deliveries_settled(recording_ids, wait_s, messages)
 
 
 class _Nobody:

@@ -35,7 +35,7 @@ from callflow.state.changes import list_changes
 from callflow.state.database import Database
 from callflow.state.events import Message, message_row
 from callflow.state.folder import StateFolder
-from callflow.state.records import ACTIVE, DeliveryRow, add_delivery, list_deliveries
+from callflow.state.records import ACTIVE, DeliveryRow, add_delivery, get_delivery, list_deliveries
 
 SOON_S = (2.0, 10.0)
 """After so many seconds failed recordings are tried again first."""
@@ -215,9 +215,12 @@ class Keeping:
             await self.database.arun(lambda conn: outbox.hurry(conn, recording_id, now))
         self._deliverer.wake()
 
-    async def deliveries_settled(self, recording_ids: Collection[str], wait_s: float) -> list[DeliveryRow]:
-        """Wait, at most ``wait_s`` seconds of real time, until nothing of these recordings is on its way any
-        more; gives their deliveries as they then are, the first first.
+    async def deliveries_settled(
+        self, recording_ids: Collection[str], wait_s: float, messages: Collection[str] = ()
+    ) -> list[DeliveryRow]:
+        """Wait, at most ``wait_s`` seconds of real time, until nothing of these recordings, and none of these
+        ``messages`` (ids of deliveries), is on its way any more; gives their deliveries as they then are, the
+        first first.
         """
         changed = threading.Event()
         unsubscribe = self._bus.subscribe(
@@ -227,7 +230,7 @@ class Keeping:
         try:
             while True:
                 changed.clear()
-                rows = await self._deliveries_of(recording_ids)
+                rows = await self._deliveries_of(recording_ids, messages)
                 left = deadline - monotonic()
                 if left <= 0 or not any(row.state in ACTIVE for row in rows):
                     return rows
@@ -236,9 +239,12 @@ class Keeping:
         finally:
             unsubscribe()
 
-    async def _deliveries_of(self, recording_ids: Collection[str]) -> list[DeliveryRow]:
+    async def _deliveries_of(
+        self, recording_ids: Collection[str], messages: Collection[str]
+    ) -> list[DeliveryRow]:
         def find(conn: sqlite3.Connection) -> list[DeliveryRow]:
-            return [row for one in recording_ids for row in list_deliveries(conn, recording_id=one)]
+            found = [row for one in recording_ids for row in list_deliveries(conn, recording_id=one)]
+            return found + [get_delivery(conn, one) for one in messages]
 
         with self._clock.external():
             rows = await self.database.arun(find)

@@ -98,7 +98,7 @@ async def _run(job: Job, teller: Teller, clock: Clock, also: Sequence[Callable[[
             job.scenario, job.flow, script=job.script, application=job.application
         )
         ids = tuple(report.recordings)
-        deliveries = await engine.deliveries_settled(ids, job.delivery_wait_s)
+        deliveries = await engine.deliveries_settled(ids, job.delivery_wait_s, report.messages)
         with clock.external():
             found = await engine.database.arun(lambda conn: [find_recording(conn, one) for one in ids])
         return Ran(report, tuple(row for row in found if row is not None), tuple(deliveries))

@@ -164,11 +164,13 @@ class StoryTeller:
         self._print(line)
 
     def _delivery(self, event: ev.DeliveryChanged) -> None:
+        if not event.recording_id and event.change in ("queued", "sending"):
+            return  # an event of the call: that it came, or did not, is enough
         number = self._recordings.get(event.recording_id, "?")
         line = _at(event.time, inner=True)
-        line.append(f"delivery of {number} ", style="blue")
+        line.append(f"delivery of {number} " if event.recording_id else "event ", style="blue")
         line.append(_DELIVERY_WORDS.get(event.change, event.change))
-        if event.change in ("queued", "sending"):
+        if event.change in ("queued", "sending") or not event.recording_id:
             line.append(f" {event.method.upper()} {event.url}")
         if event.status is not None:
             line.append(f", answer {event.status}")

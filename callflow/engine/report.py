@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from callflow.events import CallEnded, Event, Noticed, RecordingChanged, StepEnded
+from callflow.events import CallEnded, DeliveryChanged, Event, Noticed, RecordingChanged, StepEnded
 
 
 @dataclass(frozen=True, slots=True)
 class CallReport:
-    """A call that is over. ``recordings``: the last change of each, by id, in the order of their starts."""
+    """A call that is over. ``recordings``: the last change of each, by id, in the order of their starts.
+    ``messages``: deliveries of what web servers are told of it.
+    """
 
     call_id: str
     cause: str
@@ -18,6 +20,7 @@ class CallReport:
     steps: tuple[StepEnded, ...]
     recordings: dict[str, RecordingChanged]
     notices: tuple[Noticed, ...]
+    messages: tuple[str, ...] = ()
 
     @property
     def errors(self) -> tuple[Noticed, ...]:
@@ -33,6 +36,7 @@ class ReportWriter:
     _steps: list[StepEnded] = field(default_factory=list)
     _notices: list[Noticed] = field(default_factory=list)
     _recordings: dict[str, RecordingChanged] = field(default_factory=dict)
+    _messages: list[str] = field(default_factory=list)
     _ended: CallEnded | None = None
 
     def __call__(self, event: Event) -> None:
@@ -47,6 +51,8 @@ class ReportWriter:
                 self._ended = event
             case RecordingChanged():
                 self._recordings[event.recording_id] = event
+            case DeliveryChanged(change="queued", recording_id=""):
+                self._messages.append(event.delivery_id)
 
     @property
     def recording_ids(self) -> tuple[str, ...]:
@@ -64,4 +70,5 @@ class ReportWriter:
             steps=tuple(self._steps),
             recordings=dict(self._recordings),
             notices=tuple(self._notices),
+            messages=tuple(self._messages),
         )
