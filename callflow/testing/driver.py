@@ -75,6 +75,7 @@ class CallDriver:
     def begin(self) -> None:
         """Place the call: it has begun when time goes on."""
         self.task = asyncio.get_running_loop().create_task(self._run())
+        self.rig.calls.append(self.task)
 
     def begins(self, caller: SimChannel) -> None:
         self._caller = caller

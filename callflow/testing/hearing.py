@@ -15,6 +15,7 @@ PART_S = 0.25
 """So long are the parts that are compared one by one."""
 _WINDOW_S = 10.0
 _CHUNK = 1 << 20
+_ALIKE = 1e-4
 _Floats = NDArray[np.float64]
 
 
@@ -59,7 +60,7 @@ def hear(heard: Samples, wanted: Samples, rate: int, *, least: float = 0.9) -> H
 
 
 def _windows(b: _Floats, rate: int) -> Iterator[tuple[int, _Floats]]:
-    """Parts of the wanted sound by which it is looked for: all of it if it is short, then its loudest, first
+    """Parts of the wanted sound by which it is looked for: all of it if it is short, then its first, loudest
     and last stretches (a sound whose beginning or end is cut off is found by the other).
     """
     size = round(_WINDOW_S * rate)
@@ -74,7 +75,7 @@ def _windows(b: _Floats, rate: int) -> Iterator[tuple[int, _Floats]]:
     loudest = int(starts[np.argmax(energy[np.minimum(starts + size, len(b))] - energy[starts])])
     first = int(sounding[0])
     last = max(0, int(sounding[-1]) + 1 - size)
-    for start in dict.fromkeys((loudest, first, last)):
+    for start in dict.fromkeys((first, loudest, last)):
         yield start, b[start : start + size]
 
 
@@ -99,8 +100,9 @@ def _find(a: _Floats, window: _Floats) -> int | None:
         products = np.fft.irfft(np.fft.rfft(chunk, width) * turned, width)[:count]
         there = energy[start + size : start + size + count] - energy[start : start + count]
         values = np.where(there > floor, products / np.sqrt(np.maximum(there, floor) * own), 0.0)
-        top = int(np.argmax(values))
-        if values[top] > best + 1e-6:
+        # Of places that are as good (a tone fits at each of its periods) the first.
+        top = int(np.argmax(values > np.max(values) - _ALIKE))
+        if values[top] > best + _ALIKE:
             best, where = float(values[top]), start + top
     return where
 

@@ -9,6 +9,7 @@ import asyncio
 import inspect
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,7 @@ def callflow(request: pytest.FixtureRequest) -> Callflow | AsyncCallflow:
 
 
 @pytest.fixture
-def callflow_sync(request: pytest.FixtureRequest, callflow_setup: Setup) -> Iterator[Callflow]:
+def callflow_sync(callflow_setup: Setup) -> Iterator[Callflow]:
     """An engine in virtual time, whose calls are not awaited."""
     from callflow.testing.engines import Callflow
 
@@ -63,11 +64,12 @@ def callflow_sync(request: pytest.FixtureRequest, callflow_setup: Setup) -> Iter
 
 
 @pytest.fixture
-def callflow_async(request: pytest.FixtureRequest, callflow_setup: Setup) -> Iterator[AsyncCallflow]:
+def callflow_async(callflow_setup: Setup) -> Iterator[AsyncCallflow]:
     """An engine in virtual time, whose calls are awaited."""
     from callflow.testing.engines import AsyncCallflow
 
-    engine = AsyncCallflow(callflow_setup)
+    state = callflow_setup.state.with_name("callflow-state-async")
+    engine = AsyncCallflow(replace(callflow_setup, state=state))
     yield engine
     _close(engine)
 

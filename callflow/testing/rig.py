@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from callflow.app import Engine, EngineOptions
 from callflow.clock import VirtualClock, VirtualTimeLoop
+from callflow.engine.report import CallReport
 from callflow.testing.leaks import open_files
 
 __tracebackhide__ = True  # a failure is the test's: pytest shows its lines, not ours
@@ -40,6 +41,7 @@ class Rig:
         self.options = options
         self.state = options.state
         self.faults: list[str] = []
+        self.calls: list[asyncio.Task[CallReport]] = []
         self._started: Future[None] = Future()
         self._thread = threading.Thread(target=self._main, name=THREAD, daemon=True)
         self._waits = 0
@@ -145,6 +147,7 @@ class Rig:
                 self._started.set_result(None)
                 await self._leave.wait()
                 self._move(closing=True)
+                await self._hang_up()
         except BaseException as error:
             if self._started.done():
                 self.faults.append(f"the engine did not close: {error!r}")
@@ -155,6 +158,12 @@ class Rig:
         await _breathe()
         left = [task for task in asyncio.all_tasks() if task is not mine]
         self.faults += [f"a task still runs: {task.get_coro()!r}" for task in left]
+
+    async def _hang_up(self) -> None:
+        """End the calls that are still up."""
+        for call in self.calls:
+            call.cancel()
+        await asyncio.gather(*self.calls, return_exceptions=True)
 
     def _note(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
