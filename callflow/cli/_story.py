@@ -171,7 +171,7 @@ class StoryTeller:
         line.append(f"delivery of {number} " if event.recording_id else "event ", style="blue")
         line.append(_DELIVERY_WORDS.get(event.change, event.change))
         if event.change in ("queued", "sending") or not event.recording_id:
-            line.append(f" {event.method.upper()} {event.url}")
+            line.append(f"{'' if event.recording_id else ':'} {event.method.upper()} {event.url}")
         if event.status is not None:
             line.append(f", answer {event.status}")
         if event.seconds is not None:

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from callflow.ncco.runner import ActionFunction
 
-ACTIONS: tuple[str, ...] = ("connect", "conversation", "input", "notify", "record", "stream", "talk", "wait")
+ACTIONS: tuple[str, ...] = (
+    "connect",
+    "conversation",
+    "input",
+    "notify",
+    "record",
+    "stream",
+    "talk",
+    "transfer",
+    "wait",
+)
 """The actions that have code. Written out, so that a file does not become one by lying here."""
 
 

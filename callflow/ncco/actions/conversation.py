@@ -22,7 +22,7 @@ async def run(data: Mapping[str, Any], call: Call, session: Session) -> Move:
     name = str(data["name"])
     named = session.sessions.named.get(session, name)
     muted = bool(data.get("mute"))
-    can_speak, can_hear = _uuids(data.get("canSpeak")), _uuids(data.get("canHear"))
+    can_speak, can_hear = uuids(data.get("canSpeak")), uuids(data.get("canHear"))
     if muted and can_speak is not None:
         await session.report("mute and canSpeak exclude each other: the leg is muted", "Write one of them.")
         can_speak = None
@@ -40,7 +40,7 @@ async def run(data: Mapping[str, Any], call: Call, session: Session) -> Move:
         speaks_to=named.legs_of(can_speak),
         hears_from=named.legs_of(can_hear),
     )
-    out = await _inside(named, session, entry)
+    out = await inside(named, session, entry)
     if not call.gone:
         session.conversation = former
     if out in (Out.FULL, Out.LOCKED):
@@ -49,7 +49,7 @@ async def run(data: Mapping[str, Any], call: Call, session: Session) -> Move:
     return End(did=f"was in conversation {name} until it ended")
 
 
-async def _inside(named: NamedConversation, session: Session, entry: Entry) -> Out:
+async def inside(named: NamedConversation, session: Session, entry: Entry) -> Out:
     """From the way in to the way out. Raises ``CallGone``."""
     call, former = session.call, session.conversation
     session.conversation = named.conversation
@@ -90,5 +90,5 @@ async def _music(data: Mapping[str, Any], call: Call) -> tuple[Clip, ...]:
         return ()
 
 
-def _uuids(value: object) -> tuple[str, ...] | None:
+def uuids(value: object) -> tuple[str, ...] | None:
     return tuple(str(each) for each in value) if isinstance(value, list) else None
