@@ -50,7 +50,7 @@ def _flow(path: Path) -> Flow:
 
 def _as_json(change: Change) -> dict[str, Any]:
     found = dataclasses.asdict(change)
-    found["keys"] = [{"key": key, "old": was, "new": now} for key, was, now in change.keys]
+    found["keys"] = [{"key": key, "old": was, "new": now} for key, was, now in _hidden(change)]
     return found
 
 
@@ -70,15 +70,23 @@ def _lines(change: Change) -> Iterator[str]:
     """A line that says what and where; a line more for each key."""
     many = f" and {change.nodes - 1} below it" if change.nodes > 1 else ""
     if change.kind == "document":
-        for key, was, now in change.keys:
+        for key, was, now in _hidden(change):
             yield f"changed   {key}: {_value(was)} → {_value(now)}"
         return
     if change.kind == "moved":
         yield f"moved     {change.module}{many}: {place(change.was)} → {place(change.path)}"
         return
     yield f"{change.kind:<9} {change.module}{many}, at {place(change.path or change.was)}"
-    for key, was, now in change.keys:
+    for key, was, now in _hidden(change):
         yield f"            {key}: {_value(was)} → {_value(now)}"
+
+
+def _hidden(change: Change) -> Iterator[tuple[str, Any, Any]]:
+    """What has changed, without secrets: that they have is seen all the same."""
+    from callflow.drawing.hiding import hide
+
+    for key, was, now in change.keys:
+        yield key, hide(change.module, key, was), hide(change.module, key, now)
 
 
 def place(path: str) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from callflow.documents import schemas
 from callflow.documents.problems import Problem
+from callflow.drawing.hiding import HIDDEN, SECRETS
 from callflow.drawing.picture import Box, Mark, Tree
 from callflow.engine.flow import Flow, Node
 
@@ -16,8 +17,6 @@ MOST_FACTS = 4
 """Lines of data in a box; what is left out is counted."""
 
 _ORDER = {"error": 0, "warning": 1, "note": 2}
-_SECRETS = ("password", "pin", "secret", "token")
-"""Keys whose values are never shown, whatever their schema says."""
 _BOOKKEEPING = ("name", "skip_module")
 
 
@@ -46,7 +45,7 @@ def facts_of(
     wanted = schema.get("required", ())
     keys = [key for key in known if key in data] + [key for key in data if key not in known]
     lines = [
-        f"{key} {'***' if key in _SECRETS else _value(data[key], known.get(key, {}))}"
+        f"{key} {HIDDEN if key.lower() in SECRETS else _value(data[key], known.get(key, {}))}"
         for key in keys
         if key not in _BOOKKEEPING and (key in wanted or not _is_default(data[key], known.get(key, {})))
     ]
@@ -74,7 +73,7 @@ def _is_default(value: object, part: Mapping[str, Any]) -> bool:
 
 def _value(value: object, part: Mapping[str, Any]) -> str:
     if part.get("writeOnly"):
-        return "***"
+        return HIDDEN
     if isinstance(value, str):
         return _url(value) if "://" in value and value.lower().startswith(("http", "ftp")) else value
     if isinstance(value, list) and all(isinstance(item, str | int) for item in value):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax import saxutils
 
+from callflow.drawing.hiding import printable
 from callflow.drawing.layout import ACROSS, HEAD, LINE, WIDTH, Layout, Placed, cut, lay_out, said, wrapped
 from callflow.drawing.picture import Box, Picture, Tree
 
@@ -153,3 +154,13 @@ def _whole(box: Box) -> str:
         for visit in box.visits
     ]
     return "\n".join([*facts, *box.recordings, *(said(mark) for mark in box.marks)])
+
+
+def escape(text: str) -> str:
+    """A text in XML; what XML cannot hold is a blank."""
+    return saxutils.escape(printable(text))
+
+
+def quoteattr(text: str) -> str:
+    """The same for an attribute, with its quotes."""
+    return saxutils.quoteattr(printable(text))

@@ -6,6 +6,10 @@ from collections.abc import Iterator
 
 from callflow.drawing.layout import said
 from callflow.drawing.picture import Box, Picture, Tree
+from callflow.log import one_line
+
+LONGEST = 4000
+"""Characters of a line."""
 
 
 def to_text(picture: Picture) -> str:
@@ -16,7 +20,7 @@ def to_text(picture: Picture) -> str:
     for tree in picture.trees:
         lines += [*_tree(tree, walked=picture.walked), ""]
     lines += picture.footer
-    return "\n".join(lines).rstrip("\n") + "\n"
+    return "\n".join(one_line(line, LONGEST) for line in lines).rstrip("\n") + "\n"
 
 
 def _tree(tree: Tree, *, walked: bool) -> Iterator[str]:
