@@ -18,7 +18,7 @@ from callflow.channels.sim.scenario import Callee, Party, Scenario
 from callflow.clock import VirtualClock, run_virtual
 from callflow.documents.settings import Settings, load_settings
 from callflow.engine.report import CallReport
-from callflow.events import DeliveryChanged, Event, RecordingChanged, StepEnded
+from callflow.events import CallEnded, DeliveryChanged, Event, RecordingChanged, StepEnded
 from callflow.ncco.application import Application, Webhook
 from callflow.ncco.script import Script
 from callflow.state.events import read_message
@@ -40,6 +40,7 @@ class Comes:
     at: float = 0.0
     callee: Callee = field(default_factory=Callee)
     number: str = "1000"
+    rate: int = 8000
     endpoints: Mapping[str, Callee] = field(default_factory=dict)
 
 
@@ -60,9 +61,7 @@ class Told:
 
     def sound(self, row: RecordingRow | None = None) -> NDArray[np.int16]:
         """A finished file, [samples, channels]."""
-        samples, rate = soundfile.read(
-            self.state / (row or self.row()).file, dtype="int16", always_2d=True
-        )
+        samples, rate = soundfile.read(self.state / (row or self.row()).file, dtype="int16", always_2d=True)
         assert rate == RATE
         found: NDArray[np.int16] = samples
         return found
@@ -82,6 +81,10 @@ class Told:
     def changes(self) -> list[str]:
         return [event.change for event in self.events if isinstance(event, RecordingChanged)]
 
+    def lasted(self) -> float:
+        """Seconds of the first call."""
+        return next(event.duration for event in self.events if isinstance(event, CallEnded))
+
     def reason(self) -> str:
         """Why the only recording ended."""
         return self.row().reason
@@ -90,7 +93,9 @@ class Told:
         return [event for event in self.events if isinstance(event, DeliveryChanged)]
 
 
-def take(state: Path, *calls: Comes, settings: Settings | None = None, application: Application = APPLICATION) -> Told:
+def take(
+    state: Path, *calls: Comes, settings: Settings | None = None, application: Application = APPLICATION
+) -> Told:
     """Let these call; come back when all is over."""
     clock = VirtualClock(WALL)
     return run_virtual(_take(state, clock, calls, settings or load_settings(), application), clock)
@@ -110,6 +115,7 @@ async def _take(
             callee=each.callee,
             endpoints=each.endpoints,
             end_when_quiet_s=None,
+            rate=each.rate,
         )
         script = Script.parse(json.loads(json.dumps(each.script)))
         return await engine.place_call(scenario, script=script, application=application)
