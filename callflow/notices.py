@@ -172,6 +172,28 @@ NOTICES: dict[str, Code] = {
                               "was over, or a second signal came: they were hung up, their recordings "
                               "finished.",
                               "Give more time: --drain, sip.drain_s."),
+    # ---- NCCO
+    "CF-RUN-NCCO": Code(ERROR, "action not carried out", "An NCCO asks for what cannot be done: an unknown "
+                        "action, a key that is missing, a number that nobody takes. The application gets an "
+                        "error event, and the script goes on.",
+                        "The notice says what; callflow check, where."),
+    "CF-RUN-ACTION": Code(ERROR, "action failed", "A fault in an action's own code. The script goes on.",
+                          "Please report it; the log has the details."),
+    "CF-RUN-NCCO-ANSWER": Code(ERROR, "no script for a call", "Neither the application's answer url nor its "
+                               "fallback gave an NCCO in time: the call ends.",
+                               "Answer 2xx with an NCCO; callflow check shows what is wrong with one."),
+    "CF-RUN-NCCO-EVENT": Code(ERROR, "event without answer", "An event url that may give another script, and "
+                              "the fallback, could not be asked. The script goes on.",
+                              "Let it answer 2xx, in time."),
+    "CF-RUN-NCCO-FALLBACK": Code(WARNING, "fallback asked", "A web server did not answer as it should, and "
+                                 "the application's fallback_answer_url is asked.", "See why it did not."),
+    "CF-RUN-NCCO-SPEECH": Code(WARNING, "no speech recognised", "input asks for speech, and nothing here "
+                               "recognises any: its result is an error.", "Ask for digits as well."),
+    "CF-RUN-NCCO-MACHINE": Code(WARNING, "machines not detected", "connect asks for answering machines to be "
+                                "detected, and nothing here listens for them.",
+                                "Take machineDetection out, or let people press a key."),
+    "CF-RUN-SSML": Code(WARNING, "SSML not read", "The text of talk has tags that are no XML: they are left "
+                        "out.", "Write XML: <speak>...</speak>, with & as &amp;."),
     # ---- pretend calls
     "CF-RUN-QUIET": Code(INFO, "pretend call ends, all quiet", "Nobody had anything left to say or do.",
                          "Say when the call ends: --hangup-after, or end_when_quiet_s in the scenario."),
