@@ -139,14 +139,8 @@ def named_elsewhere() -> Mapping[str, str]:
     return meant
 
 
-@cache
-def defaults(name: str) -> dict[str, Any]:
-    """The defaults of schema ``name``, nested objects included where they have a default. Read only."""
-    return defaults_of(load(name))
-
-
 def defaults_of(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The defaults of a schema's properties. A fresh copy."""
+    """The defaults of a schema's properties; nested objects too, where they have one. A fresh copy."""
     found: dict[str, Any] = {}
     for key, part in schema.get("properties", {}).items():
         if "default" not in part:

@@ -118,14 +118,14 @@ def test_record_call_has_every_documented_key_default_and_limit() -> None:
     schema = schemas.module_schema("record_call")
     keys = schema["properties"]
     assert set(keys) == DOCUMENTED | OURS and schema["required"] == ["action"]
-    assert schemas.defaults("modules/record_call") == {
+    assert schemas.defaults_of(schemas.load("modules/record_call")) == {
         "action": "start", "method": "put", "record_on_answer": False, "record_on_bridge": False,
         "should_follow_transfer": True, "silence_detection": False, "silence_final_timeout": 5,
         "silence_initial_timeout": 0, "silence_threshold": 200, "skip_module": False, "time_limit": 3600,
     }  # fmt: skip
     assert keys["format"]["enum"] == ["mp3", "wav"] and keys["method"]["enum"] == ["put", "post"]
     assert keys["time_limit"]["minimum"] == 5 and keys["url"]["minLength"] == 5
-    assert schemas.defaults("system_config.media")["max_recording_time_limit"] == 10800
+    assert schemas.defaults_of(schemas.load("system_config.media"))["max_recording_time_limit"] == 10800
 
 
 def test_record_caller_shares_its_keys_with_record_call() -> None:
@@ -138,7 +138,7 @@ def test_record_caller_shares_its_keys_with_record_call() -> None:
 def test_the_shipped_document_holds_the_defaults(name: str) -> None:
     shipped = json.loads((system_config_dir() / f"{name}.json").read_text(encoding="utf-8"))
     assert shipped.pop("$schema") == f"../schemas/system_config.{name}.json"
-    assert shipped == schemas.defaults(f"system_config.{name}")
+    assert shipped == schemas.defaults_of(schemas.load(f"system_config.{name}"))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
 from callflow.channels.sim.flags import Flags, overlay
-from callflow.channels.sim.read import load_scenario, parse_scenario
+from callflow.channels.sim.read import parse_scenario, read_document
 from callflow.channels.sim.scenario import (
     Answers,
     BeQuiet,
@@ -58,7 +58,7 @@ def test_the_schema_says_the_same_defaults_as_the_code() -> None:
         "endpoints": default.endpoints,
         **DEFAULTS,
     }
-    assert schemas.defaults("scenario") == shown
+    assert schemas.defaults_of(schemas.load("scenario")) == shown
     action = schemas.load("scenario")["$defs"]["action"]["properties"]
     assert action["kind"]["default"] == TransferTo("1").kind
     assert action["consult_s"]["default"] == TransferTo("1").consult_s
@@ -137,17 +137,18 @@ def test_audio_is_found_beside_the_scenario_file(tmp_path: Path) -> None:
     (tmp_path / "hello.wav").write_bytes(b"RIFF")
     file = tmp_path / "s.json"
     file.write_text('{"caller": {"audio": "hello.wav"}}')
-    assert load_scenario(file).caller.clips == (FileClip(str(tmp_path / "hello.wav")),)
+    found = parse_scenario(read_document(file), file.parent)
+    assert found.caller.clips == (FileClip(str(tmp_path / "hello.wav")),)
 
 
 def test_a_mistake_is_told_with_line_and_column(tmp_path: Path) -> None:
     file = tmp_path / "s.json"
     file.write_text('{\n  "caller": {\n    "hangup_after": "soon"\n  }\n}')
     with pytest.raises(ScenarioError, match=r"s\.json:3:21: 'soon' is not of type 'number'"):
-        load_scenario(file)
+        parse_scenario(read_document(file), file.parent)
     file.write_text('{"caller": {')
     with pytest.raises(JsonSyntaxError):
-        load_scenario(file)
+        parse_scenario(read_document(file), file.parent)
 
 
 @pytest.mark.parametrize(

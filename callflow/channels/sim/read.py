@@ -49,11 +49,6 @@ def read_document(path: Path) -> dict[str, Any]:
     return parsed.value
 
 
-def load_scenario(path: Path) -> Scenario:
-    """The scenario in the file at ``path``. Raises as ``read_document`` and ``parse_scenario`` do."""
-    return parse_scenario(read_document(path), path.parent)
-
-
 def parse_scenario(value: object, folder: Path) -> Scenario:
     """The scenario that ``value`` (JSON) describes, with files relative to ``folder``.
 
