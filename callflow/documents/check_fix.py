@@ -119,7 +119,10 @@ def write(fixed: Fixed) -> None:
             file.write(fixed.after)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, path.stat().st_mode & 0o7777)
+        seen, mine = path.stat(), os.stat(name)
+        if (seen.st_uid, seen.st_gid) != (mine.st_uid, mine.st_gid):
+            os.chown(name, seen.st_uid, seen.st_gid)  # who owns the file must be able to read it afterwards
+        os.chmod(name, seen.st_mode & 0o7777)
         if path.read_bytes() != fixed.before:
             raise DocumentError(f"{fixed.path} changed meanwhile: it is left as it is", hint="run it again")
         os.replace(name, path)

@@ -18,6 +18,9 @@ TOGGLE, CHANGE = "1", "2"
 """The keys of the menu."""
 
 MIN_DIGITS, MAX_DIGITS = 3, 20
+LONGEST = 128
+"""Characters of a captured number."""
+
 NUMBER_S = 8.0
 """How long the first digit of a number, or a choice of the menu, may take."""
 
@@ -51,6 +54,11 @@ async def handle(data: Mapping[str, Any], call: Call) -> Outcome:
     return Continue(did=desk.did)
 
 
+def _as_number(captured: str) -> str:
+    """What was dialled behind the code, if a number or address can be that long; it is kept for good."""
+    return captured if len(captured) <= LONGEST and captured.isprintable() else ""
+
+
 class _Desk:
     """One caller's dealing with one document."""
 
@@ -70,7 +78,7 @@ class _Desk:
 
     async def activate(self) -> None:
         """On, to the captured number, else to one that is asked for."""
-        number = self._call.capture_group or await self._ask()
+        number = _as_number(self._call.capture_group) or await self._ask()
         if number:
             await self._set(on=True, number=number)
             await self._say_where()
@@ -82,7 +90,7 @@ class _Desk:
 
     async def update(self) -> None:
         """Another number; on or off as before."""
-        number = self._call.capture_group or await self._ask()
+        number = _as_number(self._call.capture_group) or await self._ask()
         if number:
             await self._set(number=number)
             await self._call.prompt("vm-saved")

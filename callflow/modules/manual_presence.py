@@ -12,6 +12,9 @@ from callflow.events import PresenceChanged
 PRESENCE = "presence"
 """The kind of document under which lamps are kept."""
 
+LONGEST = 256
+"""Characters of a lamp's id."""
+
 MOST_LAMPS = 10_000
 """So many an account may have; ids come from captured digits, too."""
 
@@ -21,7 +24,7 @@ async def handle(data: Mapping[str, Any], call: Call) -> Outcome:
     await call.answer()
     presence_id = str(data.get("presence_id") or call.capture_group)
     status = str(data["status"])
-    if not presence_id:
+    if not presence_id or len(presence_id) > LONGEST or not presence_id.isprintable():
         call.notice(
             "error", "CF-RUN-PRESENCE", "manual_presence: there is no presence_id", "Write which lamp."
         )

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -266,3 +267,28 @@ def test_fixes_as_json(file: Path) -> None:
     body = json.loads(run("--fix", "-o", "json", str(file))[1])
     assert [(each["line"], each["code"]) for each in body["fixed"]] == [(1, "CF-CHK-074"), (1, "CF-CHK-075")]
     assert body["errors"] == 0 and body["problems"] == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="owners are of POSIX")
+def test_the_file_keeps_its_owner(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that runs as another user must be able to read it afterwards; if that cannot be, it stays."""
+    given: list[tuple[int, int]] = []
+    owner = (os.getuid() + 1, os.getgid() + 1)
+    real = Path.stat
+
+    def stat(path: Path, **how: bool) -> os.stat_result:
+        seen = real(path, **how)
+        return os.stat_result((*seen[:4], *owner, *seen[6:])) if path.name == file.name else seen
+
+    monkeypatch.setattr(Path, "stat", stat)
+    monkeypatch.setattr(os, "chown", lambda name, *ids: given.append(ids))
+    assert run("--fix", str(file))[0] == 0 and given == [owner]
+
+    def refuse(name: str, *ids: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    before = flow('{"duratoin":"3"}', "sleep")
+    file.write_text(before, encoding="utf-8")
+    monkeypatch.setattr(os, "chown", refuse)
+    assert "cannot be written: Operation not permitted" in run("--fix", str(file))[1]
+    assert file.read_text(encoding="utf-8") == before and os.listdir(file.parent) == ["flow.json"]

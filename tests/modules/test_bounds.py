@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from callflow.channels.sim.scenario import Scenario
 from callflow.engine.sound.kept import KeptSounds
 from callflow.engine.turns import Turns
-from tests.modules.stage import Stage, node
+from callflow.events import DocumentChanged
+from tests.modules.stage import Stage, caller, node
 
 
 def test_sounds_that_were_not_used_for_the_longest_time_make_room(tmp_path: Path) -> None:
@@ -73,3 +75,19 @@ def test_blocking_work_takes_turns_and_keeps_its_turn_when_nobody_waits_any_more
         assert [task.cancelled() for task in tasks] == [True, False, False, False, True]
 
     asyncio.run(run())
+
+
+def test_what_callers_dial_is_kept_only_if_it_can_be_a_number(stage: Stage) -> None:
+    """Captured digits go into documents that are kept for good."""
+    stage.has("user", "alice", {})
+    stage.has("device", "desk", {"owner_id": "alice"})
+    stage.flows = {
+        "cf": {"patterns": ["^cf(.*)$"], "flow": node("call_forward", {"action": "activate"})},
+        "lamp": {"patterns": ["^lp(.*)$"], "flow": node("manual_presence", {"status": "busy"})},
+    }
+    for at, end in enumerate(("1" * 500, "1\rX-Evil: 2", "4711")):
+        for code in ("cf", "lp"):
+            number = f"{code}{end}"
+            scenario = Scenario(to_number=number, device_id="desk", caller=caller(leaves=60.0))
+            ran = stage.dial(number, scenario)
+            assert (len(ran.of(DocumentChanged)) == 1) == (at == 2)
