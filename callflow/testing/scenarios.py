@@ -138,14 +138,14 @@ def _play(file: ScenarioFile) -> Judged:
 
 
 def _receiver(document: Mapping[str, Any], state: Path, life: ExitStack) -> RecordingReceiver | None:
-    wanted = document.get("receiver")
+    wanted: Mapping[str, Any] = document.get("receiver", {})
     calls = [document, *document.get("others", ())]
-    if wanted is None and not any("uploads" in call.get("expect", {}) for call in calls):
+    if "receiver" not in document and not any("uploads" in call.get("expect", {}) for call in calls):
         return None
     receiver = life.enter_context(RecordingReceiver(state / "received"))
-    for fault in (wanted or {}).get("faults", ()):
+    for fault in wanted.get("faults", ()):
         receiver.fault(_fault(fault))
-    if "always" in (wanted or {}):
+    if "always" in wanted:
         receiver.fault(_fault(wanted["always"]), 0)
     return receiver
 

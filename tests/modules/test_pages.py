@@ -31,7 +31,7 @@ def _examples() -> list[tuple[str, int, str, str]]:
     found = []
     for module in MODULES:
         words = pages.words_of(module)
-        found += [(module, at, *match.groups("")) for at, match in enumerate(EXAMPLE.finditer(words))]
+        found += [(module, at, match[1], match[2] or "") for at, match in enumerate(EXAMPLE.finditer(words))]
     return found
 
 
