@@ -29,7 +29,7 @@ def sound_addresses(said: Sequence[object]) -> list[str]:
     """Those of ``said`` that are mail addresses, each once, at most ``MAX_RECIPIENTS``."""
     found: dict[str, None] = {}
     for text in said:
-        address = parseaddr(str(text))[1] if isinstance(text, str) and "\n" not in text else ""
+        address = parseaddr(str(text))[1] if isinstance(text, str) and text.isprintable() else ""
         local, _, domain = address.rpartition("@")
         if local and domain and address.isascii() and " " not in address:
             found[address] = None

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 URL_KEYS = ("url", "uri", "voice_url")
+_URLS = ("http://", "https://")
 
 # Not ``\p{L}`` and its kin: in a regular expression those braces mean something else.
 _NAME = re.compile(r"(?<!\\[pPxkgNo])\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -26,13 +27,15 @@ class Filled:
 def fill(value: Any, lookup: Mapping[str, str], *, url_keys: Sequence[str] = URL_KEYS) -> Filled:
     """Replace ``{NAME}`` by ``lookup[NAME]`` in every string of a JSON value (keys stay as they are).
 
-    Below a key of ``url_keys`` values are percent-encoded, so that one cannot add a path or a query to a url;
-    only a name at the very beginning may bring ``http://host``. Only names in capitals count as missing:
+    Below a key of ``url_keys``, and in a text that begins as a url, values are percent-encoded, so that one
+    cannot add a path or a query to a url; only a name at the very beginning may bring ``http://host``. Only names in capitals count as missing:
     other words in braces are left alone as text.
     """
     missing: dict[str, None] = {}
 
     def replace(text: str, in_url: bool) -> str:
+        in_url = in_url or text.lower().startswith(_URLS)
+
         def one(match: re.Match[str]) -> str:
             name = match[1]
             if name not in lookup:
@@ -40,7 +43,7 @@ def fill(value: Any, lookup: Mapping[str, str], *, url_keys: Sequence[str] = URL
                     missing[name] = None
                 return match[0]
             found = lookup[name]
-            whole = match.start() == 0 and found.startswith(("http://", "https://"))
+            whole = match.start() == 0 and found.startswith(_URLS)
             return quote(found, safe="") if in_url and not whole else found
 
         return _NAME.sub(one, text) if "{" in text else text

@@ -172,3 +172,11 @@ def test_values_without_placeholders_stay_as_they_are(value: Any) -> None:
 def test_patterns_are_read_as_kazoo_writes_them() -> None:
     found = compile_pattern(r"^\*98(?<box>[0-9]*)(?<!x)$").search("*981001")
     assert found is not None and found.groupdict() == {"box": "1001"}
+
+
+@pytest.mark.parametrize("key", ["url", "id", "cdr_url", "media"])
+def test_what_a_caller_shows_adds_nothing_to_a_url_under_any_key(key: str) -> None:
+    shown = {"FROM": "../../admin?x=1#@evil.example"}
+    filled = fill({key: "HTTPS://media.example/{FROM}.wav", "text": "call {FROM}"}, shown).value
+    assert filled[key] == "HTTPS://media.example/..%2F..%2Fadmin%3Fx%3D1%23%40evil.example.wav"
+    assert filled["text"] == f"call {shown['FROM']}"

@@ -190,6 +190,8 @@ def test_what_is_no_address_gets_no_mail() -> None:
         7,
         "Z <z@e.com>",
     ]
+    for evil in ("a\x00b@e.com", "a@e.com\rBcc: b@e.com", "a@e.com\nBcc: b@e.com"):
+        assert mail.sound_addresses([evil]) == []
     assert mail.sound_addresses(said) == ["a@example.com", "z@e.com"]
     assert len(mail.sound_addresses([f"u{n}@example.com" for n in range(99)])) == mail.MAX_RECIPIENTS
 
