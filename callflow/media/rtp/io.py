@@ -204,14 +204,15 @@ class RtpIo:
         """
         self._news.time = time
         self._tick = now // self._tick_samples
-        left = self._rounds_now(round(time * 100) - self._tick)
+        behind = round(time * 100) - self._tick
+        left = self._rounds_now(behind)
         while left and (ready := self._poller.poll(0, SLOTS - len(self._sizes))):
             left -= 1
             self._drain(ready)
             self._ends.append(len(self._sizes))
             if len(self._sizes) == SLOTS:
                 self._flush(now)
-        if self._news.settling:
+        if self._news.settling and behind < BEHIND_ROUNDS:  # else what waits in them belongs to later ticks
             self._settle(now)
         self._flush(now)
         if self._tick % _CONTROL_TICKS == 0:
