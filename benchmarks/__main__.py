@@ -13,6 +13,7 @@ ALL = (
     "flat",
     "pump",
     "rooms",
+    "conversations",
     "delivery",
     "check",
     "tune",
