@@ -68,6 +68,7 @@ class Keeping:
         self._guard = Guard(settings.delivery.allow_networks, allow_loopback=allow_loopback)
         self._retrying: asyncio.Task[None] | None = None
         self._ids = Ids()
+        self._last_wall = 0.0
 
     # ---- life ----------------------------------------------------------------------------------
 
@@ -180,7 +181,7 @@ class Keeping:
         StorageError.
         """
         id = self._ids.short()
-        wall = self._clock.wall()
+        wall = self._last_wall = max(self._clock.wall(), self._last_wall + 1e-6)  # they go out in this order
         row = message_row(message, id=id, call_id=call_id, wall=wall, recording_id=recording_id)
         with self._clock.external():
             await self.database.arun(lambda conn: add_delivery(conn, row))
