@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from callflow.channels.channel import Answered, ChannelEvent, DialTarget, Ended, Held
+from callflow.engine.dialling.ringing import ring_one
 from callflow.engine.line import Leg
 from callflow.engine.rooms import Member, Out, Room, RoomRules
 from callflow.engine.roomseat import Entry
-from callflow.events import CallRinging
 from callflow.media.messages import Hold
 from callflow.recording.messages import LegNotice
 
@@ -113,26 +113,8 @@ class Page:
         room.enter(member)
 
     async def _dial(self, target: DialTarget) -> None:
-        call = self._call
-        target = call.identity.present(target)
-        channel = await call.services.dialer.dial(
-            target,
-            caller=target.caller or call.party,
-            rate=call.line.channel.rate,
-            call_id=call.services.ids.call_id(),
-            near=call.leg,
-        )
-        leg = Leg(channel, lambda which, event: self._news.put_nowait((which, event)))
+        leg = await ring_one(self._call, target, lambda *news: self._news.put_nowait(news))
         self._legs[leg] = None
-        call.services.calls.add(channel.call_id, call)
-        call.services.bus.publish(
-            CallRinging(
-                time=call.services.clock.now(),
-                call_id=call.id,
-                leg=leg.name,
-                endpoint=f"{target.endpoint} {target.id}",
-            )
-        )
         leg.start()
 
     async def _release(self, room: Room, leg: Leg, cause: str) -> None:

@@ -7,10 +7,9 @@ from typing import Any
 
 from callflow.engine.call import Call
 from callflow.engine.meeting.eavesdropping import Eavesdrop
-from callflow.engine.meeting.pickup import devices_meant, is_approved, talking_at
+from callflow.engine.meeting.pickup import is_approved, talking_at
 from callflow.engine.outcome import Outcome, Stop
-from callflow.errors import MissingDocument
-from callflow.modules._pickup import NOBODY, NOTHING, refuse
+from callflow.modules._pickup import NOBODY, NOTHING, devices_named, refuse
 
 APPROVED = ("approved_device_id", "approved_user_id", "approved_group_id")
 REFUSED = "eavesdrop-no_channels"
@@ -25,11 +24,7 @@ async def listen_in(data: Mapping[str, Any], call: Call) -> Outcome:
     """Listen to the first talk of the devices that ``data`` names, until its party has gone."""
     if not may_listen(data, call):
         return await refuse(call, REFUSED, "the caller may not listen")
-    try:
-        devices = devices_meant(call, data)
-    except MissingDocument as error:
-        call.notice("error", error.code, f"{call.node.module}: {error}", error.hint)
-        devices = frozenset()
+    devices = devices_named(data, call)
     if not devices:
         return await refuse(call, NOBODY, "there are no such devices")
     talks = [seen for seen in talking_at(call, devices) if seen.call is not call]

@@ -1,4 +1,4 @@
-"""Layer 4: what the modules that change somebody's settings share: whose they are, questions, spoken digits.
+"""Layer 4: what the modules that change somebody's settings share: whose they are, questions.
 Not a module of its own.
 """
 
@@ -10,15 +10,12 @@ from typing import Any
 
 from callflow.engine.call import Call, Digits
 from callflow.engine.flow import Flow
-from callflow.media.messages import Clip
 
 ASK_S = 5.0
 """How long the first digit may take (Kazoo's default_collect_timeout)."""
 
 INTERDIGIT_S = 2.0
 """From one digit to the next, where the node says nothing (Kazoo's default_interdigit_timeout)."""
-
-_SIGNS = {"*": "star", "#": "pound"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +44,6 @@ def find(call: Call, *wanted: tuple[str, str]) -> Mine | None:
 def owner_or_phone(call: Call) -> Mine | None:
     """The user who calls, else the phone (Kazoo: owner, then authorizing id)."""
     return find(call, ("user", call.variables.owner_id), ("device", call.party.device_id))
-
-
-def spoken(call: Call, number: str) -> list[Clip]:
-    """The digits of a number, one after the other; other characters are not said."""
-    names = [_SIGNS.get(digit, digit) for digit in number if digit.isdigit() or digit in _SIGNS]
-    return [clip for name in names for clip in call.clips.prompt(f"digits-{name}", call.language)]
 
 
 async def ask(

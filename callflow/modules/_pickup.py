@@ -33,11 +33,7 @@ async def take_call(data: Mapping[str, Any], call: Call, *, answered: bool) -> O
     """
     if not is_approved(call, data):
         return await refuse(call, REFUSED, "the caller may not do this")
-    try:
-        devices = devices_meant(call, data)
-    except MissingDocument as error:
-        call.notice("error", error.code, f"{call.node.module}: {error}", error.hint)
-        devices = frozenset()
+    devices = devices_named(data, call)
     if not devices:
         return await refuse(call, NOBODY, "there are no such devices")
     for seen in ringing_at(call, devices):
@@ -46,6 +42,15 @@ async def take_call(data: Mapping[str, Any], call: Call, *, answered: bool) -> O
         for seen in talking_at(call, devices):
             await call.joins.take_place(seen.call, seen.leg)
     return await refuse(call, NOTHING, "found no call to take")
+
+
+def devices_named(data: Mapping[str, Any], call: Call) -> frozenset[str]:
+    """The devices that ``data`` names; none, after an error notice, if what it names is not there."""
+    try:
+        return devices_meant(call, data) or frozenset()
+    except MissingDocument as error:
+        call.notice("error", error.code, f"{call.node.module}: {error}", error.hint)
+        return frozenset()
 
 
 async def refuse(call: Call, prompt: str, did: str) -> Outcome:

@@ -11,7 +11,8 @@ from typing import Any
 
 from callflow.engine.call import Call
 from callflow.engine.outcome import Continue, Outcome, Stop
-from callflow.modules._feature import Mine, ask, owner_or_phone, spoken
+from callflow.modules._feature import Mine, ask, owner_or_phone
+from callflow.modules._saying import digit_clips, say
 
 KEY = "call_forward"
 TOGGLE, CHANGE = "1", "2"
@@ -139,7 +140,4 @@ class _Desk:
         await self._call.change(self._mine.kind, self._mine.id, {KEY: said})
 
     async def _say_where(self) -> None:
-        await self._call.prompt("cf-now_forwarded_to")
-        clips = spoken(self._call, self._number)
-        if clips:
-            await self._call.play(clips)
+        await say(self._call, "cf-now_forwarded_to", digit_clips(self._number, self._call))

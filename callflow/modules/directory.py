@@ -14,7 +14,7 @@ from typing import Any
 from callflow.engine.call import Call
 from callflow.engine.outcome import Branch, Continue, Outcome, Stop
 from callflow.media.messages import Clip
-from callflow.modules._feature import spoken
+from callflow.modules._saying import digit_clips
 
 TRIES = 3
 LETTERS_S = 5.0
@@ -179,7 +179,7 @@ def _name(person: Person, call: Call) -> Sequence[Clip]:
         if isinstance(numbers, list)
         else ""
     )
-    return spoken(call, first)
+    return digit_clips(first, call)
 
 
 def _call(person: Person, call: Call) -> Outcome:

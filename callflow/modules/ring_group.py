@@ -12,7 +12,7 @@ from callflow.modules._group import ring_members
 
 
 async def handle(data: Mapping[str, Any], call: Call) -> Outcome:
-    """Ring ``endpoints`` but those who have left (``ring_group_toggle``), and do with the result what kazoo.md 2.4 says."""
+    """Ring ``endpoints`` but those who have left (``ring_group_toggle``); what comes of it: kazoo.md 2.4."""
     endpoints = data.get("endpoints") or []
     members = [one for one in endpoints if isinstance(one, Mapping) and not is_away(one, call)]
     return await ring_members(members, data, call)

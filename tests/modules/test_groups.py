@@ -78,10 +78,10 @@ def test_ring_group_ends_with_one_rejection_if_told(demo: Stage) -> None:
 
 
 def test_ring_group_leaves_out_the_caller_and_who_wants_no_calls(demo: Stage) -> None:
-    demo.has("device", "bob-desk", {**demo.account.all("device")["bob-desk"], "enabled": False})
     calls = Scenario(caller=STAYS, device_id="alice-desk", callee=answers(0.0, leaves=1.0))
-    ran = demo.run(_group(ALICE, BOB), calls)
-    assert [name for _, name in _rung(ran)] == ["alice-mobile"]
+    assert [name for _, name in _rung(demo.run(_group(ALICE, BOB), calls))] == ["bob-desk"]
+    demo.has("device", "bob-desk", {**demo.account.all("device")["bob-desk"], "enabled": False})
+    assert _rung(demo.run(_group(ALICE, BOB), calls)) == []
 
 
 def test_ring_group_of_groups_in_a_circle_comes_to_an_end(demo: Stage) -> None:

@@ -11,7 +11,7 @@ from callflow.channels.channel import Answered, ChannelEvent, DialTarget, EarlyM
 from callflow.documents.forwarding import call_waiting
 from callflow.engine.dialling.confirming import CONFIRM_S, PROMPT, accepts
 from callflow.engine.dialling.race import TIMED_OUT, AttemptState, Race
-from callflow.engine.line import Leg
+from callflow.engine.line import Leg, LegListener
 from callflow.engine.meeting.joining import PICKED_OFF, Offer
 from callflow.events import CallRinging
 from callflow.media.messages import Bridge, Clip, Play, SilenceClip, StopPlay, ToneClip, Unbridge
@@ -182,26 +182,8 @@ class Ringing:
 
     async def _dial(self, index: int) -> None:
         call = self._call
-        target = call.identity.present(self._targets[index])
-        channel = await call.services.dialer.dial(
-            target,
-            caller=target.caller or call.party,
-            rate=call.line.channel.rate,
-            call_id=call.services.ids.call_id(),
-            near=call.leg,
-        )
-        leg = Leg(channel, lambda which, event: self._news.put_nowait((which, event)))
-        leg.target = target
+        leg = await ring_one(call, self._targets[index], lambda *news: self._news.put_nowait(news))
         self._legs[index] = leg
-        call.services.calls.add(channel.call_id, call)
-        call.services.bus.publish(
-            CallRinging(
-                time=call.services.clock.now(),
-                call_id=call.id,
-                leg=leg.name,
-                endpoint=f"{target.endpoint} {target.id}",
-            )
-        )
         leg.start()
         if not self._playback and self._early is None:
             self._play_ringback()
@@ -328,3 +310,27 @@ class Ringing:
 
 def _ignore(leg: Leg, event: ChannelEvent) -> None:
     """Nobody cares any more for what this leg does."""
+
+
+async def ring_one(call: Call, target: DialTarget, listener: LegListener) -> Leg:
+    """Ring a target for ``call``, and tell so; ``Leg.start`` is next. Raises what ``Dialer.dial`` does."""
+    services, target = call.services, call.identity.present(target)
+    channel = await services.dialer.dial(
+        target,
+        caller=target.caller or call.party,
+        rate=call.line.channel.rate,
+        call_id=services.ids.call_id(),
+        near=call.leg,
+    )
+    leg = Leg(channel, listener)
+    leg.target = target
+    services.calls.add(channel.call_id, call)
+    services.bus.publish(
+        CallRinging(
+            time=services.clock.now(),
+            call_id=call.id,
+            leg=leg.name,
+            endpoint=f"{target.endpoint} {target.id}",
+        )
+    )
+    return leg
