@@ -2,9 +2,11 @@
 
 Where to look; packages have maps of their own:
 
-    the walk       flow (the parsed tree), walker, outcome (the moves), routing (from a number to a flow)
+    the walk       flow (the parsed tree), walker, outcome (the moves), routing (from a number to a flow),
+                   restricting (what a phone may not call)
     the call       call, session (its run, to the last thing that belongs to it), line (its legs), results
-                   (what its waiting methods give), background (what goes on beside the walk)
+                   (what its waiting methods give), background (what goes on beside the walk), turns
+                   (blocking work, in threads)
     sound/         played to parties, and the digits they press
     dialling/      phones ring; talks, and transfers out of them
     meeting/       calls meet: parking, picking up, queues, listening in
