@@ -15,8 +15,10 @@ from callflow.cli._output import show_facts, terminal
 from callflow.log import one_line
 
 GOOD_MATCH = 0.7
-"""So much of what is expected must be heard. Codecs and some lost packets leave over 0.9, a busy machine 0.8;
-another voice has less than 0.4."""
+"""So much of what is expected must be heard. Measured with ``examples/audio``: µ-law 1.00, 5 % of the packets
+lost 0.98, 10 % 0.94, 20 % 0.86, 30 % 0.79; another voice 0.09, a tone of 441 Hz for one of 440 Hz 0.64. How
+many packets were lost is told beside it.
+"""
 
 
 @dataclass(frozen=True, slots=True)

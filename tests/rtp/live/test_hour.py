@@ -127,7 +127,7 @@ def judge(call: Call, folder: Path) -> dict[str, float]:
     assert len(apart) > len(left) / 4
     assert np.abs(apart).max() <= 20
     known = np.concatenate([left[np.isfinite(left)], right[np.isfinite(right)]])
-    assert np.ptp(known) <= 30
+    assert np.ptp(known) <= 20  # some 16
     assert EXPECTED_MS - 15 <= known.min() <= known.max() <= EXPECTED_MS + 25
     packets = call.minutes * 3000
     for report in reports:
@@ -136,8 +136,8 @@ def judge(call: Call, folder: Path) -> dict[str, float]:
         assert report.late < packets / 1000
     clean = seams(as_coded(voice(20, 1, TONES[0])))
     heard = np.concatenate([seams(audio[:, side]) for side in (0, 1)])
-    assert heard.max() < clean.max() + 9
-    assert np.percentile(heard, 99) < clean.max() + 3
+    assert heard.max() < clean.max() + 4  # some 1: what was concealed; a hole is 12 and more
+    assert np.percentile(heard, 99) < clean.max() + 1
     return {
         "seconds": len(audio) / RATE,
         "apart": float(np.abs(apart).max()),
