@@ -115,6 +115,10 @@ NOTICES: dict[str, Code] = {
     "CF-RUN-WEBHOOK": Code(ERROR, "webhook not told", "webhook: there is no uri, or the server was not "
                            "reached or did not answer 2xx, at any of the attempts.",
                            "Correct data.uri, or see why the server refuses."),
+    "CF-RUN-RESTRICTED": Code(WARNING, "number that is denied", "A phone of the account has called a number "
+                              "of a class that call_restriction of its document, its user's or the account's "
+                              "denies: it hears so, and is hung up.",
+                              "If it may: take the class out of call_restriction."),
     "CF-RUN-PIN": Code(WARNING, "PIN not known", "The caller did not know the PIN of a mailbox, a "
                        "conference, a user's hot desk or a dial tone (disa), in all its tries.",
                        "Ask who called; a new PIN is set in the document, a mailbox's also by phone."),

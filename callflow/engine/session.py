@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from callflow.channels.channel import Ended
 from callflow.engine.call import Call
 from callflow.engine.flow import Flow
+from callflow.engine.restricting import refuse_restricted
 from callflow.engine.walker import Module, WalkEnd, Walker
 from callflow.errors import CallGone
 from callflow.events import CallEnded, CallStarted
@@ -72,6 +73,8 @@ async def run_walk(
 
 async def _walk(call: Call, flow: Flow, modules: Mapping[str, Module]) -> WalkEnd:
     try:
+        if await refuse_restricted(call):
+            return WalkEnd.HANGUP
         await call.begin(flow)
     except CallGone:
         return WalkEnd.GONE

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from callflow.documents.patterns import compile_pattern
 from callflow.documents.restrictions import is_restricted
 from callflow.engine.call import Call
 from callflow.engine.outcome import Branch, Continue, HardStop, Outcome, Stop
+from callflow.engine.restricting import restricting
 from callflow.errors import CallflowError, CallGone
 from callflow.media.messages import Clip, ToneClip
 from callflow.modules._feature import ASK_S, dial, interdigit_s
@@ -111,7 +112,7 @@ async def _from_list(action: str, data: Mapping[str, Any], call: Call) -> Outcom
     if flow is None:
         await call.prompt("disa-invalid_extension")
         return Stop(did=f"found no callflow for {number}")
-    if data["enforce_call_restriction"] and is_restricted(number, _restricting(call)):
+    if data["enforce_call_restriction"] and is_restricted(number, restricting(call)):
         await call.answer()
         await call.prompt("cf-unauthorized_call")
         return HardStop(did=f"may not call {number}")
@@ -141,12 +142,3 @@ def _entry(action: str, key: str, document: Mapping[str, Any]) -> Mapping[str, A
         if isinstance(entry, Mapping) and str(entry.get("cid_key") or "") == key:
             return {"number": entry.get("cid_number"), "name": entry.get("cid_name")}
     return {}
-
-
-def _restricting(call: Call) -> Iterator[Mapping[str, Any]]:
-    """The documents whose restrictions hold for the caller."""
-    for kind, id in (("device", call.party.device_id), ("user", call.variables.owner_id)):
-        document = call.account.get(kind, id)
-        if document is not None:
-            yield document
-    yield call.account.document

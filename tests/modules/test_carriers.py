@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from callflow.channels.sim.scenario import Scenario
@@ -154,3 +156,32 @@ def test_a_gateway_that_says_nothing_leaves_the_call_to_the_next(demo: Stage) ->
     ran = demo.run(node("resources", {"to_did": OUT}), Scenario(caller=STAYS, endpoints=endpoints))
     assert _dialled(ran) == ["5550123", "004155550123"]
     assert len(ran.of(CallBridged)) == 1
+
+
+@pytest.mark.parametrize("kind", ["device", "user", "account"])
+def test_a_phone_calls_no_number_that_is_denied_to_it(stage: Stage, kind: str) -> None:
+    """``call_restriction`` holds before the first node of any flow, for what was dialled or captured."""
+    deny = {"action": "deny"}
+    denied = {"call_restriction": {"international": deny, "unknown": deny}}
+    stage.has("user", "alice", denied if kind == "user" else {})
+    stage.has("device", "desk", {"owner_id": "alice", **(denied if kind == "device" else {})})
+    stage.has("device", "lobby", {})
+    stage.account = replace(stage.account, document=denied if kind == "account" else {})
+    stage.flows = {
+        "out": {"numbers": ["no_match"], "flow": node("sleep", {"duration": 1})},
+        "forward": {"patterns": [r"^\*72(\d+)$"], "flow": node("sleep", {"duration": 1})},
+    }
+
+    def modules(number: str, device: str) -> list[str]:
+        return stage.dial(number, Scenario(to_number=number, device_id=device, caller=STAYS)).modules
+
+    for number in ("0019005550100", "*720019005550100"):
+        assert modules(number, "desk") == []
+        assert modules(number, "") == ["sleep"]
+        assert modules(number, "lobby") == ([] if kind == "account" else ["sleep"])
+    assert modules("4155550123", "desk") == ["sleep"]
+    assert modules("*724", "desk") == ["sleep"], "a code of the account"
+    assert modules("4711", "desk") == [], "no number of the account, and of no class"
+    ran = stage.dial("00441", Scenario(to_number="00441", device_id="desk", caller=STAYS))
+    assert [notice.code for notice in ran.notices()] == ["CF-RUN-RESTRICTED"]
+    assert ran.report.cause == "CALL_REJECTED"
