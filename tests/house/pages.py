@@ -118,8 +118,30 @@ def index() -> str:
     return "\n".join([*lines, ""])
 
 
+NCCO = FOLDER.parent / "ncco.md"
+
+
+def _action(name: str) -> Iterator[str]:
+    """An action of NCCO: what it does, its keys; of a list of objects also theirs."""
+    schema = schemas.load(f"ncco/{name}")
+    yield from [f"### {name}", "", str(schema["description"]), "", *_table(schema), ""]
+    for key, part in schema["properties"].items():
+        inner = part.get("items", {})
+        if inner.get("properties"):
+            yield from [f"An entry of `{key}`:", "", *_table(inner), ""]
+
+
+def ncco_page() -> str:
+    """docs/ncco.md: words by hand, actions and their keys from the schemas."""
+    words = NCCO.read_text(encoding="utf-8").split(MARK)[0].rstrip()
+    names = [name.removeprefix("ncco/") for name in schemas.names() if name.startswith("ncco/")]
+    lines = [words, "", MARK, "", "## Actions", "", *(line for name in names for line in _action(name))]
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Write them."""
+    NCCO.write_text(ncco_page(), encoding="utf-8")
     for module in modules():
         (FOLDER / f"{module}.md").write_text(page(module, words_of(module)), encoding="utf-8")
     (FOLDER / "README.md").write_text(index(), encoding="utf-8")
