@@ -11,15 +11,21 @@ from callflow.documents.codes import CODES
 from callflow.errors import CallflowError
 from callflow.notices import ERROR, INFO, NOTICES, WARNING
 from tests.house.codes import EXAMPLES, PAGE, errors, meaning, render
-from tests.house.test_house import ROOT, sources
+from tests.house.test_house import ROOT, Trees, parsed
 
 
-def _given() -> Iterator[tuple[str, str, str]]:
+@pytest.fixture(scope="module")
+def trees() -> Trees:
+    """Read once for all tests of the file."""
+    return parsed()
+
+
+def _given(trees: Trees) -> Iterator[tuple[str, str, str]]:
     """Every run-time code in the package's calls: its place, itself and the level written before it."""
-    for path in sources():
+    for path, nodes in trees:
         if path.name == "notices.py":
             continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes:
             if not isinstance(node, ast.Call):
                 continue
             for level, code in zip([None, *node.args], node.args, strict=False):
@@ -37,24 +43,26 @@ def _texts(node: ast.expr) -> Iterator[str]:
         yield node.value
 
 
-def test_every_notice_has_a_row_and_every_row_is_given() -> None:
-    assert {code for _, code, _ in _given()} == set(NOTICES)
+def test_every_notice_has_a_row_and_every_row_is_given(trees: Trees) -> None:
+    assert {code for _, code, _ in _given(trees)} == set(NOTICES)
 
 
-def test_a_notice_has_the_level_of_its_row() -> None:
-    wrong = [found for found in _given() if found[2] != NOTICES[found[1]].level]
+def test_a_notice_has_the_level_of_its_row(trees: Trees) -> None:
+    wrong = [found for found in _given(trees) if found[2] != NOTICES[found[1]].level]
     assert wrong == []
 
 
-def test_a_run_time_code_is_written_only_where_it_is_given() -> None:
+def test_a_run_time_code_is_written_only_where_it_is_given(trees: Trees) -> None:
     written = [
         node.value
-        for path in sources()
+        for path, nodes in trees
         if path.name not in {"notices.py", "events.py"}
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in nodes
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and "CF-RUN-" in node.value
     ]
-    assert sorted(written) == sorted(code for _, code, _ in _given()), "passed on in a way this test misses"
+    assert sorted(written) == sorted(code for _, code, _ in _given(trees)), (
+        "passed on in a way this test misses"
+    )
 
 
 @pytest.mark.parametrize("name", NOTICES)
@@ -70,12 +78,12 @@ def test_an_error_is_explained(kind: type[CallflowError]) -> None:
     assert kind.fix.endswith(".") and meaning(kind).endswith(".")
 
 
-def test_every_error_is_raised_or_noticed_somewhere() -> None:
+def test_every_error_is_raised_or_noticed_somewhere(trees: Trees) -> None:
     used = {
         node.id
-        for path in sources()
+        for path, nodes in trees
         if path.name != "errors.py"
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in nodes
         if isinstance(node, ast.Name)
     }
     assert {kind.__name__ for kind in errors()} - used == set()

@@ -8,6 +8,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import callflow.errors
 from callflow.errors import CallflowError
 
@@ -21,6 +23,20 @@ def sources() -> Iterator[Path]:
     return (path for path in sorted(PACKAGE.rglob("*.py")) if "_shipped" not in path.parts)
 
 
+Trees = list[tuple[Path, list[ast.AST]]]
+
+
+def parsed() -> Trees:
+    """The nodes of every file of the package, the module first."""
+    return [(path, list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))) for path in sources()]
+
+
+@pytest.fixture(scope="module")
+def trees() -> Trees:
+    """Read once for all tests of the file."""
+    return parsed()
+
+
 def test_no_file_is_more_than_a_room_should_hold() -> None:
     too_long = {
         str(path.relative_to(ROOT)): lines
@@ -30,10 +46,10 @@ def test_no_file_is_more_than_a_room_should_hold() -> None:
     assert too_long == {}
 
 
-def test_every_function_fits_a_screen() -> None:
+def test_every_function_fits_a_screen(trees: Trees) -> None:
     too_long = []
-    for path in sources():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for path, nodes in trees:
+        for node in nodes:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 lines = (node.end_lineno or node.lineno) - node.lineno + 1
                 if lines > MOST_FUNCTION_LINES:
@@ -41,20 +57,21 @@ def test_every_function_fits_a_screen() -> None:
     assert too_long == []
 
 
-def test_no_junk_drawer_and_no_option_bags() -> None:
+def test_no_junk_drawer_and_no_option_bags(trees: Trees) -> None:
     assert [path for path in sources() if path.name in {"utils.py", "helpers.py", "misc.py"}] == []
     bags = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
-        for path in sources()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for path, nodes in trees
+        for node in nodes
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.args.kwarg is not None
     ]
     assert bags == []
 
 
-def test_every_file_says_its_layer_and_why_it_is_there() -> None:
-    for path in sources():
-        doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+def test_every_file_says_its_layer_and_why_it_is_there(trees: Trees) -> None:
+    for path, (module, *_) in trees:
+        assert isinstance(module, ast.Module)
+        doc = ast.get_docstring(module)
         assert doc, f"{path} has no docstring"
 
 
@@ -74,12 +91,12 @@ def test_the_error_tree_is_drawn_as_it_is() -> None:
     assert len(set(real.values())) == len(real), "a code stands for one error only"
 
 
-def test_errors_live_in_one_tree() -> None:
+def test_errors_live_in_one_tree(trees: Trees) -> None:
     strays = [
         f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
-        for path in sources()
+        for path, nodes in trees
         if path.name != "errors.py"
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in nodes
         if isinstance(node, ast.ClassDef)
         and any(
             getattr(base, "id", "") in {"Exception", "BaseException", "ValueError"} for base in node.bases
