@@ -66,7 +66,7 @@ class NamedConversation:
             self._seats.clear()
             room.on_change.append(self._changed)
         self._attendees[attendee.session.uuid] = attendee
-        if wanted is not None and self._wanted is None:
+        if wanted is not None and self._wanted is None and self.recording is None:
             self._wanted = wanted
 
     def leave(self, session: Session) -> None:
@@ -137,19 +137,24 @@ class NamedConversation:
                 if room is None or not room.members:
                     return
                 try:
-                    recording = await start_recording(
-                        attendee.session,
-                        wanted,
-                        origin="ncco conversation",
-                        room=[seat.leg for seat in room.members],
-                    )
+                    await self.record(attendee.session, wanted, origin="ncco conversation")
                 except CallGone:
                     continue
-                if recording is not None:
-                    self._catch_up(recording)
+                self._wanted = None
                 return
         finally:
             self._starting = False
+
+    async def record(self, session: Session, wanted: Wanted, *, origin: str) -> ConversationRecording | None:
+        """Record it from now on to its end, or a ``stop``; ``session``: the call of one who is in it. Gives
+        None if it is being recorded already, or cannot be. Raises ``CallGone``.
+        """
+        room = self.room
+        legs = [] if room is None else [seat.leg for seat in room.members]
+        recording = await start_recording(session, wanted, origin=origin, room=legs)
+        if recording is not None:
+            self._catch_up(recording)
+        return recording
 
     def _catch_up(self, recording: ConversationRecording) -> None:
         """What has changed while it was being started."""
@@ -199,6 +204,10 @@ class NamedConversations:
             found = NamedConversation(conversation, f"conversation {application}/{name}")
             self._found[key] = found
         return found
+
+    def of_conversation(self, uuid: str) -> NamedConversation | None:
+        """The one with that conversation uuid."""
+        return next((each for each in self._found.values() if each.conversation.uuid == uuid), None)
 
     def all(self) -> Mapping[tuple[str, str, str], NamedConversation]:
         """Every one, by account, application and name."""

@@ -94,18 +94,27 @@ class Told:
 
 
 def take(
-    state: Path, *calls: Comes, settings: Settings | None = None, application: Application = APPLICATION
+    state: Path,
+    *calls: Comes,
+    settings: Settings | None = None,
+    application: Application = APPLICATION,
+    seed: int | None = None,
 ) -> Told:
     """Let these call; come back when all is over."""
     clock = VirtualClock(WALL)
-    return run_virtual(_take(state, clock, calls, settings or load_settings(), application), clock)
+    return run_virtual(_take(state, clock, calls, settings or load_settings(), application, seed), clock)
 
 
 async def _take(
-    state: Path, clock: VirtualClock, calls: Sequence[Comes], settings: Settings, application: Application
+    state: Path,
+    clock: VirtualClock,
+    calls: Sequence[Comes],
+    settings: Settings,
+    application: Application,
+    seed: int | None,
 ) -> Told:
     events: list[Event] = []
-    options = EngineOptions(state=state, settings=settings, deliver=False, pickled=True)
+    options = EngineOptions(state=state, settings=settings, deliver=False, pickled=True, seed=seed)
 
     async def call(engine: Engine, each: Comes) -> CallReport:
         await clock.sleep(each.at)

@@ -12,7 +12,7 @@ import soundfile
 from callflow.events import RoomJoined, RoomLeft
 from callflow.ncco.named import MOST_MEMBERS
 from tests.modules.stage import caller, tone
-from tests.ncco.recorded import RATE, Comes, level, loudest, take
+from tests.ncco.recorded import RATE, Comes, Told, level, loudest, take
 
 ANN, BOB, EVE = 440, 1000, 700
 
@@ -84,17 +84,25 @@ def test_a_muted_leg_is_neither_heard_nor_recorded(tmp_path: Path) -> None:
     assert level(told.sound(mono)[:, 0], BOB, 1, 3) < 10 > level(told.sound(mono)[:, 0], EVE, 1, 3)
 
 
-def test_can_hear_names_legs(tmp_path: Path) -> None:
-    """A seeded engine gives the second call this uuid; what it names is heard, and nobody else."""
-    told = take(
-        tmp_path,
-        Comes(heard(canHear=["no-such-leg"]), caller(says=[tone(ANN, 1)], leaves=10)),
-        Comes(heard(), caller(says=[tone(BOB, 4)], leaves=9), number="1001"),
-    )
-    first = next(row for row in told.rows if row.document["caller_id_number"] == "1000")
-    second = next(row for row in told.rows if row.document["caller_id_number"] == "1001")
-    assert loudest(told.sound(first)[:, 1], 0, 9) == 0  # hears nobody
-    assert level(told.sound(second)[:, 1], ANN, 0.1, 0.9) > 9000  # and is heard
+def test_can_hear_names_legs_also_those_that_come_later(tmp_path: Path) -> None:
+    """Ann hears Bob only, who comes after her; his uuid is the one that the same seed gave before."""
+
+    def meet(state: Path, *, can_hear: list[str]) -> Told:
+        return take(
+            state,
+            Comes(heard(canHear=can_hear), caller(says=[tone(ANN, 1)], leaves=12)),
+            Comes(room(), caller(says=[tone(EVE, 3)], leaves=9), at=1),
+            Comes(room(), caller(says=[tone(BOB, 3)], leaves=9), at=2),
+            seed=7,
+        )
+
+    first = meet(tmp_path / "1", can_hear=[])
+    assert loudest(first.sound()[:, 1], 0, 10) == 0
+    bob = first.reports[2].call_id
+    second = meet(tmp_path / "2", can_hear=[bob])
+    assert second.reports[2].call_id == bob
+    right = second.sound()[:, 1]
+    assert level(right, BOB, 2.1, 4) > 9000 and level(right, EVE, 1.1, 4) < 10
 
 
 def test_music_while_it_is_waited_for(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_live_ticks_give_the_same(tmp_path: Path) -> None:
         wants_audio = True
 
         def horizon(self, block: Samples) -> int:
-            return block.shape[1]
+            return len(block[0])
 
         def commit(self, block: Samples, time: float) -> list[object]:
             heard.append(block.copy())
