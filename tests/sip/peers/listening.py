@@ -14,7 +14,7 @@ LOUD = 0.3
 FRAME_S = 0.02
 """Sound is measured in pieces of so long; tones of whole hundreds of Hertz are told apart in it."""
 SKIPPED = 2
-"""Pieces that a phone may leave out: on a busy machine its sound card of files is a packet late now and then."""
+"""Pieces that a phone may leave out: on a busy machine its sound card is a packet late now and then."""
 
 
 def write_tone(path: Path, hertz: int, *, rate: int = 8000, seconds: float = 40) -> Path:
@@ -61,7 +61,7 @@ class Track:
         return [round(float(at * FRAME_S), 2) for at in bad]
 
     def assert_says(self, hertz: int, start: float, end: float) -> None:
-        """It has the tone, as loud as it was said, without a hole between two moments (but for ``SKIPPED``)."""
+        """It has the tone, as loud as it was said, without a hole between two moments (but ``SKIPPED``)."""
         assert self.seconds >= end - FRAME_S, f"{self} ends before {end:.2f}"
         holes = self.holes(hertz, start, end)
         assert len(holes) <= SKIPPED, f"{self}: not {hertz} Hz from {start:.2f} to {end:.2f}: {holes}"
