@@ -148,7 +148,8 @@ NOTICES: dict[str, Code] = {
                               "or a key of its controls asks for what nothing here can do.",
                               "Name a file of the conferences folder; see docs/modules/conference.md."),
     "CF-RUN-RATE": Code(ERROR, "two rates of sound", "A call was to be connected with another call "
-                        "(retrieved, picked up, transferred to), but one has G.722's 16,000 Hz and the other 8,000 Hz.",
+                        "(retrieved, picked up, transferred to), but one has G.722's 16,000 Hz "
+                        "and the other 8,000 Hz.",
                         "Give the account one order of codecs, so that all its legs have one rate."),
     # ---- recordings
     "CF-RUN-NOT-STORED": Code(WARNING, "nothing is recorded", "There is no url, and the settings keep no "

@@ -28,8 +28,8 @@ def fill(value: Any, lookup: Mapping[str, str], *, url_keys: Sequence[str] = URL
     """Replace ``{NAME}`` by ``lookup[NAME]`` in every string of a JSON value (keys stay as they are).
 
     Below a key of ``url_keys``, and in a text that begins as a url, values are percent-encoded, so that one
-    cannot add a path or a query to a url; only a name at the very beginning may bring ``http://host``. Only names in
-    capitals count as missing: other words in braces are left alone as text.
+    cannot add a path or a query to a url; only a name at the very beginning may bring ``http://host``. Only
+    names in capitals count as missing: other words in braces are left alone as text.
     """
     missing: dict[str, None] = {}
 
