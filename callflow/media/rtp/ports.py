@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import deque
 from dataclasses import dataclass
 
@@ -13,6 +14,10 @@ AHEAD = 32
 """So many pairs are kept bound and unused."""
 REFILL = 8
 """At most so many pairs are bound by one ``refill``: some 0.2 ms."""
+WIDE = 256
+"""A range of more pairs is begun anywhere: there may be another server at its beginning, whose ports would all
+be tried first, and nobody should know which port the next call has.
+"""
 _RTCP_RECEIVE_BYTES = 16 << 10
 
 
@@ -59,6 +64,8 @@ class PortPool:
         self._worker = worker
         self._ahead = ahead
         self._unbound: deque[int] = deque(range(first, high, 2))
+        if len(self._unbound) > WIDE:
+            self._unbound.rotate(secrets.randbelow(len(self._unbound)))
         self._ready: deque[PortPair] = deque()
         self._taken: dict[int, PortPair] = {}  # taken, but no leg's yet
         self._used: set[int] = set()

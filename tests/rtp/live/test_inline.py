@@ -109,3 +109,11 @@ def test_a_range_without_a_pair_is_refused() -> None:
     for low, high in ((40001, 40001), (40001, 40002), (0, 0), (65535, 65536), (5, 4)):
         with pytest.raises(MediaError):
             PortPool(HOST, low, high)
+
+
+
+def test_a_wide_range_is_begun_anywhere_and_used_whole() -> None:
+    firsts = {PortPool(HOST, 16384, 32768, net=MemoryNet()).take().port for _ in range(8)}
+    assert len(firsts) > 1, "the same first port eight times out of 8,192"
+    pool = PortPool(HOST, 16384, 18384, net=MemoryNet())
+    assert len({pool.take().port for _ in range(1000)}) == 1000 and pool.free == 0
