@@ -127,7 +127,8 @@ class DialTarget:
     ``Dialer.expand``), for a number the gateway (``Gateway.key``); empty: the only one. ``delay_s``: rung so
     much later than the others, for ``timeout_s`` seconds (0: as long as the bridge says). ``caller``: who is
     shown as calling; None: who calls. ``confirm``: who answers must press a key to get the call. ``quiet``:
-    what it sends before its answer is not heard. ``instead``: rung, one after the other, if it cannot be reached.
+    what it sends before its answer is not heard. ``instead``: rung, one after the other, if it cannot be
+    reached.
     """
 
     endpoint: str

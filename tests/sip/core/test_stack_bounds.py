@@ -143,8 +143,8 @@ def test_calls_come_through_bad_weather(seed: int, loss: float, twice: float, de
                 assert loss or delay > 0.5 or finals
             seen = [request.call_id for request in on.uas.requests]
             # The last copy of an INVITE none of whose 200s came is sent at 31.5 s: under way for more than
-            # half a second, it outlives timer L (RFC 6026 7.1: 64*T1 from the 200 on), and nothing in it says that
-            # it is a copy. The engine refuses it all the same: its Call-ID is in use.
+            # half a second, it outlives timer L (RFC 6026 7.1: 64*T1 from the 200 on), and nothing in it says
+            # that it is a copy. The engine refuses it all the same: its Call-ID is in use.
             twice_asked = {n for n in seen if seen.count(n) > 1}
             assert (loss and delay > 0.5) or not twice_asked, "no request is handled twice"
             assert all(int(n) % 3 == 0 and seen.count(n) == 2 for n in twice_asked)
