@@ -29,7 +29,8 @@ whether trying again can help. ``fix`` is what helps in most cases: the code's l
     │   ├── BadRedirect          CF-DLV-005   a redirect that cannot be followed
     │   ├── UnsendableFile       CF-DLV-006   the file to deliver is gone or damaged
     │   ├── MailError            CF-DLV-007   a mail could not be sent
-    │   └── BadSignature         CF-DLV-008   a webhook's signature does not fit
+    │   ├── BadSignature         CF-DLV-008   a webhook's signature does not fit
+    │   └── NoScript             CF-DLV-009   a web server that was asked for an NCCO gives none
     ├── EngineError              CF-ENG-000   a flow cannot be walked
     │   ├── FlowTooDeep          CF-ENG-001   a tree deeper than the limit
     │   ├── TooManyBranches      CF-ENG-002   more branches than max_branch_count
@@ -262,6 +263,16 @@ class BadSignature(DeliveryError):
 
     code = "CF-DLV-008"
     fix = "Compare the secret and the bytes of the body with those of the sender."
+
+
+class NoScript(DeliveryError):
+    """A web server that was asked for an NCCO gives nothing that can be used. ``again``: one more try may
+    help.
+    """
+
+    code = "CF-DLV-009"
+    fix = "Answer 2xx with an NCCO, in time."
+    again: bool = False
 
 
 class EngineError(CallflowError):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from callflow.errors import NoScript
 from callflow.ncco import events
-from callflow.ncco.asking import Question, Unanswered, ask
+from callflow.ncco.asking import Question, ask
 from callflow.ncco.script import Script
 from callflow.ncco.session import Session
 
@@ -33,8 +34,8 @@ async def first_script(session: Session) -> Script | None:
         question = Question("answer", application.answer, answer_body(session))
         try:
             return await ask(question, session.call, application)
-        except Unanswered as error:
-            reason = error.reason
+        except NoScript as error:
+            reason = error.message
     session.call.notice(
         "error",
         "CF-RUN-NCCO-ANSWER",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from callflow.delivery.destinations.event import with_query
 from callflow.delivery.signing import sign
 from callflow.engine.services import HttpResponse
-from callflow.errors import CallflowError, CallGone, InvalidDocument
+from callflow.errors import CallflowError, CallGone, InvalidDocument, NoScript
 from callflow.log import mask_url
 from callflow.ncco.application import Application, Webhook
 from callflow.ncco.script import HINT, Script
@@ -39,41 +39,32 @@ class Question:
     body: Mapping[str, Any]
 
 
-class Unanswered(Exception):
-    """A url gave nothing that can be used; ``reason`` says why. ``again``: another try may."""
-
-    def __init__(self, reason: str, *, again: bool) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.again = again
-
-
 async def ask(question: Question, call: Call, application: Application) -> Script | None:
     """Ask the question's url, then the application's fallback: the NCCO in the answer, None for an answer
-    without one (only of an ``event``). Raises CallGone, and FetchError-like ``Unanswered`` if none helped.
+    without one (only of an ``event``). Raises CallGone, NoScript if none helped.
     """
     try:
         return await _ask(question, call, application)
-    except Unanswered as first:
+    except NoScript as first:
         if application.fallback is None:
             raise
         call.notice(
             "warning",
             "CF-RUN-NCCO-FALLBACK",
-            f"{mask_url(question.webhook.url)}: {first.reason}: the fallback is asked",
+            f"{mask_url(question.webhook.url)}: {first.message}: the fallback is asked",
             "Does the web server answer in time?",
         )
         original = {"url": question.webhook.url, "type": question.kind}
-        body = {**question.body, "reason": first.reason, "original_request": original}
+        body = {**question.body, "reason": first.message, "original_request": original}
         return await _ask(Question(question.kind, application.fallback, body), call, application)
 
 
 async def _ask(question: Question, call: Call, application: Application) -> Script | None:
-    """One url, at most ``TRIES`` times. Raises Unanswered, CallGone."""
+    """One url, at most ``TRIES`` times. Raises NoScript, CallGone."""
     for left in range(TRIES - 1, -1, -1):
         try:
             return await _once(question, call, application)
-        except Unanswered as error:
+        except NoScript as error:
             if not error.again or not left:
                 raise
     raise AssertionError("not reached")
@@ -86,17 +77,23 @@ async def _once(question: Question, call: Call, application: Application) -> Scr
         async with asyncio.timeout(limit_s):
             response = await call.line.guard(_send(question, call, application))
     except TimeoutError:
-        raise Unanswered(f"no answer within {limit_s:g} s", again=True) from None
+        raise _no_script(f"no answer within {limit_s:g} s", again=True) from None
     except CallGone:
         raise
     except CallflowError as error:
-        raise Unanswered(str(error), again=error.retryable) from error
+        raise _no_script(str(error), again=error.retryable) from error
     if not 200 <= response.status < 300:
-        raise Unanswered(f"it answered {response.status}", again=response.status in AGAIN)
+        raise _no_script(f"it answered {response.status}", again=response.status in AGAIN)
     try:
         return read_answer(response, must=question.kind == "answer", name=_name(question))
     except InvalidDocument as error:
-        raise Unanswered(str(error), again=False) from error
+        raise _no_script(str(error), again=False) from error
+
+
+def _no_script(reason: str, *, again: bool) -> NoScript:
+    error = NoScript(reason, hint=HINT)
+    error.again = again
+    return error
 
 
 async def _send(question: Question, call: Call, application: Application) -> HttpResponse:

@@ -42,20 +42,20 @@ class Party:
         }
 
 
-def call_state(party: Party, status: str, wall: float, **more: object) -> Body:
+def call_state(party: Party, status: str, wall: float, more: Mapping[str, object] | None = None) -> Body:
     """``started``, ``ringing``, ``answered`` ... (ncco.md 3.2). ``more``: the keys of that state."""
     return {
         **party.body(),
         "status": status,
         "direction": party.direction,
         "timestamp": timestamp(wall),
-        **more,
+        **(more or {}),
     }
 
 
 def answered(party: Party, wall: float) -> Body:
     """The leg was answered."""
-    return call_state(party, "answered", wall, start_time=None, rate=None, network=None)
+    return call_state(party, "answered", wall, {"start_time": None, "rate": None, "network": None})
 
 
 def completed(
@@ -63,19 +63,17 @@ def completed(
 ) -> Body:
     """The leg, once answered at ``start``, has ended. Nothing is charged here: ``price`` is 0."""
     seconds = 0 if start is None else round(end - start)
-    return call_state(
-        party,
-        COMPLETED,
-        wall,
-        start_time=None if start is None else timestamp(start),
-        end_time=timestamp(end),
-        duration=str(seconds),
-        rate="0.00",
-        price="0",
-        network=None,
-        disconnected_by="platform" if by_platform else "user",
-        sip_code=sip_code,
-    )
+    facts = {
+        "start_time": None if start is None else timestamp(start),
+        "end_time": timestamp(end),
+        "duration": str(seconds),
+        "rate": "0.00",
+        "price": "0",
+        "network": None,
+        "disconnected_by": "platform" if by_platform else "user",
+        "sip_code": sip_code,
+    }
+    return call_state(party, COMPLETED, wall, facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +112,7 @@ def not_answered(party: Party, cause: str, code: int, wall: float) -> Body:
         more["detail"] = failure.detail
     if code and failure.status not in (CANCELLED, TIMEOUT):
         more["sip_code"] = code
-    return call_state(party, failure.status, wall, **more)
+    return call_state(party, failure.status, wall, more)
 
 
 def input_result(

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from callflow.errors import CallflowError
+from callflow.errors import CallflowError, NoScript
 from callflow.events import DigitPressed, Event
 from callflow.ncco import events
 from callflow.ncco.application import Application, Webhook
-from callflow.ncco.asking import Question, Unanswered, ask
+from callflow.ncco.asking import Question, ask
 from callflow.ncco.named import NamedConversations
 from callflow.ncco.script import Action, Script
 from callflow.ncco.uuids import conversation_uuid, leg_uuid
@@ -173,11 +173,11 @@ class Session:
             return None
         try:
             return await ask(Question("event", webhook, body), self.call, self.application)
-        except Unanswered as error:
+        except NoScript as error:
             self.call.notice(
                 "error",
                 "CF-RUN-NCCO-EVENT",
-                f"{self.action.name}: the event url gave no answer that can be used: {error.reason}",
+                f"{self.action.name}: the event url gave no answer that can be used: {error.message}",
                 "It must answer 2xx, with an NCCO or with nothing, in time.",
             )
             return None

@@ -8,11 +8,11 @@ from dataclasses import replace
 from callflow.documents.ncco import prepare_action
 from callflow.engine.call import Call
 from callflow.engine.sound.legsound import play_to_legs
-from callflow.errors import CallflowError, CallGone
+from callflow.errors import CallflowError, CallGone, NoScript
 from callflow.media.messages import Clip, SilenceClip
 from callflow.ncco.actions.talk import spoken
 from callflow.ncco.application import Webhook
-from callflow.ncco.asking import Question, Unanswered, ask
+from callflow.ncco.asking import Question, ask
 from callflow.ncco.script import Action
 from callflow.ncco.session import Session
 
@@ -25,8 +25,8 @@ def whisper(url: str, call: Call, session: Session) -> Callable[[], None]:
         question = Question("answer", Webhook(url, "GET"), {"uuid": session.uuid})
         try:
             script = await ask(question, call, application)
-        except Unanswered as error:
-            await session.report(f"onAnswer: {error.reason}: the callee is joined at once")
+        except NoScript as error:
+            await session.report(f"onAnswer: {error.message}: the callee is joined at once")
             return
         for action in script.actions if script is not None else ():
             clips = await _clips(action, call, session)

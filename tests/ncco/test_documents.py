@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from callflow.cli import app_for
 from callflow.documents.check import Surroundings, check_text
-from callflow.documents.ncco import action_names, action_schema, prepare_action, recognise
 from callflow.documents.judging import fault
+from callflow.documents.ncco import action_names, action_schema, prepare_action, recognise
 from callflow.documents.settings import load_settings
 from callflow.ncco.actions import ACTIONS
 from tests.house import pages
