@@ -15,7 +15,7 @@ AHEAD = 32
 REFILL = 8
 """At most so many pairs are bound by one ``refill``: some 0.2 ms."""
 WIDE = 256
-"""A range of more pairs is begun anywhere: there may be another server at its beginning, whose ports would all
+"""A range of more pairs is begun anywhere: another server may be at its beginning, whose ports would all
 be tried first, and nobody should know which port the next call has.
 """
 _RTCP_RECEIVE_BYTES = 16 << 10
