@@ -192,6 +192,10 @@ NOTICES: dict[str, Code] = {
                               "Let it answer 2xx, in time."),
     "CF-RUN-NCCO-FALLBACK": Code(WARNING, "fallback asked", "A web server did not answer as it should, and "
                                  "the application's fallback_answer_url is asked.", "See why it did not."),
+    "CF-RUN-NCCO-FORMAT": Code(WARNING, "another file format", "MP3 and OGG files have at most 2 channels: "
+                               "with more, a recording is a WAV.", "Write wav, or fewer channels."),
+    "CF-RUN-NCCO-SPLIT": Code(WARNING, "channels without split", "record has channels and no split: a "
+                              "channel for each leg is meant.", "Write split beside channels."),
     "CF-RUN-NCCO-SPEECH": Code(WARNING, "no speech recognised", "input asks for speech, and nothing here "
                                "recognises any: its result is an error.", "Ask for digits as well."),
     "CF-RUN-NCCO-MACHINE": Code(WARNING, "machines not detected", "connect asks for answering machines to be "
