@@ -12,7 +12,7 @@ import pytest
 from tests.modules.test_pivot import serving
 from tests.serve.office import BOB, DORA, ERIN, PLAYED, Office, in_office, pivoted, write_office
 
-SLOW_S = 0.8
+SLOW_S = 1.0
 """What a busy machine may take for signalling, and the buffers of both ends."""
 
 
@@ -25,7 +25,7 @@ async def conference(office: Office) -> None:
         assert abs(recording.seconds - result.seconds) < 0.3
         for hertz in tones:
             if hertz == own:
-                assert recording.lasts(0, hertz) > recording.seconds - SLOW_S
+                assert recording.lasts(0, hertz) > result.seconds - SLOW_S
                 assert recording.lasts(1, hertz) < 0.1, "nobody hears himself"
             else:
                 assert recording.lasts(0, hertz) == 0
@@ -38,8 +38,9 @@ async def parking(office: Office) -> None:
     await office.server.until("to=2004")
     await asyncio.sleep(2.0)
     taker = await office.call("*4101", 1.5, 700, of=office.carol)
-    recording = await office.recording(await parked)
-    assert recording.lasts(0, 400) > recording.seconds - SLOW_S
+    result = await parked
+    recording = await office.recording(result)
+    assert recording.lasts(0, 400) > result.seconds - SLOW_S
     assert recording.lasts(1, DORA) > 0.5
     assert recording.begins(1, 700) > 1.5
     assert taker.seconds - SLOW_S < recording.lasts(1, 700) < taker.seconds + 0.1
@@ -51,7 +52,7 @@ async def voicemail(office: Office) -> None:
     await office.server.until("recording.ready", count=1)
     checked = await office.call("3002", 5.0, 400, ("1", 0.6))
     recording = await office.recording(checked)
-    assert recording.lasts(0, 400) > recording.seconds - SLOW_S - 0.5
+    assert recording.lasts(0, 400) > checked.seconds - SLOW_S
     assert recording.lasts(1, 1500) > 1.0
     assert recording.begins(1, 1500) > 1.0
 
@@ -60,7 +61,8 @@ async def masking(office: Office) -> None:
     """Digits of a metaflow mask (nothing on either side), and pause (nothing at all)."""
     result = await office.call("2102", 5.2, 400, ("*1", 0.8), ("*2", 1.8), ("*3", 2.7), ("*4", 3.7))
     recording = await office.recording(result)
-    assert 0.5 < result.seconds - recording.seconds < 1.5, "what was paused is not in the file"
+    whole = result.setup_s + result.seconds
+    assert 0.5 < whole - recording.seconds < 1.5, "what was paused is not in the file"
     silent = np.flatnonzero(np.abs(recording.samples).max(axis=1) == 0)
     assert 0.9 < len(silent) / 8000 < 2.0
     assert (recording.amplitudes(0, 400)[-20:-8] > 3000).all()
@@ -71,7 +73,7 @@ async def forwarding(office: Office) -> None:
     await office.call("*722002", 1.0, 500, of=office.carol)
     result = await office.call("2003", 2.5, 600)
     recording = await office.recording(result)
-    assert recording.lasts(0, 600) > recording.seconds - SLOW_S
+    assert recording.lasts(0, 600) > result.seconds - SLOW_S
     assert recording.lasts(1, BOB) > 2.5 - SLOW_S
 
 
@@ -84,7 +86,7 @@ async def hours(office: Office) -> None:
 async def queue(office: Office) -> None:
     """A caller waits for the agent, with music; both are in the recording."""
     recording = await office.recording(await office.call("5000", 3.0, 400))
-    assert recording.lasts(0, 400) > recording.seconds - SLOW_S
+    assert recording.lasts(0, 400) > 3.0 - SLOW_S
     assert recording.begins(1, ERIN) > 0.4
     assert recording.lasts(1, ERIN) > 1.0
 
@@ -92,7 +94,7 @@ async def queue(office: Office) -> None:
 async def pivot(office: Office) -> None:
     """The flow comes from a web server: what it records and plays."""
     recording = await office.recording(await office.call("6000", 1.5, 400))
-    assert recording.lasts(0, 400) > recording.seconds - SLOW_S
+    assert recording.lasts(0, 400) > 1.5 - SLOW_S
     assert recording.lasts(1, PLAYED) > 1.5 - SLOW_S
 
 
