@@ -41,11 +41,11 @@ def _of_old(path: Path) -> None:
     numbers = ("channels", "rate", "samples", "bytes", "recovered", "started_wall", "finished_wall")
     _put(conn, "recordings", {**empty, **dict.fromkeys(numbers, 0), "id": "r1", "document": "{}"})
     empty = dict.fromkeys(_columns(conn, "deliveries"), "")
-    numbers = (
+    more = (
         "bytes", "attempts", "fast_failures", "slow_failures", "created_wall", "since_wall", "next_wall",
         "finished_wall", "last_status", "lease_until",
     )  # fmt: skip
-    row = {**empty, **dict.fromkeys(numbers, 0), "id": "d1", "recording_id": "r1", "state": "WAITING"}
+    row = {**empty, **dict.fromkeys(more, 0), "id": "d1", "recording_id": "r1", "state": "WAITING"}
     _put(conn, "deliveries", {**row, "attempts": 2})
     for number in (1, 2):
         conn.execute("INSERT INTO attempts VALUES ('d1', ?, 0, 0, 'fault', NULL, '', '', x'')", (number,))
