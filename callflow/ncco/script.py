@@ -38,6 +38,11 @@ class Script:
     actions: tuple[Action, ...] = ()
     name: str = ""
 
+    @property
+    def document(self) -> list[dict[str, Any]]:
+        """The list that it was read from."""
+        return [({"action": each.name} if each.name else {}) | dict(each.data) for each in self.actions]
+
     @classmethod
     def parse(cls, document: object, *, name: str = "") -> Script:
         """Read a list of actions, or an object that wraps one (``{"ncco": [...]}``, as REST bodies do).

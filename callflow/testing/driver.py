@@ -13,6 +13,7 @@ from callflow.channels.sim.scenario import Action, Callee, NeverAnswers, Party, 
 from callflow.engine.flow import Flow
 from callflow.engine.report import CallReport
 from callflow.events import CallAnswered, CallBridged, DeliveryChanged, Event, RecordingChanged, StepStarted
+from callflow.ncco.script import Script
 from callflow.testing.rig import Rig
 from callflow.testing.telling import story
 
@@ -53,7 +54,7 @@ class CallDriver:
 
     rig: Rig
     scenario: Scenario
-    flow: Flow | None
+    flow: Flow | Script | None
     by_hand: bool = True
     events: list[Event] = field(default_factory=list)
     report: CallReport | None = None
@@ -91,7 +92,9 @@ class CallDriver:
 
     async def _run(self) -> CallReport:
         try:
-            self.report = await self.rig.engine.place_call(self.scenario, self.flow, driver=self)
+            script = self.flow if isinstance(self.flow, Script) else None
+            flow = self.flow if isinstance(self.flow, Flow) else None
+            self.report = await self.rig.engine.place_call(self.scenario, flow, script=script, driver=self)
             return self.report
         finally:
             self._deaf()

@@ -13,18 +13,22 @@ from callflow.channels.sim.read import parse_scenario, read_document
 from callflow.channels.sim.scenario import Scenario
 from callflow.documents import jsontext
 from callflow.documents.accounts import Account
+from callflow.documents.ncco import recognise
 from callflow.documents.settings import for_account, load_settings
 from callflow.engine.flow import Flow
 from callflow.errors import EngineError, MissingDocument
 from callflow.events import Event
+from callflow.ncco.script import Script
 from callflow.testing.calls import AsyncCall, Call
 from callflow.testing.driver import CallDriver, driven
 from callflow.testing.rig import WALL, Rig
 
 __tracebackhide__ = True  # a failure is the test's: pytest shows its lines, not ours
 
-FlowSource = Mapping[str, Any] | str | Path
-"""A flow: a callflow document or a bare tree as JSON, or a file of one (relative to the test's folder)."""
+FlowSource = Mapping[str, Any] | list[Any] | str | Path
+"""A flow: a callflow document, a bare tree or an NCCO as JSON, or a file of one (relative to the test's
+folder).
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,9 +250,9 @@ LONGEST_S = 10 * 86400.0
 """A scenario ends by itself: by its ``max_duration_s``."""
 
 
-def load_flow(source: FlowSource, folder: Path) -> Flow:
-    """The flow, with an id. Raises JsonSyntaxError, MissingDocument, FlowTooDeep."""
-    if isinstance(source, Mapping):
+def load_flow(source: FlowSource, folder: Path) -> Flow | Script:
+    """The flow, with an id, or the NCCO with a name. Raises JsonSyntaxError, MissingDocument, FlowTooDeep."""
+    if isinstance(source, Mapping | list):
         document: object = source
         id = "flow"
     else:
@@ -257,6 +261,8 @@ def load_flow(source: FlowSource, folder: Path) -> Flow:
             raise MissingDocument(f"no flow {source}", hint=f"Looked in {folder}.")
         document = jsontext.read(path).value
         id = path.stem
+    if recognise(document):
+        return Script.parse(document, name=id)
     if isinstance(document, Mapping) and "module" in document:
         document = {"name": id, "flow": json.loads(json.dumps(document))}
     found = Flow.parse(document)

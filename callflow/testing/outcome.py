@@ -13,9 +13,11 @@ from callflow.documents.accounts import Account
 from callflow.drawing.gather import tree_of
 from callflow.drawing.journey import Journey
 from callflow.drawing.picture import Tree
+from callflow.drawing.scripts import tree_of_script
 from callflow.drawing.text import to_text
 from callflow.engine.flow import Flow
 from callflow.events import CallEnded, Event, Noticed, StepStarted
+from callflow.ncco.script import Script
 from callflow.testing.recordings import Recording, recordings_of
 
 
@@ -29,7 +31,7 @@ class Outcome:
     events: tuple[Event, ...]
     state: Path
     uploads: tuple[Received, ...] = ()
-    flow: Flow | None = None
+    flow: Flow | Script | None = None
     account: Account = field(default_factory=Account.empty)
     flows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -58,6 +60,8 @@ def picture_of(outcome: Outcome) -> str:
 
     def known(flow_id: str) -> Tree | None:
         flow = outcome.flow
+        if isinstance(flow, Script):
+            return tree_of_script(flow.document, flow_id=flow_id) if flow_id == flow.name else None
         if flow is not None and flow_id == flow.id and flow.document:
             return tree_of(flow.document, flow_id=flow_id)
         source = outcome.flows.get(flow_id) or outcome.account.get("callflow", flow_id)

@@ -18,6 +18,7 @@ from callflow.delivery.receiver_faults import Fault
 from callflow.documents import jsontext
 from callflow.engine.flow import Flow
 from callflow.errors import CallflowError, ScenarioError
+from callflow.ncco.script import Script
 from callflow.testing.driver import CallDriver
 from callflow.testing.engines import Callflow, Setup, load_flow
 from callflow.testing.expectations import Check, evaluate
@@ -189,9 +190,9 @@ def _driver(engine: Callflow, call: Mapping[str, Any], folder: Path) -> CallDriv
     return CallDriver(engine.rig, parse_scenario(words, folder), flow, by_hand=False)
 
 
-def _first_number(flow: Flow | None) -> str:
+def _first_number(flow: Flow | Script | None) -> str:
     """What is dialled, if a scenario does not say it (as ``callflow run`` does)."""
-    numbers = flow.document.get("numbers") if flow is not None else None
+    numbers = flow.document.get("numbers") if isinstance(flow, Flow) else None
     if isinstance(numbers, list) and numbers and numbers[0] != "no_match":
         return str(numbers[0])
     return ""
