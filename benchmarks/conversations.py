@@ -154,6 +154,9 @@ def _share(channels: int) -> tuple[float, float]:
         share = (time.process_time() - start) / (TICKS / 100) * 100
         host.end_all("shutdown")
         writer.close()
+        gaps = sum('"gap"' in journal.read_text() for journal in folder.spool.glob("*/journal.jsonl"))
+        spools = len(list(folder.spool.glob("*/audio.wav")))
+        assert (gaps, spools) == (0, ROOMS if channels else 0), (gaps, spools)
     return share, 1000 * float(np.percentile(took, 99))
 
 
