@@ -266,13 +266,11 @@ class BadSignature(DeliveryError):
 
 
 class NoScript(DeliveryError):
-    """A web server that was asked for an NCCO gives nothing that can be used. ``again``: one more try may
-    help.
-    """
+    """A web server that was asked for an NCCO gives nothing that can be used."""
 
     code = "CF-DLV-009"
     fix = "Answer 2xx with an NCCO, in time."
-    again: bool = False
+    again: bool = False  # one more try may help
 
 
 class EngineError(CallflowError):

@@ -67,7 +67,7 @@ def test_hunting_goes_from_one_to_the_next(tmp_path: Path) -> None:
 
 def test_a_synchronous_event_may_give_another_script(tmp_path: Path) -> None:
     with web_server(event=[[{"action": "wait", "timeout": 3}]]) as server:
-        wanted = {"eventType": "synchronous", "eventUrl": [f"{server.url}/event"]}
+        wanted: dict[str, Any] = {"eventType": "synchronous", "eventUrl": [f"{server.url}/event"]}
         told = one(tmp_path, connect(**wanted), WAIT, callee=rejects("USER_BUSY", 486))
         talked = one(tmp_path / "b", connect(**wanted), WAIT, callee=answers(leaves=2))
     assert [(step.outcome, step.seconds) for step in told.steps()] == [("replace", 0), ("next", 3)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 from callflow.app import Engine, EngineOptions
 from callflow.channels.sim.call import PretendCall
@@ -113,7 +114,10 @@ def test_transfer_into_a_named_conversation(tmp_path: Path) -> None:
 
 
 def test_a_conversation_that_nobody_has_named_cannot_be_joined(tmp_path: Path) -> None:
-    script = [{"action": "transfer", "conversationId": "CON-1"}, {"action": "wait", "timeout": 1}]
+    script: list[dict[str, Any]] = [
+        {"action": "transfer", "conversationId": "CON-1"},
+        {"action": "wait", "timeout": 1},
+    ]
     told = take(tmp_path, Comes(script, caller(leaves=9.0)))
     assert [step.did for step in told.steps()] == ["could not go to CON-1", "waited 1 s"]
     assert [body["reason"] for body in told.bodies("reason")] == ["there is no named conversation CON-1"]
