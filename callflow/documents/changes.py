@@ -85,5 +85,15 @@ def combine(first: Mapping[str, Any], then: Mapping[str, Any], document: Mapping
         elif key not in first or isinstance(first[key], Mapping):
             both[key] = combine(first.get(key, {}), value, below)
         else:  # the first took away what ``then`` builds anew: nothing of the document may shine through
-            both[key] = {**dict.fromkeys(below), **value}
+            both[key] = _alone(value, below)
     return both
+
+
+def _alone(value: Mapping[str, Any], below: Mapping[str, Any]) -> dict[str, Any]:
+    """A patch that leaves of ``below`` only what ``value`` says, at every depth."""
+    found: dict[str, Any] = {key: None for key in below if key not in value}
+    for key, inner in value.items():
+        here = below.get(key)
+        both = isinstance(inner, Mapping) and isinstance(here, Mapping)
+        found[key] = _alone(inner, here) if both else inner
+    return found

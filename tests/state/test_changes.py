@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from callflow.documents.accounts import Account, seated
@@ -47,7 +47,8 @@ def test_merge_is_that_of_the_rfc(document: Any, patch: Any, result: Any) -> Non
 
 
 @given(document=OBJECTS, first=OBJECTS, then=OBJECTS)
-@settings(max_examples=100)
+@example(document={"a": {"a": {"a": None}}}, first={"a": None}, then={"a": {"a": {}}})
+@settings(max_examples=60)
 def test_one_patch_does_what_two_did(document: Any, first: Any, then: Any) -> None:
     both = combine(first, then, document)
     assert merge(document, both) == merge(merge(document, first), then)

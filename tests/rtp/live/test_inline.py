@@ -111,7 +111,6 @@ def test_a_range_without_a_pair_is_refused() -> None:
             PortPool(HOST, low, high)
 
 
-
 def test_a_wide_range_is_begun_anywhere_and_used_whole() -> None:
     firsts = {PortPool(HOST, 16384, 32768, net=MemoryNet()).take().port for _ in range(8)}
     assert len(firsts) > 1, "the same first port eight times out of 8,192"
