@@ -94,6 +94,7 @@ def _alone(value: Mapping[str, Any], below: Mapping[str, Any]) -> dict[str, Any]
     found: dict[str, Any] = {key: None for key in below if key not in value}
     for key, inner in value.items():
         here = below.get(key)
-        both = isinstance(inner, Mapping) and isinstance(here, Mapping)
-        found[key] = _alone(inner, here) if both else inner
+        if isinstance(inner, Mapping) and isinstance(here, Mapping):
+            inner = _alone(inner, here)
+        found[key] = inner
     return found
