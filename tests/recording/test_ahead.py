@@ -63,9 +63,12 @@ def test_it_is_the_same_file(
 ) -> None:
     taken: list[int] = []
     take = Making.take
-    monkeypatch.setattr(
-        Making, "take", lambda self, audio, n: (taken.append(n - self.done), take(self, audio, n))[1]
-    )
+
+    def watched(self: Making, audio: Path, n: int) -> None:
+        taken.append(n - self.done)
+        take(self, audio, n)
+
+    monkeypatch.setattr(Making, "take", watched)
     files = []
     for bench in benches:
         spool = begin(bench, rate)
