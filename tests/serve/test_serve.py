@@ -54,7 +54,10 @@ def assert_tone(file: Path, seconds: float) -> None:
     samples, rate = soundfile.read(file, dtype="int16", always_2d=True)
     assert len(samples) / rate == pytest.approx(seconds, abs=0.2)
     end = len(samples) / rate - 0.1
-    assert loudness(samples[:, 0], rate, 0.3, end, 440) > 0.1
+    # Piece by piece: where a packet came too late on a busy machine the tone goes on in another phase.
+    pieces = np.arange(0.3, end - 0.1, 0.1)
+    loud = [loudness(samples[:, 0], rate, at, at + 0.1, 440) > 0.1 for at in pieces]
+    assert sum(loud) >= len(loud) - 1, loud
     assert loudness(samples[:, 0], rate, 0.3, 0.5, 440) == pytest.approx(
         loudness(samples[:, 0], rate, end - 0.2, end, 440), rel=0.1
     )
