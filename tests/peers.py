@@ -41,14 +41,6 @@ def _missing(what: str) -> None:
     pytest.skip(f"{what} is not installed (apt, or: make peers)")
 
 
-def free_port() -> int:
-    """A TCP port on loopback that nobody listens on just now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
-
-
 @contextmanager
 def running(
     command: Sequence[str], port: int, *, cwd: Path, env: Mapping[str, str] | None = None, seconds: float = 30

@@ -77,12 +77,16 @@ class Rig:
         return self._result(self.submit(self._timed(work, turns=0)), limit_s)
 
     async def wait_async(self, work: Coroutine[Any, Any, T]) -> T:
-        """The same for a test on an event loop of its own. When one of several tasks of the test that wait
-        gets what it waited for, time stands still until that task has had its turn.
+        """The same for a test on an event loop of its own. Time goes on once all its tasks wait: it stands
+        still until those that are about to wait do so too, and, when one gets what it waited for, until that
+        task has had its turn.
         """
         loop = asyncio.get_running_loop()
         try:
-            return await asyncio.wrap_future(self.submit(self._timed(work, turns=1)))
+            self.loop.call_soon_threadsafe(self._turn_begins)
+            waiting = self.submit(self._timed(work, turns=1))
+            loop.call_soon(loop.call_soon, self._end_turn)
+            return await asyncio.wrap_future(waiting)
         except AssertionError as failure:
             raise failure.with_traceback(None) from None
         finally:
@@ -118,6 +122,9 @@ class Rig:
             return await work
         finally:
             self._move(waits=-1, turns=turns)
+
+    def _turn_begins(self) -> None:
+        self._move(turns=1)
 
     def _turn_over(self) -> None:
         self._move(turns=-1)

@@ -17,7 +17,8 @@ import callflow.cli
 from callflow.delivery.receiver import Receiver
 from callflow.delivery.receiver_faults import Fault, Faults
 from tests.delivery.support import State
-from tests.peers import free_port, wait_for_port
+from tests.peers import wait_for_port
+from tests.ports import free_ports
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples/receivers"
 
@@ -204,7 +205,7 @@ def test_many_to_a_receiver_that_answers_at_the_very_end_of_the_body(tmp_path: P
             child.terminate()
             await child.wait()
 
-    port = free_port()
+    port = free_ports(1)
     asyncio.run(main())
     assert {made.row(f"dlv-{number}").attempts for number in range(150)} == {1}
     made.database.close()

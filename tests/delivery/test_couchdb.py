@@ -20,7 +20,8 @@ from tests.delivery.support import (
     raw_server,
     read_request,
 )
-from tests.peers import free_port, require, running
+from tests.peers import require, running
+from tests.ports import free_ports
 
 BODY = bytes(range(256)) * 1500
 DIGEST = "md5-" + base64.b64encode(hashlib.md5(BODY, usedforsecurity=False).digest()).decode()
@@ -30,7 +31,7 @@ NAME = "call_recording_call-1.wav"
 @pytest.fixture(scope="module")
 def couch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     program = require("pouchdb-server")
-    port = free_port()
+    port = free_ports(1)
     folder = tmp_path_factory.mktemp("pouchdb")
     with running([program, "--port", str(port), "--in-memory"], port, cwd=folder):
         yield f"http://127.0.0.1:{port}"

@@ -14,7 +14,8 @@ import pytest
 
 from callflow.delivery.urls import upload_urls
 from tests.delivery.support import State
-from tests.peers import MODULES, free_port, require, require_module, running
+from tests.peers import MODULES, require, require_module, running
+from tests.ports import free_ports
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples/receivers"
 BODY = bytes(range(256)) * 4000
@@ -87,7 +88,7 @@ BOTH = {f"call_recording_{CALL_ID}-{method}.wav": BODY + method.encode() for met
 
 @pytest.mark.parametrize("name", ["python_aiohttp.py", "flask_receiver.py"])
 def test_python(tmp_path: Path, name: str) -> None:
-    port = free_port()
+    port = free_ports(1)
     with python(name, port, tmp_path) as path:
         deliver(tmp_path, f"http://127.0.0.1:{port}/{path}", ("put", "post"))
     assert kept(tmp_path) == BOTH
@@ -95,7 +96,7 @@ def test_python(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.peer
 def test_express(tmp_path: Path) -> None:
-    port = free_port()
+    port = free_ports(1)
     with express(port, tmp_path) as path:
         deliver(tmp_path, f"http://127.0.0.1:{port}/{path}", ("put", "post"))
     assert kept(tmp_path) == BOTH
@@ -103,7 +104,7 @@ def test_express(tmp_path: Path) -> None:
 
 @pytest.mark.peer
 def test_php(tmp_path: Path) -> None:
-    port = free_port()
+    port = free_ports(1)
     with php(port, tmp_path) as path:
         deliver(tmp_path, f"http://127.0.0.1:{port}/{path}", ("put", "post"))
     assert kept(tmp_path) == {name.removeprefix("call_recording_"): body for name, body in BOTH.items()}
@@ -111,7 +112,7 @@ def test_php(tmp_path: Path) -> None:
 
 @pytest.mark.peer
 def test_nginx(tmp_path: Path) -> None:
-    port = free_port()
+    port = free_ports(1)
     with nginx(port, tmp_path) as path:
         deliver(tmp_path, f"http://127.0.0.1:{port}/{path}", ("put",))
     name = f"call_recording_{CALL_ID}-put.wav"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import socket
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
+
+from tests.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
@@ -60,8 +61,8 @@ class Ports:
 
     @classmethod
     def free(cls) -> Ports:
-        """Ports that nobody listens on now."""
-        return cls(free_port(), free_port())
+        """Ports that nobody has, and that no other test is given."""
+        return cls(free_ports(1), free_ports(1))
 
     def put_in(self, command: str) -> str:
         """A command of the page as it is run."""
@@ -155,14 +156,6 @@ def _wait_for_listener(log: Path) -> None:
     """``receive`` and ``serve`` say when they listen."""
     wait = f"for i in $(seq 200); do grep -qi listening {log.name} && exit 0; sleep 0.1; done; exit 1"
     subprocess.run(wait, shell=True, cwd=log.parent, check=True)
-
-
-def free_port() -> int:
-    """One that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def prepare(folder: Path) -> None:

@@ -19,7 +19,7 @@ from callflow.documents.settings import load_settings
 from callflow.errors import MailError
 from callflow.events import MailAboutCall
 from tests.modules.stage import LOW, NEVER, Ran, Stage, answers, caller, node, tone
-from tests.peers import free_port
+from tests.ports import free_ports
 
 
 class Post:
@@ -56,7 +56,7 @@ class Post:
 def post_office(post: Post, *, log_in: bool = False) -> Iterator[dict[str, object]]:
     """A server that is up, and the settings that lead to it."""
     more: dict[str, Any] = {"authenticator": post.log_in, "auth_require_tls": False} if log_in else {}
-    port = free_port()
+    port = free_ports(1)
     server = Controller(post, hostname="127.0.0.1", port=port, **more)
     server.start()
     try:
