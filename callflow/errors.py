@@ -9,6 +9,7 @@ whether trying again can help. ``fix`` is what helps in most cases: the code's l
     │   ├── InvalidDocument      CF-DOC-002   well-formed, but against its schema
     │   └── MissingDocument      CF-DOC-003   a file, folder or document id that is not there
     ├── SettingsError            CF-CFG-000   system_config cannot be used
+    │   └── MissingSecret        CF-CFG-001   a secret is not where a document says it stands
     ├── StateError               CF-STA-000   an event that a state machine does not allow
     ├── MediaError               CF-MED-000   audio cannot be made, read or moved
     │   ├── AudioFileError       CF-MED-001   an audio file that cannot be read or written
@@ -108,6 +109,16 @@ class SettingsError(CallflowError):
 
     code = "CF-CFG-000"
     fix = "Correct the file in your system_config folder: callflow check reads it too."
+
+
+class MissingSecret(SettingsError):
+    """A secret is not where a document says (``secret:env:NAME``, ``secret:file:PATH``): the message names
+    the place, never what is there.
+    """
+
+    code = "CF-CFG-001"
+    fix = "Put the secret where the document says, or correct the place: secret:env:NAME, secret:file:PATH."
+    retryable = True
 
 
 class StateError(CallflowError):
