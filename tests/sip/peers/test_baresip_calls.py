@@ -115,7 +115,7 @@ def test_hold_is_silent_on_both_sides_and_no_time_is_lost(here: Town, phones: di
     time.sleep(1.2)
     spoke = time.monotonic() - began
     held = here.changes(alice, "hold") - began
-    time.sleep(1.5)
+    time.sleep(1.9)
     waited = time.monotonic() - began
     resumed = here.changes(alice, "resume") - began
     time.sleep(1.2)
