@@ -34,8 +34,10 @@ from tests.recording.harness import spec, stereo
 from tests.worker.harness import Bench, Phone, phases, tone
 
 HZ = 400.0  # whole periods in each 20 ms
-BUSY_S = 0.25
-"""So late may a process hear a command on a busy machine. That nothing is missing the tones tell."""
+LATE_S = 0.06
+"""So much may a recording differ from the time between its commands: a process that hears of one late takes
+it at the time at which it was given.
+"""
 
 
 def unbroken(channel: Samples, hertz: float, level: float = 8000) -> None:
@@ -63,24 +65,28 @@ async def _rtp_legs(root: Path, secret: bool) -> None:
         begin = bench.clock.now()
         for name in "ab":
             farm.send(StartRecording(spec(f"r{name}", name), answered=True, bridged=False))
+        begun = bench.clock.now()
         await asyncio.sleep(0.6)
+        bridge = bench.clock.now()
         farm.send(Bridge("a", "b"))
         await bench.until(lambda: farm._routes.moving == 0)
+        bridged = bench.clock.now()
         assert farm._routes.worker_of("a") == farm._routes.worker_of("b")
         await asyncio.sleep(0.6)
+        end = bench.clock.now()
         for name in "ab":
             farm.send(RemoveLeg(name))
-        lasted = bench.clock.now() - begin
+        ended = bench.clock.now()
         sounds = [await bench.sound("ra"), await bench.sound("rb")]
         await bench.until(lambda: len(bench.of(RtpReport)) == 2)
         for phone in phones:
             phone.close()
         assert farm._routes.tables == (0, 0, 0)
         for sound, own, other in ((sounds[0], HZ, 600.0), (sounds[1], 600.0, HZ)):
-            assert abs(len(sound) / 8000 - lasted) < BUSY_S
+            assert end - begun - LATE_S < len(sound) / 8000 < ended - begin + LATE_S
             unbroken(sound[:, 0], own)
             heard = np.flatnonzero(np.abs(sound[:, 1]) > 1000)
-            assert 0.4 < heard[0] / 8000 < 0.8 + BUSY_S
+            assert bridge - begun - 0.2 < heard[0] / 8000 < bridged - begin + 0.2
             unbroken(sound[heard[0] :, 1], other)
         _spoke_on(phones)
         # The port of the one that moved can be had again.
@@ -198,18 +204,20 @@ async def _there_and_back(root: Path) -> None:
         for name in "abcd":
             farm.send(AddLeg(name, 8000, PretendSource()))
         farm.send(Say("a", (ToneClip("%(1000,0,400)"),), loop=True))
-        farm.send(StartRecording(spec("r", "a"), answered=True, bridged=False))
         begin = bench.clock.now()
+        farm.send(StartRecording(spec("r", "a"), answered=True, bridged=False))
+        begun = bench.clock.now()
         homes = set()
         for turn in range(8):
             farm.send(Bridge("a", "bcd"[turn % 3]))
             await bench.until(lambda: farm._routes.moving == 0)
             homes.add(farm._routes.worker_of("a"))
             await asyncio.sleep(0.05)
+        end = bench.clock.now()
         farm.send(RemoveLeg("a"))
-        lasted = bench.clock.now() - begin
+        ended = bench.clock.now()
         sound = await bench.sound("r")
-        assert abs(len(sound) / 8000 - lasted) < BUSY_S
+        assert end - begun - LATE_S < len(sound) / 8000 < ended - begin + LATE_S
         amplitude, phase = phases(sound[:, 0], 400.0)
         assert (amplitude[1:-2] > 0.9 * amplitude[3]).all()
         assert (np.abs(np.diff(phase[1:-2])) < 0.01).all()
