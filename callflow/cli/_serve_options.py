@@ -42,5 +42,17 @@ Drain = Annotated[
 Variables = Annotated[
     list[str] | None, typer.Option(metavar="NAME=VALUE", help="A placeholder's value; may be repeated.")
 ]
+Http = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="Serve the HTTP API there, such as 127.0.0.1:8080; else none."),
+]
+HttpCert = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Certificate chain of the HTTP API, as PEM: it is https.")
+]
+HttpKey = Annotated[Path | None, typer.Option(metavar="FILE", help="Its key, if it is elsewhere.")]
+HttpPlain = Annotated[
+    bool,
+    typer.Option("--http-plain", help="Serve HTTP without TLS to other machines, too (behind a proxy)."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Each step of every call, too.")]

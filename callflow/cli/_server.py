@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
+from typing import TYPE_CHECKING
 
 from callflow.app import calm_collector, collect_regularly
 from callflow.cli._lines import LineWriter
@@ -17,12 +18,16 @@ from callflow.exchange.exchange import Exchange
 from callflow.exchange.options import ExchangeOptions
 from callflow.exchange.welcome import welcome
 
+if TYPE_CHECKING:
+    from callflow.server.listen import HttpOptions, HttpServer
+
 SWITCH_S = 0.0005
 """How long a thread may keep the interpreter: the loop must not wait for a thread that encodes or syncs."""
 
 
 def run_server(
     options: ExchangeOptions,
+    http: HttpOptions | None,
     catalog: Catalog,
     prints: Prints,
     drain_s: float | None,
@@ -33,11 +38,12 @@ def run_server(
     """
     sys.setswitchinterval(SWITCH_S)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(_serve(options, catalog, prints, drain_s, chatter))
+        runner.run(_serve(options, http, catalog, prints, drain_s, chatter))
 
 
 async def _serve(
     options: ExchangeOptions,
+    http: HttpOptions | None,
     catalog: Catalog,
     prints: Prints,
     drain_s: float | None,
@@ -47,8 +53,14 @@ async def _serve(
     with closing(LineWriter()) as write, log_lines(write, quiet=chatter is Chatter.QUIET):
         exchange.bus.subscribe(ServeTeller(exchange.clock, write, chatter))
         stop = _heed_signals(exchange)
-        async with exchange:
-            for line in await welcome(exchange) if chatter > Chatter.QUIET else ():
+        async with exchange, AsyncExitStack() as life:
+            said = await welcome(exchange) if chatter > Chatter.QUIET else []
+            if http is not None:
+                from callflow.server.listen import HttpServer
+
+                web = await life.enter_async_context(HttpServer(exchange, http))
+                said += web_words(web)
+            for line in said:
                 write(line)
             calm_collector()
             collecting = asyncio.create_task(collect_regularly(exchange.clock))
@@ -59,6 +71,14 @@ async def _serve(
                 collecting.cancel()
         if chatter > Chatter.QUIET:
             write("ended")
+
+
+def web_words(web: HttpServer) -> list[str]:
+    """Where the HTTP API is, and on loopback a token that lives as long as the process."""
+    lines = [f"  {'http':<11}{web.url}"]
+    if web.loopback:
+        lines.append(f"  {'token':<11}{web.parts.tokens.issue('printed at the start')}")
+    return lines
 
 
 def _heed_signals(exchange: Exchange) -> asyncio.Event:

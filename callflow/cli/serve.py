@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -15,6 +16,7 @@ from callflow.errors import CallflowError
 if TYPE_CHECKING:
     from callflow.cli._serve_story import Chatter
     from callflow.exchange.options import ExchangeOptions
+    from callflow.server.listen import HttpOptions
 
 REFUSED = 1
 """Exit code: a document is at fault."""
@@ -30,6 +32,10 @@ def main(
     media_address: opt.MediaAddress = None,
     media_ports: opt.MediaPorts = "16384-32768",
     workers: opt.Workers = 1,
+    http: opt.Http = None,
+    http_cert: opt.HttpCert = None,
+    http_key: opt.HttpKey = None,
+    http_plain: opt.HttpPlain = False,
     drain: opt.Drain = None,
     var: opt.Variables = None,
     quiet: opt.Quiet = False,
@@ -65,7 +71,8 @@ def main(
         _check_tls(options)
         for each in options.bind:
             each.check()
-        code = _serve(options, drain, Chatter.VERBOSE if verbose else Chatter(not quiet))
+        web = _http(http, http_cert, http_key, http_plain)
+        code = _serve(options, web, drain, Chatter.VERBOSE if verbose else Chatter(not quiet))
     except CallflowError as error:
         fail(f"{error.code}  {error.message}", error.hint or error.fix)
     raise typer.Exit(code)
@@ -85,7 +92,26 @@ def _check_tls(options: ExchangeOptions) -> None:
         fail("--tls-cert is given, but nothing listens for TLS", "add --bind tls:127.0.0.1:5061")
 
 
-def _serve(options: ExchangeOptions, drain_s: float | None, chatter: Chatter) -> int:
+def _http(address: str | None, cert: Path | None, key: Path | None, plain: bool) -> HttpOptions | None:
+    """Where HTTP is served, if it is. Raises HttpListenError for what must not be."""
+    if address is None:
+        if cert is not None or key is not None or plain:
+            fail("--http-cert, --http-key and --http-plain need --http", "add --http 127.0.0.1:8080")
+        return None
+    from callflow.exchange.binding import TlsFiles
+    from callflow.server.listen import HttpBind, HttpOptions
+
+    if key is not None and cert is None:
+        fail("--http-key needs --http-cert")
+    options = HttpOptions(HttpBind.parse(address), TlsFiles(cert, key) if cert is not None else None, plain)
+    options.check()
+    options.context()
+    return options
+
+
+def _serve(
+    options: ExchangeOptions, http: HttpOptions | None, drain_s: float | None, chatter: Chatter
+) -> int:
     """Serve until a signal ends it; gives the exit code. Raises CallflowError."""
     from callflow.cli._server import run_server
     from callflow.documents.catalog import Refusal, fingerprint, read_catalog
@@ -100,5 +126,5 @@ def _serve(options: ExchangeOptions, drain_s: float | None, chatter: Chatter) ->
             stderr.print(line, markup=False, soft_wrap=True)
         stderr.print("callflow: nothing is served while a document is at fault", soft_wrap=True)
         return REFUSED
-    run_server(options, catalog, prints, drain_s, chatter)
+    run_server(options, http, catalog, prints, drain_s, chatter)
     return 0

@@ -141,6 +141,19 @@ STEPS: tuple[str, ...] = (
     CREATE INDEX recordings_open ON recordings (started_wall)
         WHERE state IN ('WAITING', 'RECORDING', 'MASKED', 'PAUSED');
     """,
+    """
+    CREATE TABLE tokens (
+        id           TEXT PRIMARY KEY,
+        digest       TEXT NOT NULL,
+        account_id   TEXT NOT NULL,
+        scopes       TEXT NOT NULL,
+        label        TEXT NOT NULL,
+        created_wall REAL NOT NULL,
+        expires_wall REAL,
+        used_wall    REAL,
+        revoked_wall REAL
+    );
+    """,
 )
 
 

@@ -1,0 +1,12 @@
+"""Layer 6, below ``callflow.cli``: the HTTP server of ``callflow serve``.
+
+Where to look:
+
+    app        the route files, put together into one application
+    parts      what a route file may use
+    envelope   what an answer looks like (Kazoo's), and an error
+    auth       who asks, and what he may do
+
+A route file has ``def routes(parts: Parts) -> list[web.RouteDef]`` and ``PATHS``, the same routes as they
+are described (OpenAPI 3.1 path items by path); ``app.FILES`` names it.
+"""

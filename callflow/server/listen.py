@@ -1,0 +1,134 @@
+"""Layer 6: where the HTTP server listens, and how long it waits for slow clients."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from callflow.channels.sip.transport import bracketed
+from callflow.errors import HttpListenError
+from callflow.exchange.binding import TlsFiles
+from callflow.exchange.exchange import Exchange
+from callflow.server.app import build
+from callflow.server.auth import Tokens
+from callflow.server.parts import Parts
+
+DEFAULT_PORT = 8080
+HIGHEST_PORT = 65_535
+END_WITHIN_S = 5.0
+"""So long answers that are under way have at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpBind:
+    """``host`` is numeric (IPv6 without brackets); ``port`` 0: any that is free."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> HttpBind:
+        """Read ``HOST[:PORT]``, ``[IPV6]:PORT`` or ``:PORT``. Raises HttpListenError."""
+        host, port = _split(text)
+        try:
+            address = ipaddress.ip_address("127.0.0.1" if host in ("", "localhost") else host)
+        except ValueError:
+            raise HttpListenError(
+                f"--http {text}: {host!r} is no address", hint="give a numeric one, such as 127.0.0.1:8080"
+            ) from None
+        if port and not (port.isascii() and port.isdigit() and int(port) <= HIGHEST_PORT):
+            raise HttpListenError(f"--http {text}: {port!r} is no port", hint="give 1 to 65535, or 0 for any")
+        return cls(str(address), int(port) if port else DEFAULT_PORT)
+
+    @property
+    def loopback(self) -> bool:
+        """Only this machine can reach it."""
+        return ipaddress.ip_address(self.host).is_loopback
+
+    def __str__(self) -> str:
+        return f"{bracketed(self.host)}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpOptions:
+    """``tls``: the certificate that it shows; ``plain``: without one, other machines may still reach it."""
+
+    bind: HttpBind
+    tls: TlsFiles | None = None
+    plain: bool = False
+
+    def check(self) -> None:
+        """Raises HttpListenError if tokens and recordings would cross a network for all to read."""
+        if self.tls is None and not self.plain and not self.bind.loopback:
+            raise HttpListenError(
+                f"refuses to serve HTTP on {self.bind}: other machines can reach it, and tokens and "
+                "recordings would go over the network unencrypted",
+                hint="give --http-cert and --http-key; or --http-plain behind a proxy that does TLS; "
+                "or --http 127.0.0.1:8080",
+            )
+
+    def context(self) -> ssl.SSLContext | None:
+        """Raises ListenError for a certificate that cannot be used."""
+        return self.tls.server_context() if self.tls is not None else None
+
+
+class HttpServer:
+    """The HTTP server of an exchange that has started: ``async with``. ``url``: where it is, without ``/`` at
+    its end. Raises HttpListenError if it cannot listen.
+    """
+
+    def __init__(self, exchange: Exchange, options: HttpOptions) -> None:
+        self.parts = Parts(exchange, Tokens(exchange.engine.database, exchange.clock))
+        self._options = options
+        self.url = ""
+
+    @property
+    def loopback(self) -> bool:
+        """Only this machine can reach it."""
+        return self._options.bind.loopback
+
+    async def __aenter__(self) -> HttpServer:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def start(self) -> None:
+        """Listen."""
+        options = self._options
+        options.check()
+        context = options.context()
+        self._runner = web.AppRunner(build(self.parts), access_log=None, shutdown_timeout=END_WITHIN_S)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, options.bind.host, options.bind.port, ssl_context=context)
+        try:
+            await site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise HttpListenError(
+                f"--http {options.bind} cannot be listened on: {error.strerror or error}",
+                hint="see who listens on it, or choose another one",
+            ) from error
+        host, port = self._runner.addresses[0][:2]
+        self.url = f"{'http' if context is None else 'https'}://{bracketed(host)}:{port}"
+
+    async def close(self) -> None:
+        """End what goes on for ever, let the rest end, and stop."""
+        self.parts.closing.set()
+        await self._runner.cleanup()
+
+
+def _split(text: str) -> tuple[str, str]:
+    if text.startswith("["):
+        host, _, port = text[1:].partition("]")
+        return host, port.removeprefix(":")
+    if text.count(":") > 1:
+        return text, ""
+    if text.isascii() and text.isdigit():
+        return "", text
+    host, _, port = text.partition(":")
+    return host, port
