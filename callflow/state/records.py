@@ -65,7 +65,8 @@ class DeliveryRow:
     ``database`` the database. ``file``: relative to the state folder. ``sha256``: hex of the file.
     ``since_wall``: when its schedule began (again). ``next_wall``: the next attempt is due.
     ``kind`` ``event``: no file but a ``message`` (``state/events.py``), which may hold a secret;
-    ``recording_id`` may be empty.
+    ``recording_id`` may be empty. ``account_id``: the recording's, if it says none. ``hook``: of a message
+    that a webhook of the account sends, that webhook's id.
     """
 
     id: str
@@ -92,6 +93,8 @@ class DeliveryRow:
     lease_owner: str = ""
     lease_until: float = 0.0
     message: str = field(default="", repr=False)
+    account_id: str = ""
+    hook: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,9 +248,15 @@ def release_url(conn: sqlite3.Connection, recording_id: str) -> None:
 
 
 def add_delivery(conn: sqlite3.Connection, row: DeliveryRow) -> None:
-    """Enqueue: due at once unless ``next_wall`` says otherwise. ``host`` is filled in from the url."""
-    since = row.since_wall or row.created_wall
-    values = _values(replace(row, since_wall=since, host=row.host or host_of(row.url)))
+    """Enqueue: due at once unless ``next_wall`` says otherwise. ``host`` is filled in from the url,
+    ``account_id`` from the recording.
+    """
+    since, account_id = row.since_wall or row.created_wall, row.account_id
+    if not account_id and row.recording_id:
+        found = conn.execute("SELECT account_id FROM recordings WHERE id = ?", (row.recording_id,)).fetchone()
+        account_id = found[0] if found else ""
+    host = row.host or host_of(row.url)
+    values = _values(replace(row, since_wall=since, host=host, account_id=account_id))
     _put(conn, "deliveries", {**values, "recording_id": row.recording_id or None})
 
 

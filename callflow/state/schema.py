@@ -154,6 +154,29 @@ STEPS: tuple[str, ...] = (
         revoked_wall REAL
     );
     """,
+    """
+    CREATE TABLE account_documents (
+        account_id TEXT NOT NULL,
+        kind       TEXT NOT NULL,
+        id         TEXT NOT NULL,
+        document   TEXT NOT NULL,
+        PRIMARY KEY (account_id, kind, id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE uploads (
+        delivery_id TEXT PRIMARY KEY REFERENCES deliveries (id) ON DELETE CASCADE,
+        url         TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    ALTER TABLE deliveries ADD COLUMN account_id TEXT NOT NULL DEFAULT '';
+    ALTER TABLE deliveries ADD COLUMN hook TEXT NOT NULL DEFAULT '';
+    UPDATE deliveries SET account_id = coalesce(
+        (SELECT account_id FROM recordings WHERE recordings.id = deliveries.recording_id), '');
+    CREATE INDEX deliveries_account ON deliveries (account_id, created_wall);
+    CREATE INDEX deliveries_hook ON deliveries (account_id, hook)
+        WHERE hook <> '' AND state IN ('QUEUED', 'WAITING', 'SENDING');
+    DROP INDEX deliveries_due;
+    CREATE INDEX deliveries_due ON deliveries (host, next_wall, created_wall, id, account_id)
+        WHERE state IN ('QUEUED', 'WAITING');
+    """,
 )
 
 

@@ -1,0 +1,69 @@
+"""Layer 1: what the outbox must know of accounts, kept beside it: how to send for them, and their webhooks.
+
+Whoever reads an account's folder puts these in; then every process that finishes or delivers recordings of
+this state folder has them, also one that knows no accounts, and at once after a crash. Secrets are not in
+them: a document only names where one stands (``documents/secrets.py``).
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+DELIVERY = "delivery"
+"""Kind: ``delivery`` of ``account.json``, under the id ``account``."""
+WEBHOOK = "webhook"
+_OWN = "account"
+
+
+def put_account(
+    conn: sqlite3.Connection,
+    account_id: str,
+    delivery: Mapping[str, Any],
+    webhooks: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """What is known of the account from now on. ``webhooks``: its documents by id."""
+    conn.execute(
+        "DELETE FROM account_documents WHERE account_id = ? AND kind IN (?, ?)",
+        (account_id, DELIVERY, WEBHOOK),
+    )
+    rows = [(account_id, DELIVERY, _OWN, delivery)] if delivery else []
+    rows += [(account_id, WEBHOOK, id, document) for id, document in webhooks.items()]
+    conn.executemany(
+        "INSERT INTO account_documents VALUES (?, ?, ?, ?)",
+        [(*key, json.dumps(document, ensure_ascii=False)) for *key, document in rows],
+    )
+
+
+def delivery_of(conn: sqlite3.Connection, account_id: str) -> Mapping[str, Any]:
+    """``delivery`` of the account's document; empty: nothing of its own."""
+    return _documents(conn, account_id, DELIVERY).get(_OWN, {})
+
+
+def deliveries_of_all(conn: sqlite3.Connection) -> dict[str, Mapping[str, Any]]:
+    """The same of every account that has any, by its id."""
+    rows = conn.execute("SELECT account_id, document FROM account_documents WHERE kind = ?", (DELIVERY,))
+    return {account_id: _object(text) for account_id, text in rows}
+
+
+def webhooks_of(conn: sqlite3.Connection, account_id: str) -> Mapping[str, Mapping[str, Any]]:
+    """The account's webhooks by id, in the order of their ids."""
+    return _documents(conn, account_id, WEBHOOK)
+
+
+def _documents(conn: sqlite3.Connection, account_id: str, kind: str) -> dict[str, Mapping[str, Any]]:
+    rows = conn.execute(
+        "SELECT id, document FROM account_documents WHERE account_id = ? AND kind = ? ORDER BY id",
+        (account_id, kind),
+    )
+    return {id: _object(text) for id, text in rows}
+
+
+def _object(text: str) -> Mapping[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:  # a damaged row must not hold up the whole outbox
+        return {}
+    return value if isinstance(value, dict) else {}
