@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 
 from callflow.errors import StorageError
+from callflow.state.schema_library import LIBRARY
 
 STEPS: tuple[str, ...] = (
     """
@@ -177,7 +179,18 @@ STEPS: tuple[str, ...] = (
     CREATE INDEX deliveries_due ON deliveries (host, next_wall, created_wall, id, account_id)
         WHERE state IN ('QUEUED', 'WAITING');
     """,
+    LIBRARY,
 )
+
+
+def statements(step: str) -> Iterator[str]:
+    """The statements of a step, one after the other; a trigger is one, with those inside it."""
+    text = ""
+    for part in step.split(";"):
+        text += f"{part};"
+        if sqlite3.complete_statement(text):
+            yield text
+            text = ""
 
 
 def migrate(connection: sqlite3.Connection) -> None:
@@ -192,7 +205,7 @@ def migrate(connection: sqlite3.Connection) -> None:
                 hint="use the later version, or another state folder (--state)",
             )
         for step in STEPS[seen:]:
-            for statement in step.split(";"):
+            for statement in statements(step):
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {len(STEPS)}")
     except BaseException:
