@@ -42,10 +42,9 @@ whether trying again can help. ``fix`` is what helps in most cases: the code's l
     │   ├── BadDescription       CF-SIP-002   an SDP that cannot be read or agreed on
     │   ├── TransportFailed      CF-SIP-003   a SIP message could not be sent
     │   └── ListenError          CF-SIP-004   an address that cannot be listened on
-    ├── HttpError                CF-HTTP-000  the HTTP server cannot do what it is asked for
-    │   ├── ApiError             CF-HTTP-001  a request that is answered with an error
-    │   ├── UnknownToken         CF-HTTP-002  no such token
-    │   └── HttpListenError      CF-HTTP-003  an address that the HTTP server cannot listen on
+    ├── ApiError                 CF-HTTP-001  a request to the HTTP server that is answered with an error
+    ├── UnknownToken             CF-HTTP-002  no such token
+    ├── HttpListenError          CF-HTTP-003  an address that the HTTP server cannot listen on
     ├── CallGone                 CF-CAL-001   the caller has hung up (control flow, not a fault)
     └── ScenarioError            CF-SIM-000   a pretend call's scenario that cannot be played
 """
@@ -368,16 +367,11 @@ class ListenError(SipError):
     fix = "See who listens on it, or choose another address or port with --bind."
 
 
-class HttpError(CallflowError):
-    """The HTTP server cannot do what it is asked for."""
+class ApiError(CallflowError):
+    """A request to the HTTP server that is answered with an error.
 
-    code = "CF-HTTP-000"
-    fix = "Read the message; docs/http_api.md says what can be asked."
-
-
-class ApiError(HttpError):
-    """A request that is answered with an error. ``status``: of HTTP; ``data``: what is wrong field by field,
-    ``{field: {rule: {"message": ...}}}``; ``headers``: of the answer.
+    ``status``: of HTTP; ``data``: what is wrong field by field, ``{field: {rule: {"message": ...}}}``;
+    ``headers``: of the answer.
     """
 
     code = "CF-HTTP-001"
@@ -394,18 +388,18 @@ class ApiError(HttpError):
     ) -> None:
         super().__init__(message, hint=hint)
         self.status = status
-        self.data = data or {}
-        self.headers = headers or {}
+        self.data: Mapping[str, Any] = data or {}
+        self.headers: Mapping[str, str] = headers or {}
 
 
-class UnknownToken(HttpError):
+class UnknownToken(CallflowError):
     """No such token."""
 
     code = "CF-HTTP-002"
     fix = "See callflow tokens list."
 
 
-class HttpListenError(HttpError):
+class HttpListenError(CallflowError):
     """An address that the HTTP server cannot listen on, or must not."""
 
     code = "CF-HTTP-003"

@@ -104,9 +104,9 @@ def failed(request: web.Request, error: ApiError) -> web.Response:
     return _json(request, envelope, error.status, dict(error.headers))
 
 
-def invalid(field: str, rule: str, message: str, **more: object) -> ApiError:
+def invalid(field: str, rule: str, message: str) -> ApiError:
     """A 400 that says in Kazoo's way what is wrong with one field of a body or query."""
-    return ApiError(400, message, {field: {rule: {"message": message, **more}}})
+    return ApiError(400, message, {field: {rule: {"message": message}}})
 
 
 async def read_data(request: web.Request, *, most_bytes: int = MOST_BODY_BYTES) -> dict[str, Any]:

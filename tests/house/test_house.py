@@ -16,6 +16,8 @@ from callflow.errors import CallflowError
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "callflow"
 MOST_LINES = 400
+TABLES = {"callflow/errors.py": 600}
+"""Files that are one table on purpose, and how long they may be."""
 MOST_FUNCTION_LINES = 70
 
 
@@ -39,9 +41,10 @@ def trees() -> Trees:
 
 def test_no_file_is_more_than_a_room_should_hold() -> None:
     too_long = {
-        str(path.relative_to(ROOT)): lines
+        name: lines
         for path in sources()
-        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > MOST_LINES
+        if (lines := len(path.read_text(encoding="utf-8").splitlines()))
+        > TABLES.get(name := path.relative_to(ROOT).as_posix(), MOST_LINES)
     }
     assert too_long == {}
 
