@@ -17,6 +17,7 @@ from callflow.media.messages import (
     JoinRoom,
     LeaveRoom,
     LegCommand,
+    Muffle,
     Play,
     PlaybackDone,
     Press,
@@ -44,7 +45,20 @@ _BRIDGE = "bridge of "
 """So begin the names of rooms that stand for a bridge of two rates."""
 
 _InRoom = JoinRoom | SetMember | LeaveRoom
-_OnLeg = RemoveLeg | SetStream | Say | Hush | Press | Unbridge | Hold | _InRoom | Play | StopPlay | SendDigits
+_OnLeg = (
+    RemoveLeg
+    | SetStream
+    | Say
+    | Hush
+    | Press
+    | Unbridge
+    | Hold
+    | Muffle
+    | _InRoom
+    | Play
+    | StopPlay
+    | SendDigits
+)
 
 
 class PumpSide(Protocol):
@@ -127,6 +141,9 @@ class Commands:
                 self._unbridge(leg)
             case Hold(held=held):
                 leg.held = held
+                self._rewire(leg)
+            case Muffle(muted=muted, deaf=deaf):
+                leg.muted, leg.deaf = muted, deaf
                 self._rewire(leg)
             case JoinRoom() | SetMember() | LeaveRoom():
                 self._in_room(command, leg)

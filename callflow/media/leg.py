@@ -24,10 +24,12 @@ class Leg:
     __slots__ = (
         "_masks",
         "born",
+        "deaf",
         "delay",
         "held",
         "keys",
         "member",
+        "muted",
         "name",
         "on_net",
         "overs",
@@ -65,6 +67,7 @@ class Leg:
         self.send_s = (0.0, 0.0)  # length of each and of the gap after it
         self.peer: Leg | None = None
         self.held = False
+        self.muted = self.deaf = False  # towards bridge and room
         self.member: Member | None = None  # of which room, and what it may do there
 
     @property
@@ -97,7 +100,13 @@ class Leg:
     def hears(self) -> Leg | None:
         """As ``linked``, among the rows of one rate; those of two rates hear each other in a room."""
         peer = self.linked
-        return None if peer is None or peer.rate != self.rate else peer
+        return None if peer is None or peer.rate != self.rate or self.deaf or peer.muted else peer
+
+    @property
+    def heard_by(self) -> Leg | None:
+        """The leg whose ``hears`` is this one."""
+        peer = self.linked
+        return peer if peer is not None and peer.hears is self else None
 
     def silence(self) -> None:
         """Drop everything said, played and pressed."""

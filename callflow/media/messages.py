@@ -241,6 +241,17 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class Muffle:
+    """``muted``: nobody on the leg's bridge or in its room hears it; ``deaf``: it hears none of them (what is
+    played to it it does). Its digits pass. Stays, whomever it talks with later.
+    """
+
+    leg: str
+    muted: bool = False
+    deaf: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Play:
     """Play ``clips`` to a leg. Playbacks of one leg queue up unless ``now`` (then former ones end).
 
@@ -298,6 +309,7 @@ LegCommand = (
     | Bridge
     | Unbridge
     | Hold
+    | Muffle
     | JoinRoom
     | SetMember
     | LeaveRoom

@@ -32,6 +32,7 @@ class Mirror:
     """What stands for ``leg`` in a room of the other rate: as much of a leg as a room needs."""
 
     hears = None
+    deaf = False
 
     def __init__(self, leg: Leg, row: int) -> None:
         self.leg = leg
@@ -46,6 +47,11 @@ class Mirror:
     def held(self) -> bool:
         """As its leg."""
         return self.leg.held
+
+    @property
+    def muted(self) -> bool:
+        """As its leg."""
+        return self.leg.muted
 
     @property
     def member(self) -> Member | None:

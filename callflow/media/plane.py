@@ -69,7 +69,7 @@ class Plane:
     def rewire(self, leg: Leg) -> None:
         """``leg``'s bridge, hold or place in a room has changed."""
         self.rooms.changed(leg)
-        peer = leg.hears
+        peer = leg.heard_by
         self._listener[leg.row] = -1 if peer is None else peer.row
         self._clear(leg.row, WRITE)
 

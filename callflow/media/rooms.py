@@ -140,7 +140,9 @@ class _Part:
 
 def _part(legs: Sequence[Leg | Mirror]) -> _Part:
     speakers = {
-        leg.name: leg for leg in legs if leg.member is not None and leg.member.speaks and not leg.held
+        leg.name: leg
+        for leg in legs
+        if leg.member is not None and leg.member.speaks and not (leg.held or leg.muted)
     }
     to_all = all(_member(leg).speaks_to is None for leg in speakers.values())
     place = {name: number for number, name in enumerate(speakers)}
@@ -149,7 +151,7 @@ def _part(legs: Sequence[Leg | Mirror]) -> _Part:
     some: list[tuple[int, list[int]]] = []
     for leg in legs:
         member = _member(leg)
-        hears = member.hears and not leg.held
+        hears = member.hears and not (leg.held or leg.deaf)
         if hears and to_all and member.hears_from is None and leg.hears is None:
             if speakers.keys() - {leg.name}:
                 full.append(leg.row)

@@ -10,6 +10,7 @@ from callflow.media.messages import (
     AddLeg,
     Bridge,
     Hold,
+    Muffle,
     PretendSource,
     RemoveLeg,
     Say,
@@ -220,3 +221,33 @@ def test_a_detached_tap_and_one_that_wants_nothing_are_left_alone() -> None:
     deaf.wants_audio = True
     run_to(pump, 0.5)
     assert deaf.starts == [0.4]
+
+
+def test_a_muffled_leg_is_not_heard_or_hears_nobody_whoever_its_peer_is() -> None:
+    pump = pump_with("a", "b", "c")
+    taps = {leg: stereo(leg) for leg in "abc"}
+    said = {leg: noise(5 * RATE, seed) for seed, leg in enumerate("abc", 1)}
+    for leg, tap in taps.items():
+        pump.attach(tap)
+        pump.command(Say(leg, (clip(said[leg]),)))
+    pump.command(Bridge("a", "b"))
+    run_to(pump, 1.0)
+    pump.command(Muffle("a", muted=True))
+    run_to(pump, 2.0)
+    pump.command(Bridge("c", "a"))
+    run_to(pump, 3.0)
+    pump.command(Muffle("a", deaf=True))
+    run_to(pump, 4.0)
+    pump.command(Muffle("a"))
+    run_to(pump, 5.0)
+
+    def heard(leg: str) -> list[str]:
+        """Whom it heard in each second."""
+        seconds = [slice(n * RATE, (n + 1) * RATE) for n in range(5)]
+        return ["".join(who for who in "abc" if np.array_equal(taps[leg].sound[1, one], said[who][one]))
+                or ("" if not taps[leg].sound[1, one].any() else "?") for one in seconds]  # fmt: skip
+
+    assert heard("a") == ["b", "b", "c", "", "c"]
+    assert heard("b") == ["a", "", "", "", ""]
+    assert heard("c") == ["", "", "", "a", "a"]
+    assert np.array_equal(taps["a"].sound[0], said["a"]), "what it says is its own"
