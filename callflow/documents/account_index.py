@@ -36,11 +36,12 @@ def account_root(path: Path) -> Path | None:
 
 class AccountIndex:
     """Reads the documents of an account when it is asked for the first time; those that are broken count by
-    their file's name.
+    their file's name. ``unsaved``: what files hold in place of what is on disk (None: they are gone).
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, unsaved: Mapping[Path, bytes | None] | None = None) -> None:
         self.root = root
+        self._unsaved = unsaved or {}
 
     @cached_property
     def ids(self) -> Mapping[str, frozenset[str]]:
@@ -63,7 +64,7 @@ class AccountIndex:
     @cached_property
     def document(self) -> Mapping[str, Any]:
         """``account.json``; empty where there is none that can be read."""
-        return _document(self.root / "account.json")
+        return self._document(self.root / "account.json")
 
     def settings(self, system: Settings) -> Settings:
         """``system`` with the account's own ``configs`` over it, as far as they can be used."""
@@ -89,9 +90,24 @@ class AccountIndex:
     @cached_property
     def _rows(self) -> dict[str, dict[Path, Mapping[str, Any]]]:
         return {
-            kind: {path: _document(path) for path in sorted((self.root / folder).glob("*.json"))}
+            kind: {path: self._document(path) for path in sorted(self._files(self.root / folder))}
             for kind, folder in FOLDERS.items()
         }
+
+    def _files(self, folder: Path) -> set[Path]:
+        files = {*folder.glob("*.json")}
+        for path, raw in self._unsaved.items():
+            if path.parent == folder:
+                files = files - {path} if raw is None else files | {path}
+        return files
+
+    def _document(self, path: Path) -> Mapping[str, Any]:
+        try:
+            raw = self._unsaved[path] if path in self._unsaved else path.read_bytes()
+        except OSError:
+            return {}
+        value = jsontext.examine(raw).value if raw is not None else None
+        return value if isinstance(value, dict) else {}
 
     @cached_property
     def _serving(self) -> dict[tuple[str, str], list[Path]]:
@@ -102,11 +118,3 @@ class AccountIndex:
                 for item in {x for x in items if isinstance(x, str)} if isinstance(items, list) else ():
                     found.setdefault((key, item), []).append(path)
         return found
-
-
-def _document(path: Path) -> Mapping[str, Any]:
-    try:
-        value = jsontext.examine(path.read_bytes()).value
-    except OSError:
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -72,13 +72,20 @@ def json_files(folder: Path) -> Iterator[Path]:
 
 
 class Checker:
-    """Checks one file after the other; knows the accounts it has met. Arguments: see ``check_paths``."""
+    """Checks one file after the other; knows the accounts it has met. Arguments: see ``check_paths``, and
+    ``AccountIndex`` for ``unsaved``.
+    """
 
     def __init__(
-        self, around: Surroundings, account: Path | None = None, settings_folder: Path | None = None
+        self,
+        around: Surroundings,
+        account: Path | None = None,
+        settings_folder: Path | None = None,
+        unsaved: Mapping[Path, bytes | None] | None = None,
     ) -> None:
         self._around = around
-        self._account = AccountIndex(account) if account else None
+        self._unsaved = unsaved or {}
+        self._account = AccountIndex(account, unsaved) if account else None
         self._settings_folder = settings_folder.resolve() if settings_folder else None
         self._accounts: dict[Path, AccountIndex] = {}
         self._inside: dict[Path, Surroundings] = {}
@@ -86,7 +93,7 @@ class Checker:
     def file(self, path: Path, *, named: bool) -> list[Problem]:
         """Check a file. ``named``: the user asked for this very file, so it must be a document."""
         try:
-            raw = path.read_bytes()
+            raw = self._unsaved.get(path) or path.read_bytes()
         except OSError as error:
             said = f"cannot be read: {error.strerror}"
             return [Problem(str(path), 1, 1, "CF-CHK-001", "error", said, "", "")]
@@ -121,7 +128,7 @@ class Checker:
         if root is None:
             return self._account
         if root not in self._accounts:
-            self._accounts[root] = AccountIndex(root)
+            self._accounts[root] = AccountIndex(root, self._unsaved)
         return self._accounts[root]
 
 

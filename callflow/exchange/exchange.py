@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from callflow.channels.sip.transport import Hop
 from callflow.clock import SystemClock
 from callflow.documents.catalog import Catalog, Prints, Refusal, differences, read_catalog
 from callflow.documents.settings import user_folder
+from callflow.documents.storing import Undo
 from callflow.engine.walker import FAULT
 from callflow.errors import CallflowError, ListenError, StorageError
 from callflow.events import EventBus, Noticed
@@ -219,28 +221,50 @@ class Exchange:
         what is wrong is told. Calls under way keep what they began with; registrations stay.
         """
         async with self._reloading:
-            prints = await self._watcher.look()
-            options = self.options
-            found = await asyncio.to_thread(
-                read_catalog, options.accounts, options.system_config, options.around
-            )
-            self._watcher.read(prints)
-            if isinstance(found, Catalog):
-                try:
-                    self._refuse_strangers(found)
-                except ListenError as error:
-                    found = Refusal((), error)
-            if isinstance(found, Refusal):
-                self._tell_refusal(found)
-                return False
-            found = self.engine.with_changes(found)
-            changes = differences(self.catalog, found)
-            await self._access.reload(found.accounts, found.settings.sip)
-            self._endpoint.reload(found.settings.sip)
-            self.engine.serve(found.tenants, self._endpoint.dialer)
-            self.catalog = found
-            self._tell_changes(changes)
-            return True
+            refusal = await self._read_anew()
+            if refusal is not None:
+                self._tell_refusal(refusal)
+            return refusal is None
+
+    async def change(self, write: Callable[[], Undo]) -> Refusal | None:
+        """Let ``write`` (in a thread) change documents on disk, and use them: when this returns they are in
+        force. Documents that are refused are taken back, and why is returned. One change at a time; what
+        ``write`` raises is raised.
+        """
+        return await asyncio.shield(self._change(write))
+
+    async def _change(self, write: Callable[[], Undo]) -> Refusal | None:
+        async with self._reloading:
+            undo = await asyncio.to_thread(write)
+            try:
+                refusal = await self._read_anew()
+            except BaseException:
+                await asyncio.to_thread(undo)
+                raise
+            if refusal is not None:
+                await asyncio.to_thread(undo)
+                self._watcher.read(await self._watcher.look())
+            return refusal
+
+    async def _read_anew(self) -> Refusal | None:
+        prints = await self._watcher.look()
+        options = self.options
+        found = await asyncio.to_thread(read_catalog, options.accounts, options.system_config, options.around)
+        self._watcher.read(prints)
+        if isinstance(found, Refusal):
+            return found
+        try:
+            self._refuse_strangers(found)
+        except ListenError as error:
+            return Refusal((), error)
+        found = self.engine.with_changes(found)
+        changes = differences(self.catalog, found)
+        await self._access.reload(found.accounts, found.settings.sip)
+        self._endpoint.reload(found.settings.sip)
+        self.engine.serve(found.tenants, self._endpoint.dialer)
+        self.catalog = found
+        self._tell_changes(changes)
+        return None
 
     def _tell_refusal(self, refusal: Refusal) -> None:
         lines = refusal.lines()

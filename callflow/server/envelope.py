@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -70,10 +70,12 @@ def ok(
     start_key: str | None = None,
     next_start_key: str | None = None,
     revision: str | None = None,
+    warnings: Sequence[Mapping[str, Any]] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
     """An answer with ``data`` (any JSON). ``page_size``: how many of a list are in it; ``next_start_key``:
-    where the next page begins (None: this is the last). ``revision`` becomes the ETag, too.
+    where the next page begins (None: this is the last). ``revision`` becomes the ETag, too. ``warnings``:
+    what is doubtful about a document that was taken.
     """
     envelope: dict[str, Any] = {"data": data, "status": "success", "request_id": request_id(request)}
     more = {
@@ -81,6 +83,7 @@ def ok(
         "start_key": start_key,
         "next_start_key": next_start_key,
         "revision": revision,
+        "warnings": warnings,
     }
     envelope.update((name, value) for name, value in more.items() if value is not None)
     sent = dict(headers or {})
