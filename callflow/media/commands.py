@@ -306,8 +306,9 @@ class Commands:
                 f"{command.digits!r} cannot be pressed",
                 hint="Digits are 0-9, *, #, A-D; lengths are 0 or more.",
             )
-        length = round((command.tone_s + command.gap_s) * leg.rate)
-        return schedule(digits, start, self._pump.plane(leg.rate).tick, length)
+        tick = self._pump.plane(leg.rate).tick
+        length = max(tick, round((command.tone_s + command.gap_s) * leg.rate))
+        return schedule(digits, start, tick, length)
 
     def _pressed(self, leg: Leg, start: int, digit: str, events: list[object]) -> None:
         time = start / leg.rate

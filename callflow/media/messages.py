@@ -206,8 +206,8 @@ class Hush:
 @dataclass(frozen=True, slots=True)
 class Press:
     """A pretend party presses digits (``0-9*#A-D``), as telephone-events (RFC 4733: no sound), each
-    ``tone_s`` long with ``gap_s`` between; each begins on a tick (10 ms). ``in_band``: as audible DTMF over
-    what it says, instead: no ``Digit`` comes of it.
+    ``tone_s`` long with ``gap_s`` between; each begins on a tick (10 ms) of its own. ``in_band``: as audible
+    DTMF over what it says, instead: no ``Digit`` comes of it.
     """
 
     leg: str

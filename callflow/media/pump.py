@@ -94,7 +94,7 @@ class Pump:
             end = min(end, plane.due_tick())
         wires = [wire for wire in self._wires.values() if wire.tap.wants_audio]
         events: list[object] = []
-        if wires:
+        if wires and end > self._tick:  # else something happens at this very tick
             longest = max(1, min(_BLOCK_TICKS, int(max_s * TICKS_PER_S + _SLACK)))
             end = self._sound(wires, min(end, self._tick + longest), events)
         self._tick = end

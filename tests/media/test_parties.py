@@ -152,6 +152,16 @@ def test_how_late_a_packet_may_be_is_the_delay(room_s: float, heard: bool) -> No
     assert tap.sound[0].any() == heard
 
 
+def test_digits_without_length_begin_one_after_the_other() -> None:
+    pump = pump_with("a")
+    tap = stereo("a")
+    pump.attach(tap)
+    events = pump.command(Press("a", "12", tone_s=0.0, gap_s=0.0))
+    events += run_to(pump, 0.1)
+    assert events == [Digit("a", "1", 0.0), Digit("a", "2", 0.01)]
+    assert tap.sound.shape[1] == 800
+
+
 def test_pressed_digits_follow_each_other_and_make_no_sound() -> None:
     pump = pump_with("a", "b")
     tap = stereo("b")

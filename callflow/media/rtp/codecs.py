@@ -1,4 +1,7 @@
-"""Layer 1: the codecs of RTP legs: G.711 by table (``g711.py``) and G.722 by a coder per leg."""
+"""Layer 1: the codecs of RTP legs: G.711 by table (``g711.py``), G.722 and L16 by a coder per leg.
+
+L16 (RFC 3551 4.5.11) is for legs to this machine itself (``channels/websocket``): it is never offered by SIP.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,23 @@ from callflow.media.rtp.halfband import Doubler, Halver
 from callflow.media.taps import Samples
 
 __all__ = [
-    "CODEC_RATE", "RTP_CLOCK", "STATIC_PAYLOADS", "Decoder", "Doubler", "Encoder", "Halver",
-    "decode_g711", "decoder", "encode_g711", "encoder",
+    "BYTES_A_TICK", "CODEC_RATE", "G711", "RTP_CLOCK", "STATIC_PAYLOADS", "Decoder", "Doubler", "Encoder",
+    "Halver", "decode_g711", "decoder", "encode_g711", "encoder",
 ]  # fmt: skip
 
 RTP_CLOCK = 8000
-"""Units of an RTP timestamp a second, of all codecs here (G.722 too: RFC 3551 4.5.2)."""
-CODEC_RATE: Mapping[str, int] = {"PCMU": 8000, "PCMA": 8000, "G722": 16000}
+"""Units of an RTP timestamp a second, of all codecs here (G.722 too: RFC 3551 4.5.2; L16/16000 is ours)."""
+CODEC_RATE: Mapping[str, int] = {
+    "PCMU": 8000,
+    "PCMA": 8000,
+    "G722": 16000,
+    "L16/8000": 8000,
+    "L16/16000": 16000,
+}
 """Samples a second that each codec carries."""
+G711 = frozenset({"PCMU", "PCMA"})
+BYTES_A_TICK: Mapping[str, int] = {"PCMU": 80, "PCMA": 80, "G722": 80, "L16/8000": 160, "L16/16000": 320}
+"""Bytes of 10 ms of each."""
 STATIC_PAYLOADS: Mapping[int, str] = {0: "PCMU", 8: "PCMA", 9: "G722", 13: "CN"}
 """Payload types that mean the same in every call (RFC 3551 6)."""
 _BITS = 64000
@@ -92,19 +104,44 @@ class _G722Decoder:
         return np.array(self._coder.decode(payload), np.int16)
 
 
+class _LinearEncoder:
+    def __init__(self, codec: str, rate: int) -> None:
+        wanted = CODEC_RATE[codec]
+        self._bring = None if wanted == rate else Doubler() if wanted > rate else Halver()
+
+    def __call__(self, sound: Samples) -> NDArray[np.uint8]:
+        if self._bring is not None:
+            sound = self._bring(_ROW, sound[None])[0]
+        return sound.astype(">i2").view(np.uint8)
+
+
+class _LinearDecoder:
+    def __init__(self, codec: str, rate: int) -> None:
+        comes = CODEC_RATE[codec]
+        self._bring = None if comes == rate else Doubler() if comes < rate else Halver()
+
+    def __call__(self, payload: bytes) -> Samples:
+        sound = np.frombuffer(payload, ">i2", len(payload) // 2).astype(np.int16)
+        return sound if self._bring is None else self._bring(_ROW, sound[None])[0]
+
+
 def encoder(codec: str, rate: int) -> Encoder:
     """A coder from sound at ``rate`` (8000 or 16000) to any codec: the simple way for a single leg.
 
     G.711 at 8000 is better done for all rows by ``encode_g711``; at 16000 by ``Halver`` and ``encode_g711``.
     """
     _check(codec, rate)
-    return _G722Encoder(rate) if codec == "G722" else _G711Encoder(codec, rate)
+    if codec in G711:
+        return _G711Encoder(codec, rate)
+    return _G722Encoder(rate) if codec == "G722" else _LinearEncoder(codec, rate)
 
 
 def decoder(codec: str, rate: int) -> Decoder:
     """A decoder of any codec to sound at ``rate`` (8000 or 16000)."""
     _check(codec, rate)
-    return _G722Decoder(rate) if codec == "G722" else _G711Decoder(codec, rate)
+    if codec in G711:
+        return _G711Decoder(codec, rate)
+    return _G722Decoder(rate) if codec == "G722" else _LinearDecoder(codec, rate)
 
 
 def _check(codec: str, rate: int) -> None:

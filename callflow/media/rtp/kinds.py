@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-CODECS = ("", "PCMU", "PCMA", "G722", "event", "noise")
+CODECS = ("", "PCMU", "PCMA", "G722", "event", "noise", "L16/8000", "L16/16000")
 """Kinds of payload by number; 0: none that was agreed."""
 PCMU, PCMA, G722, EVENT, NOISE = range(1, 6)
 

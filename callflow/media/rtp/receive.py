@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from callflow.errors import MediaError
 from callflow.media.messages import RtpSource, RtpStream
 from callflow.media.rtp.arrivals import Arrivals
-from callflow.media.rtp.codecs import CODEC_RATE, RTP_CLOCK, Doubler, decode_g711
+from callflow.media.rtp.codecs import BYTES_A_TICK, CODEC_RATE, G711, RTP_CLOCK, Doubler, decode_g711
 from callflow.media.rtp.events import EventTracker
 from callflow.media.rtp.expected import Expected
 from callflow.media.rtp.inband import DtmfDetector
@@ -264,7 +264,7 @@ class RtpReceiver:
                 self._take_event(bank, row, place, _Packet(ssrc, time, bool(head.marker[i]), payload), now)
             return
         codec = CODECS[kind]
-        n = len(payload) * (2 if codec == "G722" else 1) * bank.rate // CODEC_RATE[codec]
+        n = len(payload) * bank.rate // (BYTES_A_TICK[codec] * 100)
         if n > _MOST_MS * bank.ms:
             self._bad[row] += 1
             return
@@ -272,7 +272,7 @@ class RtpReceiver:
             return
         if self._trackers[row].of != ssrc:
             self._trackers[row] = EventTracker(ssrc)
-        if CODEC_RATE[codec] == bank.rate == 8000:
+        if codec in G711 and bank.rate == 8000:
             sound = np.empty(n, np.int16)
             decode_g711(codec, np.frombuffer(payload, np.uint8), sound)
             bank.write(row, place, sound, at)

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from callflow.media.rtp.codecs import Encoder, Halver, encode_g711, encoder
+from callflow.media.rtp.codecs import BYTES_A_TICK, G711, Encoder, Halver, encode_g711, encoder
 from callflow.media.rtp.events import EventSender
 from callflow.media.rtp.packet import HEADER
 from callflow.media.rtp.rows import RtpRow, Sender
 from callflow.media.taps import Samples
 
 TICK_UNITS = 80
-"""Units of the RTP clock (8000) a tick, and bytes a tick of every codec here (64 kbit/s)."""
+"""Units of the RTP clock (8000) a tick."""
 _FIRST_SLOTS = 8
 _EVENT_BYTES = HEADER + 4
 
@@ -61,6 +61,7 @@ class SendGroup:
         self.members: list[SendState] = []
         self.senders: list[Sender] = []
         self._payload = payload
+        self._bytes = BYTES_A_TICK[codec]
         self._tick_samples = rate // 100
         self._rate = rate
         self._halver = halver
@@ -72,13 +73,13 @@ class SendGroup:
         self.counts: NDArray[np.int64] = np.zeros(slots, np.int64)
         self.sequences: NDArray[np.uint16] = np.zeros(slots, np.uint16)
         self._timestamps: NDArray[np.uint32] = np.zeros(slots, np.uint32)
-        self._packets: NDArray[np.uint8] = np.zeros((slots, HEADER + TICK_UNITS * self.ticks), np.uint8)
+        self._packets: NDArray[np.uint8] = np.zeros((slots, HEADER + self._bytes * self.ticks), np.uint8)
         self._packets[:, 0] = 0x80
         self._packets[:, 1] = self._payload
         self._sequence_bytes = self._packets[:, 2:4].view(">u2")[:, 0]
         self._timestamp_bytes = self._packets[:, 4:8].view(">u4")[:, 0]
         self._sound: Samples = np.zeros((slots, self._tick_samples), np.int16)
-        self._coded: NDArray[np.uint8] = np.zeros((slots, TICK_UNITS), np.uint8)
+        self._coded: NDArray[np.uint8] = np.zeros((slots, self._bytes), np.uint8)
         self._views = [memoryview(packet) for packet in self._packets]
 
     def add(self, state: SendState, tick: int) -> None:
@@ -95,8 +96,8 @@ class SendGroup:
         self._timestamps[slot] = state.timestamp(tick + ahead + 1 - self.ticks) & 0xFFFFFFFF
         self._packets[slot, 8:12] = np.frombuffer(state.ssrc.to_bytes(4), np.uint8)
         state.group, state.slot = self, slot
-        if self.codec == "G722":
-            state.coder = encoder("G722", self._rate)
+        if self.codec not in G711:
+            state.coder = encoder(self.codec, self._rate)
         elif self._rate != 8000:
             self._halver.reset(state.row.row)
 
@@ -132,18 +133,18 @@ class SendGroup:
     def _code(self, n: int, heard: Heard) -> None:
         rows = self.rows[:n]
         for number in range(self.ticks):
-            low = HEADER + TICK_UNITS * number
+            low = HEADER + self._bytes * number
             sound = self._sound[:n]
             heard(self.first + number, rows, sound)
-            if self.codec == "G722":
+            if self.codec not in G711:
                 for slot, state in enumerate(self.members):
                     assert state.coder is not None
-                    self._packets[slot, low : low + TICK_UNITS] = state.coder(sound[slot])
+                    self._packets[slot, low : low + self._bytes] = state.coder(sound[slot])
                 continue
             if self._rate != 8000:
                 sound = self._halver(rows, sound)
             encode_g711(self.codec, sound, self._coded[:n])
-            self._packets[:n, low : low + TICK_UNITS] = self._coded[:n]
+            self._packets[:n, low : low + self._bytes] = self._coded[:n]
 
     def _grow(self) -> None:
         slots = len(self.rows)

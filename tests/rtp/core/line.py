@@ -13,7 +13,7 @@ from callflow.media.rtp.codecs import Encoder, encoder
 from callflow.media.rtp.receive import DigitAt, RtpReceiver
 from callflow.media.taps import Samples
 
-ACCEPTS = ((0, "PCMU"), (8, "PCMA"), (9, "G722"))
+ACCEPTS = ((0, "PCMU"), (8, "PCMA"), (9, "G722"), (96, "L16/8000"), (97, "L16/16000"))
 PAYLOADS = {codec: payload for payload, codec in ACCEPTS}
 PLACE = RtpPlace("127.0.0.1", 4000)
 

@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 
 from callflow.errors import MediaError
-from callflow.media.rtp.codecs import Doubler, Halver, decode_g711, decoder, encode_g711, encoder
+from callflow.media.rtp.codecs import (
+    BYTES_A_TICK,
+    CODEC_RATE,
+    Doubler,
+    Halver,
+    decode_g711,
+    decoder,
+    encode_g711,
+    encoder,
+)
 from callflow.media.rtp.halfband import DELAY
 from callflow.media.taps import Samples
 from tests.rtp.core.line import tone
@@ -62,7 +71,7 @@ def test_every_sample_as_another_implementation_has_it(codec: str) -> None:
     assert decoded(codec).tobytes() == getattr(audioop, f"{name}2lin")(CODES.tobytes(), 2)
 
 
-@pytest.mark.parametrize("codec", ["PCMU", "PCMA", "G722"])
+@pytest.mark.parametrize("codec", list(CODEC_RATE))
 @pytest.mark.parametrize("sent", [8000, 16000])
 @pytest.mark.parametrize("taken", [8000, 16000])
 def test_any_codec_between_any_rates(codec: str, sent: int, taken: int) -> None:
@@ -71,7 +80,7 @@ def test_any_codec_between_any_rates(codec: str, sent: int, taken: int) -> None:
     pieces = []
     for at in range(0, len(sound), sent // 50):
         payload = encode(sound[at : at + sent // 50]).tobytes()
-        assert len(payload) == 160  # 64 kbit/s all
+        assert len(payload) == 2 * BYTES_A_TICK[codec] == {"L16/8000": 320, "L16/16000": 640}.get(codec, 160)
         pieces.append(decode(payload))
     heard = np.concatenate(pieces)[taken // 10 :].astype(float)
     assert len(heard) == taken * 4 // 10
@@ -81,6 +90,13 @@ def test_any_codec_between_any_rates(codec: str, sent: int, taken: int) -> None:
     assert heard.std() * 2**0.5 == pytest.approx(8000, rel=0.03)
     rest = power.sum() - power[peak - 4 : peak + 5].sum()
     assert rest < power.sum() / 1000
+
+
+@pytest.mark.parametrize("rate", [8000, 16000])
+def test_linear_sound_is_kept_to_the_bit(rate: int) -> None:
+    payload = encoder(f"L16/{rate}", rate)(EVERY)
+    assert payload[:2].tobytes() == int(EVERY[0]).to_bytes(2, "big", signed=True)
+    assert (decoder(f"L16/{rate}", rate)(payload.tobytes()) == EVERY).all()
 
 
 def test_what_is_no_codec_or_rate_is_an_error() -> None:

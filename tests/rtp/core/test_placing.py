@@ -9,6 +9,7 @@ import pytest
 
 from callflow.errors import MediaError
 from callflow.media.messages import RtpSource
+from callflow.media.rtp.codecs import CODEC_RATE
 from callflow.media.rtp.g711 import CODES, SAMPLES
 from callflow.media.rtp.receive import RtpReceiver
 from callflow.media.taps import Samples
@@ -266,7 +267,8 @@ def test_rows_come_and_go_and_do_not_hear_each_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rate", "codec"), [(8000, "PCMU"), (16000, "PCMU"), (16000, "G722"), (8000, "G722")]
+    ("rate", "codec"),
+    [(8000, "PCMU"), (16000, "PCMU"), (16000, "G722"), (8000, "G722"), (16000, "L16/16000")],
 )
 def test_a_leg_moves_to_another_worker_without_a_gap(rate: int, codec: str) -> None:
     sound = tone(440, 2, rate)
@@ -293,7 +295,7 @@ def test_a_leg_moves_to_another_worker_without_a_gap(rate: int, codec: str) -> N
         RtpReceiver(24000 - rate).adopt(0, there.export(0), 0)
 
 
-@pytest.mark.parametrize("codec", ["PCMU", "PCMA", "G722"])
+@pytest.mark.parametrize("codec", list(CODEC_RATE))
 @pytest.mark.parametrize("rate", [8000, 16000])
 def test_every_codec_in_every_leg(codec: str, rate: int) -> None:
     sound = tone(1000, 1.0, rate)

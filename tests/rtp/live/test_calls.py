@@ -28,6 +28,7 @@ from callflow.media.messages import (
     SendDigits,
     SetStream,
 )
+from callflow.media.rtp.codecs import BYTES_A_TICK
 from callflow.media.rtp.rtcp import Goodbye, SenderReport, SourceName, read_rtcp
 from tests.media.listening import level, noise, offset_of, stereo
 from tests.rtp.live.stage import HOST, PLAIN, Packet, Phone, Stage, tone
@@ -80,7 +81,14 @@ def test_packets_have_the_length_that_was_agreed(ptime: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("codec", "payload", "rate"), [("PCMA", 8, 8000), ("PCMU", 0, 16000), ("G722", 9, 16000)]
+    ("codec", "payload", "rate"),
+    [
+        ("PCMA", 8, 8000),
+        ("PCMU", 0, 16000),
+        ("G722", 9, 16000),
+        ("L16/8000", 96, 8000),
+        ("L16/16000", 96, 16000),
+    ],
 )
 def test_every_codec_goes_out_at_every_rate(codec: str, payload: int, rate: int) -> None:
     with Stage() as stage:
@@ -90,7 +98,8 @@ def test_every_codec_goes_out_at_every_rate(codec: str, payload: int, rate: int)
         stage.do(Play("a", "p", (PcmClip(pcm.tobytes(), rate),)))
         stage.tick(100)
         phone.listen()
-        assert {(packet.kind, len(packet.payload)) for packet in phone.got} == {(payload, 160)}
+        size = 2 * BYTES_A_TICK[codec]
+        assert {(packet.kind, len(packet.payload)) for packet in phone.got} == {(payload, size)}
         assert len({packet.payload for packet in phone.got}) > 40
 
 
