@@ -20,11 +20,11 @@ DEFAULT_STATE = Path("callflow-state")
 
 
 @contextmanager
-def opened_state(path: Path) -> Iterator[tuple[StateFolder, Database]]:
-    """The state folder, which must be there (looking at it shall not make one), and its database. An error of
-    ours ends the command with a message.
+def opened_state(path: Path, *, make: bool = False) -> Iterator[tuple[StateFolder, Database]]:
+    """The state folder, which must be there (looking at it shall not make one, but with ``make``), and its
+    database. An error of ours ends the command with a message.
     """
-    if not (path / "callflow.db").exists():
+    if not make and not (path / "callflow.db").exists():
         fail(f"there is no state folder at {path}", "callflow run makes one; --state says where")
     with problems_told():
         folder = StateFolder.open(path)

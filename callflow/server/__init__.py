@@ -6,6 +6,9 @@ Where to look:
     parts      what a route file may use
     envelope   what an answer looks like (Kazoo's), and an error
     auth       who asks, and what he may do
+    tokens     how a token is made, and how it is known again
+    listen     where it listens
+    health     what tells whether the server is well
 
 A route file has ``def routes(parts: Parts) -> list[web.RouteDef]`` and ``PATHS``, the same routes as they
 are described (OpenAPI 3.1 path items by path); ``app.FILES`` names it.

@@ -13,8 +13,8 @@ from callflow.errors import HttpListenError
 from callflow.exchange.binding import TlsFiles
 from callflow.exchange.exchange import Exchange
 from callflow.server.app import build
-from callflow.server.auth import Tokens
 from callflow.server.parts import Parts
+from callflow.server.tokens import Tokens
 
 DEFAULT_PORT = 8080
 HIGHEST_PORT = 65_535

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from callflow.app import Engine
     from callflow.exchange.exchange import Exchange
     from callflow.keeping import Keeping
-    from callflow.server.auth import Tokens
+    from callflow.server.tokens import Tokens
 
 
 @dataclass(frozen=True)

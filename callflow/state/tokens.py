@@ -1,7 +1,7 @@
 """Layer 1: the rows of the tokens that open the HTTP API. A token's secret is nowhere: only its SHA-256.
 
 Every function takes a connection inside a transaction: call it through ``Database.run`` / ``arun`` /
-``submit``. What is made of a secret, and how it is compared, is ``callflow/server/auth.py``.
+``submit``. What is made of a secret, and how it is compared, is ``callflow/server/tokens.py``.
 """
 
 from __future__ import annotations

@@ -21,9 +21,9 @@ import aiohttp
 
 from callflow.cli.check import around
 from callflow.exchange import Bind, Exchange, ExchangeOptions, MediaOptions
-from callflow.server.auth import make_token
 from callflow.server.listen import HttpBind, HttpOptions, HttpServer
 from callflow.server.parts import Parts
+from callflow.server.tokens import make_token
 from callflow.state.tokens import add_token
 from tests.ports import free_ports
 from tests.serve.accounts import RECORD, account, catalog
