@@ -233,6 +233,10 @@ class Engine:
             rooms=known.rooms if known is not None else RoomTable(),
         )
 
+    def services_of(self, account_id: str) -> Services | None:
+        """What calls of that account share; None: it is not served."""
+        return self._tenants.get(account_id)
+
     def take_call(self, channel: Channel, account_id: str) -> None:
         """Run the call that ``channel`` brings, in a task of its own, by the account's flow for the number
         that it called. Raises EngineError for an account that is not served.

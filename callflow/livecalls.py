@@ -79,12 +79,16 @@ class LiveCalls:
         task begins at once. A number without a flow is answered 404; a call id that is in use, 482.
         """
         call = Call(services, channel)
+        self.begin(call, lambda: self._routed(call))
+
+    def begin(self, call: Call, work: Callable[[], Awaitable[object]]) -> None:
+        """Run a call, one that begins here perhaps: ``work()`` takes it to its end, in a task of its own."""
         running = _Running(call, self._clock.now(), self._clock.wall())
-        taken = channel.call_id in self._running
+        taken = call.id in self._running
         if not taken:
-            self._running[channel.call_id] = running
+            self._running[call.id] = running
         task = asyncio.get_running_loop().create_task(
-            self._refuse_twin(call) if taken else self._run(call), name=f"call {one_line(call.id, 60)}"
+            self._refuse_twin(call) if taken else self._run(call, work), name=f"call {one_line(call.id, 60)}"
         )
         running.task = task
         self._tasks.add(task)
@@ -116,15 +120,9 @@ class LiveCalls:
 
     # ---- one call ----------------------------------------------------------------------------
 
-    async def _run(self, call: Call) -> None:
+    async def _run(self, call: Call, work: Callable[[], Awaitable[object]]) -> None:
         try:
-            found = self._route(call)
-            if found is None:
-                await call.respond(404, "Not Found")
-            elif isinstance(found, Application):
-                await self._scripted(call, found)
-            else:
-                await run_call(call, found, self._modules)
+            await work()
         except CallflowError as error:
             call.notice("error", error.code, error.message, error.hint)
         except Exception:  # whatever it is, it is this call's, and no other's
@@ -133,6 +131,15 @@ class LiveCalls:
             self._running.pop(call.id, None)
             self._fewer.set()
             await call.hangup(FAULT)
+
+    async def _routed(self, call: Call) -> None:
+        found = self._route(call)
+        if found is None:
+            await call.respond(404, "Not Found")
+        elif isinstance(found, Application):
+            await self._scripted(call, found)
+        else:
+            await run_call(call, found, self._modules)
 
     async def _refuse_twin(self, call: Call) -> None:
         cause, code = CALL_ID_IN_USE

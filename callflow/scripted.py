@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from callflow.engine.session import CallRun
 from callflow.ncco.actions import registry
 from callflow.ncco.application import Application
+from callflow.ncco.placing import Placement, begun, reachable, run_placed
 from callflow.ncco.runner import run_call
 from callflow.ncco.script import Script
 from callflow.ncco.session import EventSender, Session, Sessions
 
 if TYPE_CHECKING:
     from callflow.engine.call import Call
+    from callflow.engine.services import Services
     from callflow.engine.walker import Module
 
 
@@ -39,6 +41,19 @@ class ScriptedCalls:
             modules=self._modules,
             sessions=self.sessions,
         )
+
+    def place(
+        self, services: Services, application: Application, placement: Placement
+    ) -> tuple[Session, Callable[[], Awaitable[CallRun]]]:
+        """A call that goes out: its session, which is listed from now on, and what rings and runs it. Raises
+        MissingDocument for an endpoint that the account does not have.
+        """
+        call = begun(services, placement)
+        groups = reachable(call, placement)
+        endpoint = str(placement.endpoint.get("type") or "phone")
+        session = self.session(call, application, direction="outbound", endpoint=endpoint)
+        self.sessions.add(session)
+        return session, lambda: run_placed(session, placement, groups, self._actions)
 
     async def run(self, session: Session, script: Script | None = None) -> CallRun:
         """The call by ``script``, to its end; None: by the one that the application's web server gives."""

@@ -179,9 +179,9 @@ class Call:
         """Open the way for sound before the answer (183); nothing happens on an answered call."""
         await self.line.progress()
 
-    async def hangup(self, cause: str = "NORMAL_CLEARING") -> None:
-        """End the call. Does not raise ``CallGone``."""
-        await self.line.hangup(cause)
+    async def hangup(self, cause: str = "NORMAL_CLEARING", code: int = 0) -> None:
+        """End the call; ``code``: a SIP status that goes with ``cause``. Does not raise ``CallGone``."""
+        await self.line.hangup(cause, code)
 
     async def respond(self, code: int, message: str = "") -> None:
         """End the call with a SIP status (a plain hangup once answered). Does not raise ``CallGone``."""

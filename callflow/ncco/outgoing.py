@@ -9,20 +9,17 @@ from typing import Any
 from callflow.channels.channel import DialTarget
 from callflow.clock import Clock
 from callflow.engine.call import BridgeResult, Call
+from callflow.engine.dialling.originating import REACHED
 from callflow.errors import CallGone
 from callflow.events import CallBridged, CallRinging, Event
-from callflow.media.messages import Clip, SendDigits
+from callflow.media.messages import Clip
 from callflow.ncco import events
 from callflow.ncco.application import Webhook
+from callflow.ncco.pressing import press
 from callflow.ncco.session import Member, Session
 from callflow.ncco.uuids import new_uuid
 
-REACHED = frozenset({"USER_BUSY", "NO_ANSWER", "CALL_REJECTED"})
-"""The callee was reached and does not want: no other gateway will change that."""
-
 NO_WAY = BridgeResult(answered=False, cause="NO_ROUTE_DESTINATION")
-
-TONE_S, GAP_S, PAUSE_S = 0.1, 0.1, 0.5
 
 
 class OutgoingLeg:
@@ -108,7 +105,7 @@ class OutgoingLeg:
         self._tell(events.answered(party, session.wall))
         self._start(self._end_at_limit())
         if self._digits:
-            self._start(self._press(event.peer))
+            self._start(press(self._call, event.peer, self._digits))
 
     def _once(self, status: str) -> None:
         if status not in self._told:
@@ -141,12 +138,3 @@ class OutgoingLeg:
         peer = self._call.bridging.peer
         if peer is not None:
             await peer.channel.hangup("NORMAL_CLEARING")
-
-    async def _press(self, leg: str) -> None:
-        """``dtmfAnswer``: digits to the callee; ``p`` is a pause."""
-        for part in self._digits.replace("p", " p ").split():
-            if part == "p":
-                await self._clock.sleep(PAUSE_S)
-                continue
-            self._call.services.media.send(SendDigits(leg, part, TONE_S, GAP_S))
-            await self._clock.sleep(len(part) * (TONE_S + GAP_S))

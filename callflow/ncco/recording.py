@@ -176,6 +176,8 @@ async def start_recording(
     plan = ChannelPlan(layout, channels)
     for leg in room if room is not None else [member.leg for member in conversation.members]:
         plan.join(leg)
+    for member in conversation.members:
+        plan.mute(member.leg, member.uuid in session.muted)
     file = _file_format(wanted, channels, call)
     uuid = new_uuid(call.services.ids)
     handle = await call.recordings.start(

@@ -33,15 +33,24 @@ MAX_SCRIPTS = 500
 """So often a call's script may be replaced: a web server that answers itself must not keep a call."""
 
 
-async def run_call(session: Session, script: Script | None, actions: Mapping[str, ActionFunction]) -> CallRun:
+async def run_call(
+    session: Session,
+    script: Script | None,
+    actions: Mapping[str, ActionFunction],
+    *,
+    ring: Callable[[], Awaitable[bool]] | None = None,
+) -> CallRun:
     """The whole run of a call by a script, from its coming in to the last thing that belongs to it.
-    ``script`` None: the application's web server is asked for it.
+    ``script`` None: the application's web server is asked for it. ``ring``: of a call that goes out, waits
+    for its answer; False: there is none, and the call has ended.
     """
     states = LegStates(session)
 
     async def walk() -> WalkEnd:
         await states.begin()
         try:
+            if ring is not None and not await ring():
+                return WalkEnd.HANGUP
             first = script if script is not None else await first_script(session)
         except CallGone:
             return WalkEnd.GONE

@@ -109,6 +109,8 @@ class Session:
         """A prompt was cut short: those up to the next ``input`` are passed over (ncco.md 2.3)."""
         self.barge_in = False
         """Prompts may be cut short from here on to the next ``input``."""
+        self.muted: set[str] = set()
+        """The UUIDs of legs that were muted from outside: not heard, and not recorded."""
         self.interruption: asyncio.Future[Move] | None = None
         self._leave_digits: Callable[[], None] | None = None
 
@@ -237,8 +239,9 @@ class Sessions:
         self.named = NamedConversations(Conversation)
 
     def add(self, session: Session) -> None:
-        """It is up."""
-        self._sessions.append(session)
+        """It is up; one that is there already stays."""
+        if session not in self._sessions:
+            self._sessions.append(session)
 
     def remove(self, session: Session) -> None:
         """It has ended."""

@@ -43,6 +43,11 @@ class LegStates:
     def _ended(self, event: CallEnded) -> dict[str, Any]:
         session = self._session
         code = CAUSE_CODES.get(event.cause, 0)
+        if self._answered_at is None and session.direction == "outbound":
+            ended = session.call.line.ended
+            return events.not_answered(
+                session.party, event.cause, ended.code if ended else code, session.wall
+            )
         if self._answered_at is None and event.by == "party":
             return events.not_answered(session.party, "ORIGINATOR_CANCEL", 0, session.wall)
         return events.completed(

@@ -144,7 +144,7 @@ def test_digits_are_pressed_at_the_answer(tmp_path: Path, monkeypatch: pytest.Mo
         pressed.append(digits)
         return SendDigits(leg, digits, tone_s, gap_s)
 
-    monkeypatch.setattr("callflow.ncco.outgoing.SendDigits", press)
+    monkeypatch.setattr("callflow.ncco.pressing.SendDigits", press)
     endpoint = {"type": "phone", "number": NUMBER, "dtmfAnswer": "12p3"}
     told = one(tmp_path, connect(endpoint), callee=answers(1.0, leaves=4))
     assert pressed == ["12", "3"] and states(told)[-1] == "completed"

@@ -26,6 +26,7 @@ async def run(data: Mapping[str, Any], call: Call, session: Session) -> Move:
     if muted and can_speak is not None:
         await session.report("mute and canSpeak exclude each other: the leg is muted", "Write one of them.")
         can_speak = None
+    muted = muted or session.uuid in session.muted
     hold = await _music(data, call)
     former = session.conversation
     wanted = Wanted.of(data, session.webhook(data)) if data.get("record") else None

@@ -33,7 +33,7 @@ async def run(data: Mapping[str, Any], call: Call, session: Session) -> Move:
     can_speak, can_hear = uuids(data.get("canSpeak")), uuids(data.get("canHear"))
     named.attend(Attendee(session, can_speak, can_hear), None)
     entry = Entry(
-        muted=bool(data["mute"]),
+        muted=bool(data["mute"]) or session.uuid in session.muted,
         keys={},
         speaks_to=named.legs_of(can_speak),
         hears_from=named.legs_of(can_hear),
