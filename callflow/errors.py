@@ -20,7 +20,8 @@ whether trying again can help. ``fix`` is what helps in most cases: the code's l
     ├── RecordingError           CF-REC-000   a recording cannot be made or finished
     │   ├── SpoolError           CF-REC-001   the spool cannot be written or read
     │   ├── EncodeError          CF-REC-002   the audio cannot be brought into its file format
-    │   └── UnknownRecording     CF-REC-003   no such recording
+    │   ├── UnknownRecording     CF-REC-003   no such recording
+    │   └── BadFilter            CF-REC-004   what recordings are wanted cannot be understood
     ├── StorageError             CF-STO-000   the state folder or its database cannot be used
     ├── DeliveryError            CF-DLV-000   a file cannot be delivered
     │   ├── BadUrl               CF-DLV-001   a url that cannot be delivered to
@@ -31,7 +32,8 @@ whether trying again can help. ``fix`` is what helps in most cases: the code's l
     │   ├── UnsendableFile       CF-DLV-006   the file to deliver is gone or damaged
     │   ├── MailError            CF-DLV-007   a mail could not be sent
     │   ├── BadSignature         CF-DLV-008   a webhook's signature does not fit
-    │   └── NoScript             CF-DLV-009   a web server that was asked for an NCCO gives none
+    │   ├── NoScript             CF-DLV-009   a web server that was asked for an NCCO gives none
+    │   └── StoreRefused         CF-DLV-010   a place for recordings refuses, or its settings are wrong
     ├── EngineError              CF-ENG-000   a flow cannot be walked
     │   ├── FlowTooDeep          CF-ENG-001   a tree deeper than the limit
     │   ├── TooManyBranches      CF-ENG-002   more branches than max_branch_count
@@ -205,6 +207,13 @@ class UnknownRecording(RecordingError):
     fix = "See callflow recordings list."
 
 
+class BadFilter(RecordingError):
+    """What recordings are wanted cannot be understood."""
+
+    code = "CF-REC-004"
+    fix = "Write the value as the message says: instants as 2026-11-20T10:00, numbers with at most one *."
+
+
 class StorageError(CallflowError):
     """The state folder or its database cannot be used."""
 
@@ -286,6 +295,16 @@ class NoScript(DeliveryError):
     code = "CF-DLV-009"
     fix = "Answer 2xx with an NCCO, in time."
     again: bool = False  # one more try may help
+
+
+class StoreRefused(DeliveryError):
+    """A place for recordings refuses: wrong credentials, no such bucket, no right to write; or a library for
+    it is not installed. Like a 4xx: somebody has to repair it.
+    """
+
+    code = "CF-DLV-010"
+    fix = "Correct storage.json, or the place; callflow storage test says which step fails and why."
+    retryable = True
 
 
 class EngineError(CallflowError):

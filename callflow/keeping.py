@@ -35,6 +35,7 @@ from callflow.state.changes import list_changes
 from callflow.state.database import Database
 from callflow.state.events import Message, message_row
 from callflow.state.folder import StateFolder
+from callflow.state.reader import Reader
 from callflow.state.records import ACTIVE, DeliveryRow, add_delivery, get_delivery, list_deliveries
 
 SOON_S = (2.0, 10.0)
@@ -78,6 +79,8 @@ class Keeping:
         self.folder = StateFolder.open(self._state)
         self.database = Database.open(self.folder.database)
         life.callback(self.database.close)
+        self.reader = Reader(self.folder.database)
+        life.callback(self.reader.close)
         self._changes: dict[str, Changes] = {}
         for row in self.database.run(list_changes):
             self.changes_of(row.account_id).put(row.kind, row.document_id, row.patch, row.revision)

@@ -93,6 +93,7 @@ def document_of(
         "owner_id": call.variables.owner_id if subject is None else subject.owner_id,
         "endpoint_id": "" if subject is None else subject.endpoint_id,
         "account_id": call.account.id,
+        "callflow_id": call.flow_id,
         "origin": origin,
         "custom_channel_vars": dict(call.variables.custom_channel_vars),
         **(extra or {}),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -170,6 +170,13 @@ def find_recording(conn: sqlite3.Connection, recording_id: str) -> RecordingRow 
         return get_recording(conn, recording_id)
     except UnknownRecording:
         return None
+
+
+def recordings_of(conn: sqlite3.Connection, ids: Sequence[str]) -> list[RecordingRow]:
+    """Those of these recordings that there are, in no order."""
+    marks = ", ".join("?" for _ in ids)
+    found = conn.execute(f"SELECT * FROM recordings WHERE id IN ({marks})", tuple(ids))
+    return [_recording(found, values) for values in found]
 
 
 def list_recordings(

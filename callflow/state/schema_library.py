@@ -21,7 +21,7 @@ def _number(field: str) -> str:
 
 
 _NUMBERS = ", ".join(_number(field) for field in ("from", "to", "caller_id_number", "callee_id_number"))
-_WORDS = " || ' ' || ".join(
+_WORDS = "' ' || " + " || ' ' || ".join(
     [
         "{row}.label",
         "{row}.media_name",
