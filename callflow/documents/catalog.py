@@ -185,11 +185,19 @@ def differences(old: Catalog, new: Catalog) -> list[str]:
         if before is not None:
             said += [f"account {id}: {what}" for what in _account_differences(before.account, tenant.account)]
     said += [
-        f"setting {name} is now {(mask_text(now) if isinstance(now, str) else now)!r}"
+        f"setting {name} is now {_shown(name, now)}"
         for name, now in _flat(new.settings).items()
         if _flat(old.settings).get(name) != now
     ]
     return said
+
+
+def _shown(name: str, value: object) -> str:
+    if name.endswith("password"):
+        return "another"
+    if isinstance(value, Mapping):
+        return "otherwise"  # it may be long, and holds more than people want to see in a log
+    return repr(mask_text(value) if isinstance(value, str) else value)
 
 
 def _account_differences(old: Account, new: Account) -> list[str]:

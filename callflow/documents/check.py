@@ -15,6 +15,7 @@ from callflow.documents.check_data import Surroundings, UrlVerdict, check_object
 from callflow.documents.check_flow import check_flow, check_metaflow, nodes_of
 from callflow.documents.check_loops import check_loops
 from callflow.documents.check_ncco import check_script
+from callflow.documents.delivery_hosts import problems as host_problems
 from callflow.documents.metaflows import KEYS as METAFLOW_KEYS
 from callflow.documents.ncco import recognise
 from callflow.documents.problems import Problem, Sheet, token
@@ -173,6 +174,8 @@ class _Document:
         elif kind:
             check_object(self.sheet, self.value, kind, "", self.around, all_keys=kind == _SCENARIO)
             self._with_metaflows(self.value)
+            if kind == "account":
+                self._hosts(self.value.get("delivery"), "/delivery")
             self._file_name()
         else:
             self._unknown()
@@ -310,8 +313,16 @@ class _Document:
         for key, section in sections.items():
             if isinstance(section, dict):
                 check_object(self.sheet, section, kind, f"/{token(key)}", self.around)
+                self._hosts(section, f"/{token(key)}")
         if not sections:
             check_object(self.sheet, value, kind, "", self.around)
+            self._hosts(value, "")
+
+    def _hosts(self, delivery: Any, pointer: str) -> None:
+        """How requests are sent to hosts, in the one place or the other."""
+        for keys, said, hint in host_problems(delivery.get("hosts")) if isinstance(delivery, dict) else ():
+            where = "".join(f"/{token(key)}" for key in keys)
+            self.sheet.add("CF-CHK-076", f"{pointer}/hosts{where}", said, hint)
 
 
 def _is_metaflow_action(root: Any) -> bool:

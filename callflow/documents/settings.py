@@ -75,9 +75,11 @@ class DeliverySettings:
     allow_networks: tuple[str, ...]  # CIDRs that the guard lets through
     parallel: int
     parallel_per_host: int
+    parallel_per_account: int
     connect_timeout_s: float
     progress_timeout_s: float
     keep_delivered: bool
+    hosts: Mapping[str, Mapping[str, Any]]  # see delivery_hosts: where secrets stand, never one
 
 
 @dataclass(frozen=True, slots=True)

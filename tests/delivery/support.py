@@ -30,9 +30,11 @@ SETTINGS = DeliverySettings(
     allow_networks=(),
     parallel=16,
     parallel_per_host=4,
+    parallel_per_account=16,
     connect_timeout_s=2.0,
     progress_timeout_s=2.0,
     keep_delivered=True,
+    hosts={},
 )
 
 
