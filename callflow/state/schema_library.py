@@ -21,10 +21,11 @@ def _number(field: str) -> str:
 
 
 _NUMBERS = ", ".join(_number(field) for field in ("from", "to", "caller_id_number", "callee_id_number"))
+# A name that nobody gave (32 hexadecimal digits) is nothing to look for, and would be most of the index.
 _WORDS = "' ' || " + " || ' ' || ".join(
     [
         "{row}.label",
-        "{row}.media_name",
+        "CASE WHEN substr({row}.media_name, 1, 32) GLOB '*[^0-9a-f]*' THEN {row}.media_name ELSE '' END",
         *(_text(field) for field in ("caller_id_name", "callee_id_name", "conference_name")),
         *(_number(field) for field in ("from", "to", "caller_id_number", "callee_id_number")),
     ]
