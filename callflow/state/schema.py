@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from callflow.errors import StorageError
 from callflow.state.schema_library import LIBRARY
+from callflow.state.used_tokens import USED_TOKENS
 
 STEPS: tuple[str, ...] = (
     """
@@ -180,6 +181,7 @@ STEPS: tuple[str, ...] = (
         WHERE state IN ('QUEUED', 'WAITING');
     """,
     LIBRARY,
+    USED_TOKENS,
 )
 
 
