@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, Protocol, cast
@@ -11,6 +13,7 @@ from aiohttp import web
 from callflow.server import health
 from callflow.server.auth import PARTS
 from callflow.server.envelope import MOST_BODY_BYTES, errors
+from callflow.server.openapi import describe, operation
 from callflow.server.parts import Parts
 
 MODULES: tuple[ModuleType, ...] = (health,)
@@ -36,4 +39,30 @@ def build(parts: Parts) -> web.Application:
     app[PARTS] = parts
     for file in FILES:
         app.router.add_routes(file.routes(parts))
+    app.router.add_routes([_openapi()])
     return app
+
+
+def described() -> dict[str, Any]:
+    """The description of all that is served (OpenAPI 3.1)."""
+    return describe((*MODULES, sys.modules[__name__]))
+
+
+PATHS = {
+    "/v2/openapi.json": {
+        "get": operation(
+            "openapi",
+            "This description.",
+            content={"application/json": {"schema": {"type": "object"}}},
+        )
+    }
+}
+
+
+def _openapi() -> web.RouteDef:
+    body = json.dumps(described(), separators=(",", ":")).encode()
+
+    async def openapi(request: web.Request) -> web.Response:
+        return web.Response(body=body, content_type="application/json")
+
+    return web.get("/v2/openapi.json", openapi)

@@ -7,18 +7,14 @@ from typing import Any
 
 from aiohttp import web
 
+from callflow.server.openapi import operation
 from callflow.server.parts import Parts
 
 PATHS: Mapping[str, Mapping[str, Any]] = {
     "/healthz": {
-        "get": {
-            "operationId": "healthz",
-            "summary": "Is the process alive?",
-            "security": [],
-            "responses": {
-                "200": {"description": "It is.", "content": {"text/plain": {"schema": {"type": "string"}}}}
-            },
-        }
+        "get": operation(
+            "healthz", "Is the process alive?", content={"text/plain": {"schema": {"const": "ok\n"}}}
+        )
     }
 }
 

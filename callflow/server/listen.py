@@ -102,7 +102,8 @@ class HttpServer:
         options = self._options
         options.check()
         context = options.context()
-        self._runner = web.AppRunner(build(self.parts), access_log=None, shutdown_timeout=END_WITHIN_S)
+        self.app = build(self.parts)
+        self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=END_WITHIN_S)
         await self._runner.setup()
         site = web.TCPSite(self._runner, options.bind.host, options.bind.port, ssl_context=context)
         try:

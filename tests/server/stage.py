@@ -51,6 +51,7 @@ class Stage:
     def __init__(self, exchange: Exchange, web: HttpServer, http: aiohttp.ClientSession) -> None:
         self.exchange = exchange
         self.parts: Parts = web.parts
+        self.app = web.app
         self.url = web.url
         self.http = http
         self.token = web.parts.tokens.issue("test")
