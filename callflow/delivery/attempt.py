@@ -11,7 +11,7 @@ from callflow.delivery.destinations.destination import Answer, Destination
 from callflow.delivery.outbox import Parcel
 from callflow.delivery.retry import Decision, Result, decide, judge, retry_after
 from callflow.delivery.urls import without_secrets
-from callflow.errors import BadRedirect, BadUrl, BlockedAddress, DeliveryError, UnsendableFile
+from callflow.errors import BadRedirect, BadUrl, BlockedAddress, DeliveryError, SettingsError, UnsendableFile
 from callflow.log import logger, one_line
 from callflow.state.records import AttemptRow
 
@@ -44,8 +44,10 @@ async def attempt(
         result, error = Result.BLOCKED, problem.message
     except (BadUrl, UnsendableFile) as problem:
         result, error = Result.UNSENDABLE, problem.message
-    except BadRedirect as problem:  # like a 4xx: somebody has to repair the receiver
+    except (BadRedirect, SettingsError, StoreRefused) as problem:  # like a 4xx: somebody repairs it
         result, error = Result.REFUSED, problem.message
+        if isinstance(problem, StoreRefused) and problem.hint:
+            error += f"; {problem.hint}"
     except DeliveryError as problem:
         result, error = Result.FAULT, problem.message
     except Exception as problem:

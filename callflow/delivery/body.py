@@ -16,11 +16,16 @@ CHUNK = 256 * 1024
 
 
 class FileBody(aiohttp.Payload):
-    """Sends exactly ``size`` bytes of ``path``. ``problem``: why the file could not be read, if so."""
+    """Sends ``path``, exactly ``size`` bytes long, from byte ``begin`` on. ``problem``: why the file could
+    not be read, if so.
+    """
 
-    def __init__(self, path: Path, size: int, progress: Progress, halfway: Callable[[], None]) -> None:
+    def __init__(
+        self, path: Path, size: int, progress: Progress, halfway: Callable[[], None], begin: int = 0
+    ) -> None:
         super().__init__(path)
-        self._size = size
+        self._size = size - begin
+        self._begin = begin
         self._path = path
         self._progress = progress
         self._halfway = halfway
@@ -81,6 +86,7 @@ class FileBody(aiohttp.Payload):
             self.problem = f"the file {self._path.name} cannot be read: {error.strerror}"
             raise
         with file:
+            file.seek(self._begin)
             while left:
                 try:
                     chunk = file.read(min(CHUNK, left))

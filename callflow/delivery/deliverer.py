@@ -21,9 +21,11 @@ from callflow.delivery.destinations.couchdb import CouchDestination
 from callflow.delivery.destinations.destination import Destination
 from callflow.delivery.destinations.event import EventDestination
 from callflow.delivery.destinations.http import HttpDestination
+from callflow.delivery.destinations.tus import Uploads
 from callflow.delivery.guard import Guard
 from callflow.delivery.http import GuardedHttp
 from callflow.delivery.outbox import DeliveryState, Parcel
+from callflow.documents.delivery_hosts import rule_for
 from callflow.documents.settings import DeliverySettings
 from callflow.errors import CallflowError
 from callflow.events import DeliveryChanged
@@ -73,9 +75,16 @@ class Deliverer:
             guard,
             connect_timeout_s=settings.connect_timeout_s,
             progress_timeout_s=settings.progress_timeout_s,
+            hosts=settings.hosts,
         )
         self._destinations: dict[str, Destination] = {
-            "http": HttpDestination(self._client, url_metadata=url_metadata, halfway=halfway),
+            "http": HttpDestination(
+                self._client,
+                url_metadata=url_metadata,
+                halfway=halfway,
+                wall=clock.wall,
+                uploads=Uploads(database),
+            ),
             "couchdb": CouchDestination(self._client),
             "event": EventDestination(self._client, clock.wall),
         }
@@ -153,16 +162,26 @@ class Deliverer:
 
     def _claim(self, conn: sqlite3.Connection) -> tuple[list[Parcel], float | None, bool]:
         now = self._clock.wall()
+        sending = tuple(self._sending.values())
         parcels = outbox.claim(
             conn,
             self._owner,
             now,
             lease_s=LEASE_S,
-            limit=self._settings.parallel - len(self._sending),
+            limit=self._settings.parallel - len(sending),
             per_host=self._settings.parallel_per_host,
-            in_flight=Counter(parcel.delivery.host for parcel in tuple(self._sending.values())),
+            in_flight=Counter(parcel.delivery.host for parcel in sending),
+            host_bound=self._bound_of,
+            per_account=self._settings.parallel_per_account,
+            of_accounts=Counter(parcel.delivery.account_id for parcel in sending),
         )
         return parcels, outbox.next_due(conn, now), outbox.any_left(conn)
+
+    def _bound_of(self, host: str) -> int:
+        name, _, port = host.rpartition(":") if host[-1:] != "]" else (host, "", "")
+        if not name or not port.isdigit():
+            name, port = host, "0"
+        return rule_for(name.strip("[]"), int(port), self._settings.hosts, {}).parallel
 
     async def _wait(self, seconds: float) -> None:
         """Until woken, or ``seconds`` have gone. Virtual time stands still while something is being sent."""

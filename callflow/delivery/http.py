@@ -1,15 +1,15 @@
-"""Layer 2: the one HTTP client of the engine: guarded, without proxies, with redirects of its own.
+"""Layer 2: the one HTTP client of the engine: guarded, with redirects of its own, and the rules of hosts.
 
 Why not aiohttp's own redirects: it turns a POST into a GET on 301 and 302 and cannot send a streamed body
 twice. Why the guard sits in the socket factory: only there is the address known that is really connected
 to; an IP literal never reaches a resolver. Why a connection per request: a kept one may be closed by the
-receiver at the very moment the next file is sent on it.
+receiver at the very moment the next file is sent on it. Proxies of the environment are never used, only
+those of ``delivery.hosts``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
@@ -24,9 +24,11 @@ import yarl
 from callflow import __version__
 from callflow.delivery.body import FileBody
 from callflow.delivery.guard import Guard
+from callflow.delivery.hosts import Hosts, allow_through_proxy, basic, headers_of, network_part, proxy_of
 from callflow.delivery.network_errors import network_error
 from callflow.delivery.progress import Progress
 from callflow.delivery.urls import HttpUrl, parse_url
+from callflow.documents.delivery_hosts import HostRule
 from callflow.errors import BadRedirect, BlockedAddress, DeliveryError, FetchError, UnsendableFile
 
 REDIRECTS = frozenset({301, 302, 307, 308})
@@ -54,6 +56,7 @@ class Response:
 class _Seen:
     """What the guard saw while one request connected."""
 
+    proxied: bool = False
     allowed: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
 
@@ -64,7 +67,11 @@ _seen: ContextVar[_Seen] = ContextVar("callflow_seen_addresses")
 class GuardedHttp:
     """``request``, ``fetch_file`` and ``upload``; used on one loop, closed there with ``close``.
 
-    Raises BadUrl, BlockedAddress, BadRedirect, and FetchError for whatever network and server do.
+    ``hosts``: ``delivery.hosts``. What is sent for an account says so (``account``: the ``delivery`` of its
+    document): then credentials of the first url's host go with it, until a redirect leads elsewhere.
+
+    Raises BadUrl, BlockedAddress, BadRedirect, FetchError for whatever network and server do, and
+    SettingsError for a rule or a secret that cannot be used.
     """
 
     request_s = 120.0
@@ -72,11 +79,23 @@ class GuardedHttp:
     call.
     """
 
-    def __init__(self, guard: Guard, *, connect_timeout_s: float, progress_timeout_s: float) -> None:
+    def __init__(
+        self,
+        guard: Guard,
+        *,
+        connect_timeout_s: float,
+        progress_timeout_s: float,
+        hosts: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
         self._guard = guard
+        self._hosts = Hosts(hosts or {})
         self._connect_timeout_s = connect_timeout_s
         self._progress_timeout_s = progress_timeout_s
         self._session: aiohttp.ClientSession | None = None
+
+    def rule(self, url: str, account: Mapping[str, Any]) -> HostRule:
+        """How something is delivered to ``url`` for an account. Raises BadUrl, SettingsError."""
+        return self._hosts.rule(parse_url(url), account)
 
     async def request(
         self,
@@ -86,13 +105,14 @@ class GuardedHttp:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         follow: int = 10,
+        account: Mapping[str, Any] | None = None,
     ) -> Response:
         """Send a small request; the answer's body is read up to BODY_LIMIT bytes."""
 
         async def take(answer: aiohttp.ClientResponse, progress: Progress) -> bytes:
             return await _read(answer, progress, BODY_LIMIT)
 
-        hops = _Hops(parse_url(url), method, headers or {}, follow)
+        hops = _Hops(parse_url(url), method, headers or {}, follow, account)
         try:
             async with asyncio.timeout(self.request_s):
                 return await self._follow(hops, lambda progress: body, take)
@@ -121,7 +141,7 @@ class GuardedHttp:
             return b""
 
         try:
-            await self._follow(_Hops(parsed, "GET", {}, 10), lambda progress: None, take)
+            await self._follow(_Hops(parsed, "GET", {}, 10, None), lambda progress: None, take)
         except BaseException:
             _forget(into)
             raise
@@ -134,16 +154,18 @@ class GuardedHttp:
         headers: Mapping[str, str],
         *,
         size: int,
+        begin: int = 0,
         halfway: Callable[[], None] = lambda: None,
+        account: Mapping[str, Any] | None = None,
     ) -> Response:
-        """Send the file ``path`` of ``size`` bytes as the body; streamed, and anew to each redirect.
-
-        ``halfway`` is called once half of it is handed to the network. Raises UnsendableFile too.
+        """Send the file ``path`` of ``size`` bytes, from byte ``begin`` on, as the body; streamed, and anew
+        to each redirect. ``halfway`` is called once half of it is handed to the network. Raises
+        UnsendableFile too.
         """
         bodies: list[FileBody] = []
 
         def body(progress: Progress) -> FileBody:
-            bodies.append(FileBody(path, size, progress, halfway))
+            bodies.append(FileBody(path, size, progress, halfway, begin))
             return bodies[-1]
 
         async def take(answer: aiohttp.ClientResponse, progress: Progress) -> bytes:
@@ -161,7 +183,7 @@ class GuardedHttp:
                 return b""
 
         try:
-            return await self._follow(_Hops(parse_url(url), method, headers, 10), body, take)
+            return await self._follow(_Hops(parse_url(url), method, headers, 10, account), body, take)
         except DeliveryError as error:
             if bodies and bodies[-1].problem:
                 raise UnsendableFile(bodies[-1].problem, hint="the file was changed or removed") from error
@@ -193,17 +215,27 @@ class GuardedHttp:
         take: Callable[[aiohttp.ClientResponse, Progress], Awaitable[bytes]],
     ) -> Response | None:
         """One request to where ``hops`` stands; None: it was a redirect and ``hops`` has moved."""
-        seen = _Seen()
+        rule = self._hosts.rule(hops.at, hops.account)
+        if hops.strayed:
+            rule = network_part(rule)
+        tls = await self._hosts.tls(rule) if hops.at.scheme == "https" else True
+        proxy, proxy_auth = proxy_of(rule)
+        seen = _Seen(proxied=proxy is not None)
         _seen.set(seen)
         progress = Progress(self._progress_timeout_s, "waiting for the answer", grace=self._connect_timeout_s)
         try:
             async with progress:
+                if proxy is not None:
+                    await allow_through_proxy(hops.at, rule, self._guard)
                 answer = await self._open().request(
                     hops.method,
                     yarl.URL(hops.at.url, encoded=True),
                     data=body(progress),
-                    headers=hops.headers,
+                    headers=hops.headers(headers_of(rule)),
                     allow_redirects=False,
+                    ssl=tls,
+                    proxy=proxy,
+                    proxy_auth=proxy_auth,
                     timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_timeout_s),
                 )
                 progress.step("reading the answer")
@@ -241,7 +273,7 @@ class GuardedHttp:
         family, kind, protocol, _, address = info
         seen = _seen.get()
         host = str(address[0])
-        refusal = self._guard.refusal(host)
+        refusal = None if seen.proxied else self._guard.refusal(host)
         if refusal is not None:
             seen.refused.append(refusal)
             raise OSError(refusal)
@@ -252,21 +284,31 @@ class GuardedHttp:
 class _Hops:
     """Where a request stands on its way through redirects: sans-IO."""
 
-    def __init__(self, url: HttpUrl, method: str, headers: Mapping[str, str], follow: int) -> None:
+    def __init__(
+        self,
+        url: HttpUrl,
+        method: str,
+        headers: Mapping[str, str],
+        follow: int,
+        account: Mapping[str, Any] | None,
+    ) -> None:
         self.at = url
+        self.account = account
+        self.strayed = False
         self.method = method.upper()
         self._headers = dict(headers)
         self._most = follow
         self._been = {url.url}
 
-    @property
-    def headers(self) -> dict[str, str]:
-        """The headers for the next request, with the url's credentials."""
+    def headers(self, more: Mapping[str, str]) -> dict[str, str]:
+        """The headers for the next request: its own, ``more`` beside them, and the url's credentials."""
+        own = {name.lower() for name in self._headers}
+        headers = {**{name: text for name, text in more.items() if name.lower() not in own}, **self._headers}
         credentials = self.at.credentials
         if credentials is None:
-            return self._headers
-        token = base64.b64encode(":".join(credentials).encode()).decode("ascii")
-        return {**self._headers, "Authorization": f"Basic {token}"}
+            return headers
+        rest = {name: text for name, text in headers.items() if name.lower() != "authorization"}
+        return {**rest, "Authorization": basic(*credentials)}
 
     def move(self, answer: aiohttp.ClientResponse) -> bool:
         """Go where a redirect points; False: it is none, or none shall be followed. Raises BadRedirect."""
@@ -285,6 +327,7 @@ class _Hops:
             raise self._bad("redirects in a loop")
         self._been.add(target.url)
         if target.origin != self.at.origin:
+            self.strayed = True
             self._headers = {k: v for k, v in self._headers.items() if k.lower() not in SECRET_HEADERS}
         elif not target.userinfo:
             target = replace(target, userinfo=self.at.userinfo)

@@ -20,6 +20,16 @@ def network_error(error: Exception, url: HttpUrl, progress: Progress) -> FetchEr
             return FetchError(f"{name} could not be connected to in time", hint=_CONNECT_HINT)
         case aiohttp.ClientConnectorDNSError():
             return FetchError(f"the name {url.host} cannot be resolved", hint="is the host name right?")
+        case aiohttp.ClientHttpProxyError():
+            return FetchError(
+                f"the proxy answered {error.status} when it was asked for {name}",
+                hint="delivery.hosts: proxy_username and proxy_password; does the proxy allow that host?",
+            )
+        case aiohttp.ClientProxyConnectionError():
+            return FetchError(
+                f"the proxy for {name} cannot be connected to: {_why(error.os_error)}",
+                hint="proxy in delivery.hosts",
+            )
         case aiohttp.ClientConnectorCertificateError():
             return FetchError(
                 f"the TLS certificate of {name} is not trusted: {one_line(error.certificate_error, 200)}",

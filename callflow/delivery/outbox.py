@@ -7,11 +7,14 @@ is known to be dead. A success is a fact and is kept whoever reports it, however
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
+from callflow.delivery.bounds import AccountBounds
 from callflow.delivery.retry import LONGEST_WAIT_S, Decision, Next
 from callflow.errors import StateError
 from callflow.state.events import KIND, read_message
@@ -101,11 +104,12 @@ def apply(state: DeliveryState, happening: Happening) -> DeliveryState:
 @dataclass(frozen=True, slots=True)
 class Parcel:
     """What a sender holds: the delivery, and the recording it carries (of a message that is about none: one
-    with a ``call_id`` only).
+    with a ``call_id`` only). ``account``: the ``delivery`` of its account's document.
     """
 
     delivery: DeliveryRow
     recording: RecordingRow
+    account: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 # ---- for the deliverer ----------------------------------------------------------------------
@@ -120,26 +124,37 @@ def claim(
     limit: int,
     per_host: int,
     in_flight: Mapping[str, int],
+    host_bound: Callable[[str], int] | None = None,
+    per_account: int = 0,
+    of_accounts: Mapping[str, int] | None = None,
 ) -> list[Parcel]:
-    """Take up to ``limit`` due deliveries, at most ``per_host`` to a host with those ``in_flight``.
+    """Take up to ``limit`` due deliveries, at most ``per_host`` to a host with those ``in_flight``, and at
+    most ``per_account`` (0: any number) for an account with those ``of_accounts``, or what its own document
+    says. ``host_bound``: says another bound for a host, or 0.
 
     The hosts take turns, so that a thousand files for one never stand before a single one for another.
     """
-    found: list[list[str]] = []
+    found: list[list[tuple[str, str]]] = []
+    accounts = AccountBounds(conn, per_account, of_accounts or {})
+    full = json.dumps(accounts.full())
     for host in _due_hosts(conn, now):
-        free = min(per_host - in_flight.get(host, 0), limit)
+        bound = (host_bound(host) if host_bound else 0) or per_host
+        free = min(bound - in_flight.get(host, 0), limit)
         if free > 0:
             rows = conn.execute(
-                "SELECT id FROM deliveries WHERE host = ? AND next_wall <= ? "
-                "AND state IN ('QUEUED', 'WAITING') ORDER BY next_wall, created_wall, id LIMIT ?",
-                (host, now, free),
+                "SELECT id, account_id FROM deliveries WHERE host = ? AND next_wall <= ? "
+                "AND state IN ('QUEUED', 'WAITING') AND account_id NOT IN (SELECT value FROM json_each(?)) "
+                "ORDER BY next_wall, created_wall, id LIMIT ?",
+                (host, now, full, free),
             )
-            found.append([row[0] for row in rows])
+            found.append(rows.fetchall())
     taken: list[Parcel] = []
     while len(taken) < limit and any(found):
-        for ids in found:
-            if ids and len(taken) < limit:
-                taken.append(_take(conn, ids.pop(0), owner, now + lease_s))
+        for waiting in found:
+            if waiting and len(taken) < limit:
+                delivery_id, account_id = waiting.pop(0)
+                if accounts.take(account_id):
+                    taken.append(_take(conn, delivery_id, owner, now + lease_s, accounts.of(account_id)))
     return taken
 
 
@@ -163,14 +178,16 @@ def _due_hosts(conn: sqlite3.Connection, now: float) -> list[str]:
     return [row[0] for row in rows]
 
 
-def _take(conn: sqlite3.Connection, delivery_id: str, owner: str, until: float) -> Parcel:
+def _take(
+    conn: sqlite3.Connection, delivery_id: str, owner: str, until: float, account: Mapping[str, Any]
+) -> Parcel:
     row = get_delivery(conn, delivery_id)
     row = replace(row, lease_owner=owner, lease_until=until, attempts=row.attempts + 1)
     if row.recording_id:
         recording = get_recording(conn, row.recording_id)
     else:
-        recording = RecordingRow(id="", call_id=read_message(row)[1])
-    return Parcel(_move(conn, row, Happening.CLAIM), recording)
+        recording = RecordingRow(id="", call_id=read_message(row)[1], account_id=row.account_id)
+    return Parcel(_move(conn, row, Happening.CLAIM), recording, account)
 
 
 def settle(

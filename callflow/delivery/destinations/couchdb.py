@@ -42,9 +42,9 @@ class CouchDestination:
         name = attachment_name(parcel)
         answer = Answer(409)
         for _ in range(_ROUNDS):
-            there = await self._client.request("GET", document_url, headers=_JSON)
+            there = await self._client.request("GET", document_url, headers=_JSON, account=parcel.account)
             if there.status == 404 and _is_missing_database(there):
-                made = await self._client.request("PUT", database, headers=_JSON)
+                made = await self._client.request("PUT", database, headers=_JSON, account=parcel.account)
                 if made.status not in (201, 202, 412):  # 412: somebody else was quicker
                     return _answer(made)
                 continue
@@ -65,7 +65,9 @@ class CouchDestination:
         revision = found.get("_rev")
         if revision is None:
             body = json.dumps(couch_document(parcel)).encode()
-            made = await self._client.request("PUT", document_url, body=body, headers=_JSON)
+            made = await self._client.request(
+                "PUT", document_url, body=body, headers=_JSON, account=parcel.account
+            )
             if made.status not in (201, 202):
                 return _answer(made)
             revision = _object(made.body).get("rev", "")
@@ -76,6 +78,7 @@ class CouchDestination:
             path,
             upload_headers(row.content_type, row.sha256, row.recording_id),
             size=row.bytes,
+            account=parcel.account,
         )
         return _answer(sent)
 
