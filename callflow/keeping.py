@@ -95,6 +95,7 @@ class Keeping:
             self._guard,
             connect_timeout_s=settings.delivery.connect_timeout_s,
             progress_timeout_s=settings.delivery.progress_timeout_s,
+            hosts=settings.delivery.hosts,
         )
         self.http = OutsideHttp(self._http, self._outside, self._clock)
         self._deliverer = Deliverer(
