@@ -167,6 +167,7 @@ class Engine:
         self._open.push_async_callback(desk.close)
 
     def _make_services(self) -> Services:
+        self.keeping.remember([self._options.account])
         return Services(
             media=self.media,
             router=MediaRouter(self.media),
@@ -219,6 +220,7 @@ class Engine:
         """Take calls for these accounts from now on, and no others; ``dialer(account_id)`` rings for them.
         Calls under way keep the documents that they began with.
         """
+        self.keeping.remember([tenant.account for tenant in tenants.values()])
         self._tenants = {id: self._services_of(id, tenant, dialer(id)) for id, tenant in tenants.items()}
 
     def _services_of(self, account_id: str, tenant: Tenant, dialer: Dialer) -> Services:

@@ -16,7 +16,9 @@ whether trying again can help. ``fix`` is what helps in most cases: the code's l
     │   ├── ToneError            CF-MED-002   a tone specification that cannot be read
     │   ├── NoMediaPort          CF-MED-003   all RTP ports are in use
     │   ├── WorkerGone           CF-MED-004   a media process has died
-    │   └── SpeechError          CF-MED-005   a text cannot be spoken
+    │   ├── SpeechError          CF-MED-005   a text cannot be spoken
+    │   ├── TranscriptionError   CF-MED-006   speech cannot be written down
+    │   └── TranscriberGone      CF-MED-007   the process that writes speech down has died or hung
     ├── RecordingError           CF-REC-000   a recording cannot be made or finished
     │   ├── SpoolError           CF-REC-001   the spool cannot be written or read
     │   ├── EncodeError          CF-REC-002   the audio cannot be brought into its file format
@@ -176,6 +178,21 @@ class SpeechError(MediaError):
 
     code = "CF-MED-005"
     fix = 'Install espeak-ng, or pip install "callflow-engine[speech]"; name a language that it has.'
+
+
+class TranscriptionError(MediaError):
+    """Speech cannot be written down: nothing is installed that can, or not in that language."""
+
+    code = "CF-MED-006"
+    fix = 'pip install "callflow-engine[transcription]", or name another ncco.transcription.transcriber.'
+
+
+class TranscriberGone(MediaError):
+    """The process that writes speech down has died, or was killed because it took too long."""
+
+    code = "CF-MED-007"
+    fix = "It is started again; look at the recogniser's model and at the machine's memory."
+    retryable = True
 
 
 class RecordingError(CallflowError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
@@ -21,6 +21,7 @@ from callflow.delivery.deliverer import Deliverer
 from callflow.delivery.guard import Guard
 from callflow.delivery.http import GuardedHttp
 from callflow.delivery.outside import OutsideHttp
+from callflow.documents.accounts import Account
 from callflow.documents.changes import Changes
 from callflow.documents.settings import Settings
 from callflow.errors import CallflowError
@@ -31,6 +32,7 @@ from callflow.recording.closing import ClosingDesk
 from callflow.recording.crashpoints import crash_point
 from callflow.recording.finish import Finished, Finisher
 from callflow.recording.recover import recover
+from callflow.state.account_documents import put_storage
 from callflow.state.changes import list_changes
 from callflow.state.database import Database
 from callflow.state.events import Message, message_row
@@ -119,6 +121,17 @@ class Keeping:
     def changes_of(self, account_id: str) -> Changes:
         """What calls have changed in the account's documents: one object for as long as the engine runs."""
         return self._changes.setdefault(account_id, Changes())
+
+    def remember(self, accounts: Sequence[Account]) -> None:
+        """What deliveries must know of these accounts, in this process and in any other of the state folder.
+        Raises StorageError.
+        """
+
+        def put(conn: sqlite3.Connection) -> None:
+            for account in accounts:
+                put_storage(conn, account.id, account.storage)
+
+        self.database.run(put)
 
     # ---- recordings ----------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from callflow.documents.notes import Note
     from callflow.documents.record_settings import RecordSettings
     from callflow.documents.settings import Origin, Settings
+    from callflow.documents.storage import Place
 
 _FILE_KEYS = ("record_stereo", "mp3_bitrate_kbps", "mp3_quality")
 _SILENCE_KEYS = ("silence_timeout_unit", "silence_detector", "vad_mode")
@@ -71,13 +72,13 @@ def main(
     if flow is None and not asked.asked:
         fail("what is to be explained?", "name a FLOW, or a call: --account DIR --from-device ID --to NUMBER")
     try:
-        settings = _settings(account, system_config)
+        settings, plan = _settings(account, system_config)
         if flow is None:
             _explain_call(asked, account, settings, output)
             return
         if asked.asked:
             fail("a flow or a call, not both", "leave FLOW out: --to finds it")
-        found = [_explain(*node, settings) for node in _recordings(flow)]
+        found = [_explain(*node, settings, plan) for node in _recordings(flow)]
     except CallflowError as error:
         fail(str(error), error.hint)
     rest = _settings_rows(settings)
@@ -124,15 +125,16 @@ def _explain_call(asked: CallAsked, account: Path | None, settings: Settings, ou
             _print(f"{side.origin}: the {side.leg}", rows)
 
 
-def _settings(account: Path | None, system_config: Path | None) -> Settings:
+def _settings(account: Path | None, system_config: Path | None) -> tuple[Settings, Mapping[str, Any]]:
+    """What holds for the account, and its storage plan."""
     from callflow.documents.accounts import Account
     from callflow.documents.settings import for_account, load_settings
 
     settings = load_settings(system_config)
     if account is None:
-        return settings
-    document = Account.load(account).document
-    return for_account(settings, document, str(account / "account.json"))
+        return settings, {}
+    loaded = Account.load(account)
+    return for_account(settings, loaded.document, str(account / "account.json")), loaded.storage
 
 
 def _recordings(path: Path) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
@@ -150,22 +152,38 @@ def _recordings(path: Path) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
             yield pointer, module, data
 
 
-def _explain(pointer: str, module: str, data: Mapping[str, Any], settings: Settings) -> Explained:
+def _explain(
+    pointer: str, module: str, data: Mapping[str, Any], settings: Settings, plan: Mapping[str, Any]
+) -> Explained:
     from callflow.documents.record_settings import choose_storage, resolve_record, resolve_record_caller
 
     resolve = resolve_record_caller if module == "record_caller" else resolve_record
     record = resolve(data, settings)
     rows = [_row(key, _value(record, key), record.origins[key]) for key in _keys(record, module)]
-    storage = choose_storage(record.url, settings)
+    storage = choose_storage(record.url, settings, plan)
     goes = {
         "http": _upload(record),
+        "storage": _planned(storage.place, record.format),
         "couchdb": _unusable(storage.url) or f"attachment in {_masked(storage.url)}",
-        "local": "the local media store",
+        "local": f"the local media store{': ' if storage.problem else ''}{storage.problem}",
         "none": "nowhere: nothing is recorded",
     }[storage.kind]
     rows.append(Row("goes to", goes, storage.reason, ""))
     rows += [_setting(settings, key) for key in _FILE_KEYS + (_SILENCE_KEYS if record.silence else ())]
     return Explained(pointer, module, tuple(rows), record.notes)
+
+
+def _planned(place: Place | None, file_format: str) -> str:
+    """Where a recording of this format would be, with words in place of what only a call knows."""
+    from callflow.documents.storage import Facts, locator, paths
+
+    if place is None:
+        return ""
+    words = {"owner_id": "OWNER_ID"}
+    facts = Facts(
+        "ACCOUNT_ID", "RECORDING_ID", f"call_recording_CALL_ID.{file_format}", "CALL_ID", "DATABASE", words
+    )
+    return _masked(locator(place, next(paths(place, facts))))
 
 
 def _keys(record: RecordSettings, module: str) -> Iterator[str]:

@@ -11,7 +11,15 @@ from callflow.delivery.destinations.destination import Answer, Destination
 from callflow.delivery.outbox import Parcel
 from callflow.delivery.retry import Decision, Result, decide, judge, retry_after
 from callflow.delivery.urls import without_secrets
-from callflow.errors import BadRedirect, BadUrl, BlockedAddress, DeliveryError, SettingsError, UnsendableFile
+from callflow.errors import (
+    BadRedirect,
+    BadUrl,
+    BlockedAddress,
+    DeliveryError,
+    SettingsError,
+    StoreRefused,
+    UnsendableFile,
+)
 from callflow.log import logger, one_line
 from callflow.state.records import AttemptRow
 

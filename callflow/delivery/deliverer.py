@@ -12,7 +12,8 @@ import random
 import secrets
 import sqlite3
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from callflow.clock import Clock
 from callflow.delivery import outbox
@@ -21,15 +22,18 @@ from callflow.delivery.destinations.couchdb import CouchDestination
 from callflow.delivery.destinations.destination import Destination
 from callflow.delivery.destinations.event import EventDestination
 from callflow.delivery.destinations.http import HttpDestination
+from callflow.delivery.destinations.storage import StorageDestination
 from callflow.delivery.destinations.tus import Uploads
 from callflow.delivery.guard import Guard
 from callflow.delivery.http import GuardedHttp
 from callflow.delivery.outbox import DeliveryState, Parcel
+from callflow.delivery.stores.store import Ways
 from callflow.documents.delivery_hosts import rule_for
 from callflow.documents.settings import DeliverySettings
 from callflow.errors import CallflowError
 from callflow.events import DeliveryChanged
 from callflow.log import logger, mask_url
+from callflow.state.account_documents import storage_of
 from callflow.state.database import Database
 from callflow.state.folder import StateFolder
 from callflow.state.lock import FileLock
@@ -87,6 +91,10 @@ class Deliverer:
             ),
             "couchdb": CouchDestination(self._client),
             "event": EventDestination(self._client, clock.wall),
+            "storage": StorageDestination(
+                Ways(self._client, guard, settings.connect_timeout_s, settings.progress_timeout_s),
+                self._plan_of,
+            ),
         }
         self._owner = f"{os.getpid()}-{secrets.token_hex(6)}"
         self._lock: FileLock | None = None
@@ -139,6 +147,10 @@ class Deliverer:
             if self._lock is not None:
                 self._lock.release(remove=True)
                 self._lock = None
+
+    async def _plan_of(self, account_id: str) -> Mapping[str, Any]:
+        """The account's storage plan as it is now, as far as this state folder knows it."""
+        return await self._database.arun(lambda conn: storage_of(conn, account_id))
 
     # ---- a round ------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from callflow.documents import jsontext
-from callflow.documents.accounts import AUDIO_SUFFIXES, FOLDERS, document_id
+from callflow.documents.accounts import AUDIO_SUFFIXES, FOLDERS, STORAGE_FILE, document_id
 from callflow.documents.check_across import FlowMap
 from callflow.documents.check_numbers import NumberMap
 from callflow.documents.settings import Settings, for_account
@@ -24,14 +24,18 @@ def account_root(path: Path) -> Path | None:
     """
     if path.name == "account.json":
         return path.parent
+    if path.name == STORAGE_FILE and _is_root(path.parent):
+        return path.parent
     folder = path.parent
     if folder.name not in FOLDERS.values():
         return None
-    root = folder.parent
+    return folder.parent if _is_root(folder.parent) else None
+
+
+def _is_root(root: Path) -> bool:
     if (root / "account.json").is_file() or root.resolve().parent.name == "accounts":
-        return root
-    there = sum((root / name).is_dir() for name in FOLDERS.values())
-    return root if there >= _TWO else None
+        return True
+    return sum((root / name).is_dir() for name in FOLDERS.values()) >= _TWO
 
 
 class AccountIndex:
@@ -65,6 +69,11 @@ class AccountIndex:
     def document(self) -> Mapping[str, Any]:
         """``account.json``; empty where there is none that can be read."""
         return self._document(self.root / "account.json")
+
+    @cached_property
+    def storage(self) -> Mapping[str, Any]:
+        """``storage.json``; empty where there is none that can be read."""
+        return self._document(self.root / STORAGE_FILE)
 
     def settings(self, system: Settings) -> Settings:
         """``system`` with the account's own ``configs`` over it, as far as they can be used."""

@@ -1,6 +1,7 @@
 """Layer 1: an account: a folder of JSON documents, read once.
 
-``ID/account.json`` and a folder for each kind (``FOLDERS``); a media document's audio lies beside it.
+``ID/account.json``, ``ID/storage.json`` (where its recordings go) and a folder for each kind (``FOLDERS``); a
+media document's audio lies beside it.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ FOLDERS = {
 }
 """Kind of document → its folder."""
 
+STORAGE_FILE = "storage.json"
+
 _NONE: Mapping[str, Mapping[str, Any]] = {}
 
 AUDIO_SUFFIXES = (".wav", ".mp3", ".ogg", ".flac")
@@ -44,6 +47,7 @@ AUDIO_SUFFIXES = (".wav", ".mp3", ".ogg", ".flac")
 class Account:
     """One account's documents, with the defaults of their schemas filled in (as Kazoo's API does on saving).
 
+    ``storage``: its storage plan (``storage.json``, ``documents/storage.py``), empty if there is none.
     ``documents``: as they are on disk; ``get`` and ``all`` lay ``changes`` over them, what calls have changed
     in them. ``broken``: documents that could not be read; they are left out.
     """
@@ -54,6 +58,7 @@ class Account:
     documents: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     media_files: Mapping[str, Path] = field(default_factory=dict)
     broken: tuple[CallflowError, ...] = ()
+    storage: Mapping[str, Any] = field(default_factory=dict, repr=False)
     changes: Changes = field(default_factory=Changes, compare=False, repr=False)
 
     @classmethod
@@ -73,6 +78,7 @@ class Account:
             )
         broken: list[CallflowError] = []
         document = _read(folder / "account.json", "account", broken)
+        storage = _read(folder / STORAGE_FILE, "storage", broken)
         documents: dict[str, dict[str, Mapping[str, Any]]] = {}
         media_files: dict[str, Path] = {}
         for kind, name in FOLDERS.items():
@@ -86,7 +92,7 @@ class Account:
             if audio is not None:
                 media_files[id] = audio
         id = document_id(document, folder) if document else folder.resolve().name
-        return cls(id, folder, document or {}, documents, media_files, tuple(broken))
+        return cls(id, folder, document or {}, documents, media_files, tuple(broken), storage or {})
 
     def get(self, kind: str, id: str) -> Mapping[str, Any] | None:
         """The document ``id`` of ``kind`` (a key of ``FOLDERS``: ``user``, ``device`` ...), or None. A kind

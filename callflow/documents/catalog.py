@@ -202,6 +202,7 @@ def _shown(name: str, value: object) -> str:
 
 def _account_differences(old: Account, new: Account) -> list[str]:
     said = ["account.json changed"] if old.document != new.document else []
+    said += ["storage.json changed"] if old.storage != new.storage else []
     for kind in sorted({*old.documents, *new.documents}):
         before, after = old.all(kind), new.all(kind)
         said += [f"{kind} {id} added" for id in after if id not in before]

@@ -10,11 +10,12 @@ from typing import Any
 
 from callflow.documents import jsontext, schemas
 from callflow.documents.account_index import AccountIndex, account_root
-from callflow.documents.accounts import FOLDERS, document_id
+from callflow.documents.accounts import FOLDERS, STORAGE_FILE, document_id
 from callflow.documents.check_data import Surroundings, UrlVerdict, check_object
 from callflow.documents.check_flow import check_flow, check_metaflow, nodes_of
 from callflow.documents.check_loops import check_loops
 from callflow.documents.check_ncco import check_script
+from callflow.documents.check_storage import check_storage
 from callflow.documents.delivery_hosts import problems as host_problems
 from callflow.documents.metaflows import KEYS as METAFLOW_KEYS
 from callflow.documents.ncco import recognise
@@ -121,6 +122,7 @@ class Checker:
                 ids=account.ids,
                 documents=account.documents,
                 flows=account.flows,
+                storage=account.storage,
             )
         return self._inside[account.root]
 
@@ -171,6 +173,8 @@ class _Document:
             self._is_metaflow()
         elif kind.startswith("system_config."):
             self._settings(self.value, kind)
+        elif kind == "storage":
+            check_storage(self.sheet, self.value, self.around)
         elif kind:
             check_object(self.sheet, self.value, kind, "", self.around, all_keys=kind == _SCENARIO)
             self._with_metaflows(self.value)
@@ -190,6 +194,8 @@ class _Document:
             return f"system_config.{name}"
         if account_root(self.path) is None:
             return ""
+        if self.path.name == STORAGE_FILE and folder.name not in _KIND_OF_FOLDER:
+            return "storage"
         return "account" if self.path.name == "account.json" else _KIND_OF_FOLDER.get(folder.name, "")
 
     def _kind_by_content(self) -> str:

@@ -224,7 +224,9 @@ def _account(report: Report, tenant: Tenancy, system: Settings) -> None:
     if any(settings.origins[name].source == "account" for name in _MEDIA_TOGETHER):
         _media(report, settings)
     nowhere = [
-        each for each in tenant.recordings if choose_storage(each.effective.url, settings).kind == "none"
+        each
+        for each in tenant.recordings
+        if choose_storage(each.effective.url, settings, tenant.index.storage).kind == "none"
     ]
     if nowhere:
         count = f"{len(nowhere)} of {len(tenant.recordings)} recordings of account {tenant.name}"

@@ -35,7 +35,7 @@ class Surroundings:
 
     ``judge_url`` and ``is_prompt`` come from layers above: what delivery refuses, what media ships.
     ``documents``: the account's, by kind and id, as far as they can be read; ``flows``: the ways between its
-    callflows.
+    callflows; ``storage``: its storage plan.
     """
 
     settings: Settings
@@ -44,6 +44,7 @@ class Surroundings:
     is_prompt: Callable[[str], bool] = field(default=lambda name: False)
     documents: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     flows: FlowMap | None = None
+    storage: Mapping[str, Any] = field(default_factory=dict)
 
     def document(self, kind: str, id: object) -> Mapping[str, Any] | None:
         """The account's document, if it is known."""

@@ -94,7 +94,7 @@ def _check_node(sheet: Sheet, place: _Place, around: Surroundings, metaflow: boo
         return _children(sheet, node, place, passed, around, metaflow)
     data = check_object(sheet, data, f"modules/{module}", f"{pointer}/data", around)
     passed = Passed.at(module, data, place.key, pointer, place.passed, leaf=leaf)
-    check_record_node(sheet, passed, around.settings)
+    check_record_node(sheet, passed, around.settings, around.storage)
     check_effects(sheet, passed, around.settings)
     if module == "callflow":
         check_other_flow(sheet, passed, node.get("children"), around)

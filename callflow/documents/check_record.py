@@ -65,8 +65,8 @@ _ANSWERS = ("answer", "menu", "record_caller")
 """Modules that answer the call whatever else happens."""
 
 
-def check_record_node(sheet: Sheet, node: Passed, settings: Settings) -> None:
-    """Report what is wrong with this node's recording, if it is about one."""
+def check_record_node(sheet: Sheet, node: Passed, settings: Settings, plan: Mapping[str, Any]) -> None:
+    """Report what is wrong with this node's recording, if it is about one. ``plan``: of storage."""
     if skipped(node.data):
         return
     if node.module == "voicemail":
@@ -77,10 +77,10 @@ def check_record_node(sheet: Sheet, node: Passed, settings: Settings) -> None:
     if action == "stop":
         _stop(sheet, node)
     if action == "start":
-        _start(sheet, node, settings)
+        _start(sheet, node, settings, plan)
 
 
-def _start(sheet: Sheet, node: Passed, settings: Settings) -> None:
+def _start(sheet: Sheet, node: Passed, settings: Settings, plan: Mapping[str, Any]) -> None:
     data, where = node.data, f"{node.pointer}/data"
     resolve = resolve_record_caller if node.module == "record_caller" else resolve_record
     effective = resolve(data, settings)
@@ -97,7 +97,7 @@ def _start(sheet: Sheet, node: Passed, settings: Settings) -> None:
             if key in data:
                 said = f"{key} has no effect without silence_detection"
                 sheet.add("CF-CHK-081", f"{where}/{key}", said, 'add "silence_detection": true', at_key=True)
-    if choose_storage(effective.url, settings).kind == "none":
+    if choose_storage(effective.url, settings, plan).kind == "none":
         said = "nothing is recorded: there is no url, and media.store_recordings is false"
         sheet.add("CF-CHK-086", where, said, "give a url")
     if effective.record_min_sec > effective.time_limit:

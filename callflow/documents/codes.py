@@ -203,6 +203,12 @@ CODES: dict[str, Code] = {
                        "Write what is meant."),
     "CF-CHK-148": Code(WARNING, "default taken", "A key that is documented as required is missing, and its "
                        "default is used.", "Write it."),
+    # ---- storage plans
+    "CF-CHK-150": Code(ERROR, "place without credentials", "Nobody can log in there, or its url or secret is "
+                       "written in a way that is not known.", "Give what the message names."),
+    "CF-CHK-151": Code(WARNING, "secret in a document", "Whoever reads the document has the secret.",
+                       "Write secret:env:NAME or secret:file:PATH."),
+    # ---- NCCO, the last
     "CF-CHK-149": Code(NOTE, "bargeIn without input", "Only an input that follows can cut a prompt short.",
                        "Let an input follow, or delete bargeIn."),
 }  # fmt: skip

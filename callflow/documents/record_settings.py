@@ -14,6 +14,7 @@ from callflow.documents.casting import cast
 from callflow.documents.judging import fault, is_type
 from callflow.documents.notes import Note
 from callflow.documents.settings import Origin, Settings
+from callflow.documents.storage import Place, planned
 from callflow.log import mask_text
 
 
@@ -56,13 +57,16 @@ class RecordSettings:
 
 @dataclass(frozen=True, slots=True)
 class StorageChoice:
-    """Where a finished recording goes: ``http`` (``url``), ``couchdb`` (``url`` is the base), ``local`` or
-    ``none``; ``reason``: which setting decided it, in words.
+    """Where a finished recording goes: ``http`` (``url``), ``storage`` (``place`` of the account's plan),
+    ``couchdb`` (``url`` is the base), ``local`` or ``none``; ``reason``: which setting decided it, in words.
+    ``problem``: what is wrong with the plan, so that it decides nothing.
     """
 
     kind: str
     url: str
     reason: str
+    place: Place | None = None
+    problem: str = ""
 
 
 _MODULE = "modules/record_call"
@@ -114,13 +118,20 @@ def resolve_record_caller(data: Mapping[str, Any], settings: Settings) -> Record
     return replace(found, origins=origins, record_on_answer=False, record_on_bridge=False)
 
 
-def choose_storage(url: str | None, settings: Settings) -> StorageChoice:
-    """DESIGN 5, row "storage": url, then store_recordings and third_party_bigcouch_host.
-
-    (An account's storage plan would come between; this engine has none yet.)
+def choose_storage(url: str | None, settings: Settings, plan: Mapping[str, Any]) -> StorageChoice:
+    """DESIGN 5, row "storage": url, then the account's storage plan (``storage.json``; empty: none), then
+    store_recordings and third_party_bigcouch_host. A plan that cannot be used keeps the audio here, even
+    where store_recordings is false: it was meant to be kept.
     """
     if url:
         return StorageChoice("http", url, "url of the node")
+    found = planned(plan) if plan else None
+    if found is not None and found.place is not None:
+        return StorageChoice("storage", "", f"storage plan of the account: {found.place.title}", found.place)
+    if found is not None and found.couchdb:
+        return StorageChoice("couchdb", found.couchdb, "storage plan of the account")
+    if found is not None:
+        return StorageChoice("local", "", "storage plan of the account", problem=found.problem)
     if not settings.media.store_recordings:
         return StorageChoice("none", "", "no url, and media.store_recordings is false")
     host = settings.media.third_party_bigcouch_host

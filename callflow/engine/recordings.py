@@ -22,7 +22,7 @@ from callflow.engine.recording_facts import (
     tap_points,
     with_url,
 )
-from callflow.engine.storage import resolve_storage
+from callflow.engine.storage import resolve_storage, take_place
 from callflow.errors import CallflowError, StorageError
 from callflow.events import RecordingChanged
 from callflow.media.messages import TapPoint
@@ -250,6 +250,8 @@ class RecordingsDesk:
             if found.target.kind == "http":
                 candidates = upload_urls(found.target.url, named_by, found.format.name)
                 found = with_url(found, records.reserve_url(conn, candidates, found.id))
+            elif found.target.kind == "storage":
+                found = take_place(conn, found, named_by)
             records.begin_recording(conn, listed_row(found))
             return found
 

@@ -1,20 +1,20 @@
-"""Layer 3: where a recording goes (DESIGN 5, "storage"), decided before it starts. No input or output."""
+"""Layer 3: where a recording goes (DESIGN 5, "storage"), decided before it starts."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
-from callflow.clock import month
 from callflow.delivery.urls import check_url
 from callflow.documents.accounts import Account
 from callflow.documents.placeholders import names
 from callflow.documents.record_settings import RecordSettings, choose_storage
 from callflow.documents.settings import Settings
+from callflow.documents.storage import Facts, Place, database_of, locator, paths
 from callflow.errors import BadUrl
-from callflow.recording.messages import Target
-
-_HEX32 = re.compile(r"[0-9a-f]{32}")
+from callflow.recording.messages import RecordingSpec, Target
+from callflow.state import records
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def resolve_storage(record: RecordSettings, settings: Settings, account: Account
     A url that cannot be used (a placeholder that nothing resolves, a scheme or form that delivery refuses)
     costs no audio: the recording is kept in the local store, and ``message`` says so.
     """
-    choice = choose_storage(record.url, settings)
+    choice = choose_storage(record.url, settings, account.storage)
     if choice.kind == "none":
         return Storage(
             None,
@@ -46,10 +46,20 @@ def resolve_storage(record: RecordSettings, settings: Settings, account: Account
             f"nothing is recorded: {choice.reason}",
             "Give the node a url, or set media.store_recordings to true.",
         )
+    if choice.problem:
+        return Storage(
+            Target("local", reason=choice.problem),
+            "error",
+            "CF-RUN-PLAN",
+            f"the recording is kept in the local store: {choice.problem}",
+            "Correct storage.json of the account: callflow check names the place.",
+        )
     if choice.kind == "local":
         return Storage(Target("local", reason=choice.reason))
+    if choice.place is not None:
+        return Storage(Target("storage", reason=choice.reason, plan=choice.place.to_json()))
     if choice.kind == "couchdb":
-        database = account_database(account, wall)
+        database = database_of(account.id, wall)
         target = Target("couchdb", url=choice.url, database=database, reason=choice.reason)
     else:
         target = Target("http", url=choice.url, method=record.method, reason=choice.reason)
@@ -81,11 +91,40 @@ def _unless_unusable(target: Target) -> Storage:
     return Storage(target)
 
 
-def account_database(account: Account, wall: float) -> str:
-    """The account's database of the month, as Kazoo names it (``account/ab/cd/...-202611``); for an id that
-    is not 32 hex digits, a name that CouchDB accepts.
+def at_places(spec: RecordingSpec, named_by: str, wall: float) -> Iterator[tuple[str, str]]:
+    """Where a recording whose target is a place of a plan may be: url and path, best first. ``named_by``: the
+    call id in the file's name.
     """
-    if _HEX32.fullmatch(account.id):
-        return f"account/{account.id[:2]}/{account.id[2:4]}/{account.id[4:]}-{month(wall)}"
-    plain = re.sub(r"[^a-z0-9_-]+", "-", account.id.lower()).strip("-") or "account"
-    return f"account-{plain}-{month(wall)}"
+    place = Place.from_json(spec.target.plan)
+    assert place is not None  # it was written a moment ago
+    facts = Facts(
+        spec.account_id,
+        spec.id,
+        f"call_recording_{named_by}.{spec.format.name}",
+        named_by,
+        database_of(spec.account_id, wall),
+        spec.document,
+    )
+    for path in paths(place, facts):
+        yield locator(place, path), path
+
+
+def take_place(conn: sqlite3.Connection, spec: RecordingSpec, named_by: str) -> RecordingSpec:
+    """``spec`` with the first path of its place that is nobody else's; within a transaction. Where the plan
+    gives every recording the same url (``field_list: []``), the server makes the names.
+    """
+    tried: dict[str, str] = {}
+
+    def urls() -> Iterator[str]:
+        for url, path in at_places(spec, named_by, spec.requested_wall):
+            if url in tried:  # field_list [] of http: the url as it is, for all of them
+                return
+            tried[url] = path
+            yield url
+
+    try:
+        url = records.reserve_url(conn, urls(), spec.id)
+    except BadUrl:
+        url = next(iter(tried))
+    path = tried.get(url, spec.target.database)
+    return replace(spec, target=replace(spec.target, url=url, database=path))

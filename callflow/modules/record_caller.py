@@ -22,7 +22,7 @@ async def handle(data: Mapping[str, Any], call: Call) -> Outcome:
     settings = resolve_record_caller(data, call.settings)
     for note in settings.notes:
         call.notice(note.level, note.code, note.message, note.hint)
-    storage = choose_storage(settings.url, call.settings)
+    storage = choose_storage(settings.url, call.settings, call.account.storage)
     if storage.kind == "none":
         call.notice(
             "warning",

@@ -50,8 +50,9 @@ class Target:
     """Where the finished file goes.
 
     ``kind``: ``http`` (``url`` is the final one, ``method`` put or post), ``couchdb`` (``url`` is the base
-    url, ``database`` the account's database) or ``local`` (the media store). ``reason`` says why it is this
-    one, in words (``url of the node``, ``media.store_recordings`` ...).
+    url, ``database`` the account's database), ``storage`` (``plan``: the place as JSON, which may hold
+    secrets; ``database`` the path there, ``url`` both for people) or ``local`` (the media store). ``reason``
+    says why it is this one, in words (``url of the node``, ``media.store_recordings`` ...).
     """
 
     kind: str
@@ -59,6 +60,7 @@ class Target:
     method: str = "put"
     database: str = ""
     reason: str = ""
+    plan: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,6 +176,7 @@ def delivery_row(row: RecordingRow, spool: Spool, wall: float) -> DeliveryRow | 
         sha256=row.sha256,
         bytes=row.bytes,
         created_wall=wall,
+        message=target.plan,
     )
 
 

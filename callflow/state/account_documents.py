@@ -15,6 +15,8 @@ from typing import Any
 DELIVERY = "delivery"
 """Kind: ``delivery`` of ``account.json``, under the id ``account``."""
 WEBHOOK = "webhook"
+STORAGE = "storage"
+"""Kind: ``storage.json``, under the id ``account``."""
 _OWN = "account"
 
 
@@ -51,6 +53,19 @@ def deliveries_of_all(conn: sqlite3.Connection) -> dict[str, Mapping[str, Any]]:
 def webhooks_of(conn: sqlite3.Connection, account_id: str) -> Mapping[str, Mapping[str, Any]]:
     """The account's webhooks by id, in the order of their ids."""
     return _documents(conn, account_id, WEBHOOK)
+
+
+def put_storage(conn: sqlite3.Connection, account_id: str, storage: Mapping[str, Any]) -> None:
+    """The account's storage plan from now on (empty: it has none), with the secrets it holds itself."""
+    conn.execute("DELETE FROM account_documents WHERE account_id = ? AND kind = ?", (account_id, STORAGE))
+    if storage:
+        text = json.dumps(storage, ensure_ascii=False)
+        conn.execute("INSERT INTO account_documents VALUES (?, ?, ?, ?)", (account_id, STORAGE, _OWN, text))
+
+
+def storage_of(conn: sqlite3.Connection, account_id: str) -> Mapping[str, Any]:
+    """The account's storage plan; empty: it has none."""
+    return _documents(conn, account_id, STORAGE).get(_OWN, {})
 
 
 def _documents(conn: sqlite3.Connection, account_id: str, kind: str) -> dict[str, Mapping[str, Any]]:

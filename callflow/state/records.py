@@ -64,6 +64,8 @@ class DeliveryRow:
     ``kind`` ``http``: ``url`` is the final one. ``kind`` ``couchdb``: ``url`` is the base url and
     ``database`` the database. ``file``: relative to the state folder. ``sha256``: hex of the file.
     ``since_wall``: when its schedule began (again). ``next_wall``: the next attempt is due.
+    ``kind`` ``storage``: ``message`` is the place as JSON (``documents/storage.py``; it may hold secrets),
+    ``database`` the path there, ``url`` both for people.
     ``kind`` ``event``: no file but a ``message`` (``state/events.py``), which may hold a secret;
     ``recording_id`` may be empty. ``account_id``: the recording's, if it says none. ``hook``: of a message
     that a webhook of the account sends, that webhook's id.
@@ -289,6 +291,15 @@ def list_deliveries(
         "SELECT * FROM deliveries WHERE (? = '' OR recording_id = ?) AND (? = '' OR state = ?) "
         "AND (? = '' OR host = ?) ORDER BY created_wall DESC, id DESC LIMIT ?",
         (recording_id, recording_id, state, state, host, host, -1 if limit is None else limit),
+    )
+    return [_delivery(found, values) for values in found]
+
+
+def deliveries_of_recordings(conn: sqlite3.Connection, ids: Sequence[str]) -> list[DeliveryRow]:
+    """The deliveries of these recordings, the first first."""
+    marks = ", ".join("?" for _ in ids)
+    found = conn.execute(
+        f"SELECT * FROM deliveries WHERE recording_id IN ({marks}) ORDER BY created_wall, id", tuple(ids)
     )
     return [_delivery(found, values) for values in found]
 
