@@ -23,7 +23,11 @@ whether trying again can help. ``fix`` is what helps in most cases: the code's l
     │   ├── SpoolError           CF-REC-001   the spool cannot be written or read
     │   ├── EncodeError          CF-REC-002   the audio cannot be brought into its file format
     │   ├── UnknownRecording     CF-REC-003   no such recording
-    │   └── BadFilter            CF-REC-004   what recordings are wanted cannot be understood
+    │   ├── BadFilter            CF-REC-004   what recordings are wanted cannot be understood
+    │   ├── RecordingHeld        CF-REC-005   a recording that must not be erased
+    │   ├── NotErasable          CF-REC-006   a recording that cannot be erased now
+    │   ├── SealError            CF-REC-007   a file cannot be sealed or opened
+    │   └── QuotaReached         CF-REC-008   recordings have all the room they may take
     ├── StorageError             CF-STO-000   the state folder or its database cannot be used
     ├── DeliveryError            CF-DLV-000   a file cannot be delivered
     │   ├── BadUrl               CF-DLV-001   a url that cannot be delivered to
@@ -229,6 +233,36 @@ class BadFilter(RecordingError):
 
     code = "CF-REC-004"
     fix = "Write the value as the message says: instants as 2026-11-20T10:00, numbers with at most one *."
+
+
+class RecordingHeld(RecordingError):
+    """A recording that must not be erased: somebody has put a legal hold on it."""
+
+    code = "CF-REC-005"
+    fix = "See callflow recordings holds; callflow recordings release ID ends a hold."
+
+
+class NotErasable(RecordingError):
+    """A recording that cannot be erased now: it is being made, or is not delivered yet."""
+
+    code = "CF-REC-006"
+    fix = "Wait for its end and its delivery, or cancel that; --force erases what is not delivered."
+    retryable = True
+
+
+class SealError(RecordingError):
+    """A file cannot be sealed to a key, or opened with one."""
+
+    code = "CF-REC-007"
+    fix = "Recipients are age public keys (age1...): callflow recordings keygen makes a pair."
+
+
+class QuotaReached(RecordingError):
+    """Recordings have all the room they may take."""
+
+    code = "CF-REC-008"
+    fix = "Erase recordings, raise the quota, or let the oldest go: quota_policy oldest."
+    retryable = True
 
 
 class StorageError(CallflowError):

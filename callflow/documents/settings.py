@@ -128,11 +128,25 @@ class SmtpClientSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TranscriptionSettings:
+    """``ncco.transcription``: who writes speech down, and how long that may take."""
+
+    transcriber: str  # its name; none: nobody
+    model: str  # empty: the one that it brings along
+    options: Mapping[str, Any]
+    at_once: int
+    attempts: int
+    longest: float  # times the length of the sound, for each channel
+
+
+@dataclass(frozen=True, slots=True)
 class NccoSettings:
     """``system_config/ncco.json``."""
 
+    transcription: TranscriptionSettings
     timeout_alone: str  # sync | async
     public_url: str
+    tokens_once: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +282,7 @@ def _settle(layers: Mapping[str, list[_Layer]], base: Settings | None = None) ->
         _delivery(found["delivery"]),
         _sip(found["sip"]),
         SmtpClientSettings(**found["smtp_client"]),
-        NccoSettings(**found["ncco"]),
+        _ncco(found["ncco"]),
         origins,
     )
 
@@ -323,6 +337,10 @@ def _callflow(values: Mapping[str, Any]) -> CallflowSettings:
 
 def _delivery(values: Mapping[str, Any]) -> DeliverySettings:
     return DeliverySettings(**{**values, "allow_networks": tuple(values["allow_networks"])})
+
+
+def _ncco(values: Mapping[str, Any]) -> NccoSettings:
+    return NccoSettings(**{**values, "transcription": TranscriptionSettings(**values["transcription"])})
 
 
 def _sip(values: Mapping[str, Any]) -> SipSettings:
