@@ -123,6 +123,11 @@ def begin_recording(conn: sqlite3.Connection, row: RecordingRow) -> None:
         raise RecordingError(
             f"there is a recording {row.id} already", hint="leave media_id out: a fresh id is made"
         )
+    if conn.execute("SELECT 1 FROM erased WHERE done_wall = 0 AND recording_id = ?", (row.id,)).fetchone():
+        raise RecordingError(
+            f"files of an erased recording {row.id} are still to be removed",
+            hint="leave media_id out: a fresh id is made",
+        )
     _put(conn, "recordings", _recording_values(row))
 
 
@@ -298,10 +303,14 @@ def list_deliveries(
 def deliveries_of_recordings(conn: sqlite3.Connection, ids: Sequence[str]) -> list[DeliveryRow]:
     """The deliveries of these recordings, the first first."""
     marks = ", ".join("?" for _ in ids)
-    found = conn.execute(
-        f"SELECT * FROM deliveries WHERE recording_id IN ({marks}) ORDER BY created_wall, id", tuple(ids)
-    )
-    return [_delivery(found, values) for values in found]
+    text = f"SELECT * FROM deliveries WHERE recording_id IN ({marks}) ORDER BY created_wall, id"
+    return read_deliveries(conn, text, ids)
+
+
+def read_deliveries(conn: sqlite3.Connection, text: str, values: Sequence[object]) -> list[DeliveryRow]:
+    """The deliveries that a ``SELECT *`` of their table gives."""
+    found = conn.execute(text, tuple(values))
+    return [_delivery(found, each) for each in found]
 
 
 def list_attempts(conn: sqlite3.Connection, delivery_id: str) -> list[AttemptRow]:

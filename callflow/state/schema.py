@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 
 from callflow.errors import StorageError
+from callflow.state.erasing_schema import ERASING
 from callflow.state.schema_library import LIBRARY
 from callflow.state.used_tokens import USED_TOKENS
 
@@ -182,6 +183,7 @@ STEPS: tuple[str, ...] = (
     """,
     LIBRARY,
     USED_TOKENS,
+    ERASING,
 )
 
 
