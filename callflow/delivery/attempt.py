@@ -9,7 +9,7 @@ from pathlib import Path
 from callflow.clock import Clock, monotonic
 from callflow.delivery.destinations.destination import Answer, Destination
 from callflow.delivery.outbox import Parcel
-from callflow.delivery.retry import Decision, Result, decide, judge, retry_after
+from callflow.delivery.retry import Decision, Next, Result, decide, judge, retry_after
 from callflow.delivery.urls import without_secrets
 from callflow.errors import (
     BadRedirect,
@@ -21,6 +21,7 @@ from callflow.errors import (
     UnsendableFile,
 )
 from callflow.log import logger, one_line
+from callflow.state.events import read_message
 from callflow.state.records import AttemptRow
 
 
@@ -64,6 +65,7 @@ async def attempt(
     if answer is not None and result is not Result.SUCCESS:
         error = f"the receiver answered {answer.status}"
     row = parcel.delivery
+    retries = read_message(row)[0].retries if row.hook else None
     decision = decide(
         result,
         fast_failures=row.fast_failures,
@@ -72,6 +74,8 @@ async def attempt(
         retry_after_s=retry_after(answer.retry_after, clock.wall()) if answer else None,
         jitter=jitter,
     )
+    if retries is not None and decision.next is Next.WAIT and row.attempts > retries:
+        decision = Decision(Next.DEAD, slow=decision.slow)
     return Tried(
         AttemptRow(
             delivery_id=row.id,

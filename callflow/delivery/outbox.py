@@ -18,6 +18,7 @@ from callflow.delivery.bounds import AccountBounds
 from callflow.delivery.retry import LONGEST_WAIT_S, Decision, Next
 from callflow.errors import StateError
 from callflow.state.events import KIND, read_message
+from callflow.state.hooks import announce_recording
 from callflow.state.records import (
     AttemptRow,
     DeliveryRow,
@@ -88,6 +89,9 @@ _AFTER = {
     Next.DEAD: Happening.GIVE_UP,
     Next.BLOCKED: Happening.BLOCK,
 }
+
+
+_ANNOUNCED = {_S.DELIVERED: "delivered", _S.DEAD: "undelivered", _S.BLOCKED: "undelivered"}
 
 
 def apply(state: DeliveryState, happening: Happening) -> DeliveryState:
@@ -216,7 +220,24 @@ def settle(
         last_status=attempt.status,
         last_error=attempt.error,
     )
-    return _move(conn, settled, _AFTER[decision.next])
+    moved = _move(conn, settled, _AFTER[decision.next])
+    if moved.recording_id and moved.kind != KIND and moved.state != row.state:
+        _announce(conn, moved)
+    return moved
+
+
+def _announce(conn: sqlite3.Connection, row: DeliveryRow) -> None:
+    """Webhooks hear of a file that has come to its end; each time it does, if it is sent again."""
+    action = _ANNOUNCED.get(DeliveryState(row.state))
+    if action is not None:
+        how = {
+            "delivery_id": row.id,
+            "delivery_state": row.state,
+            "attempts": row.attempts,
+            "status": row.last_status,
+            "error": row.last_error or None,
+        }
+        announce_recording(conn, get_recording(conn, row.recording_id), action, how)
 
 
 def renew(

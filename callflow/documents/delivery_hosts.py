@@ -42,6 +42,9 @@ OWN = frozenset(
 )
 """Headers that are made here, for each request."""
 _AUTHENTICATION = ("bearer", "username", "password")
+_SECRETS = frozenset({"bearer", "password", "certificate_password", "proxy_password"})
+NOWHERE = "secret:written-into-the-document"
+"""Stands for a secret that a document holds itself: ``reveal`` refuses it."""
 _NETWORK = ("proxy", "proxy_username", "proxy_password", "proxy_resolves", "parallel")
 
 
@@ -90,6 +93,34 @@ def rule_for(host: str, port: int, system: Mapping[str, Any], account: Mapping[s
     return HostRule(**{**found, "signing": tuple(found.get("signing", ()))}) if found else PLAIN
 
 
+def without_literals(delivery: Mapping[str, Any]) -> dict[str, Any]:
+    """``delivery`` of an account's document as it may be kept: a secret that is written into it is not there
+    any more, and using it fails.
+    """
+    hosts = delivery.get("hosts")
+    parts = hosts.items() if isinstance(hosts, Mapping) else ()
+    return {
+        **{key: value for key, value in delivery.items() if key != "hosts"},
+        "hosts": {name: _kept(part) for name, part in parts if isinstance(part, Mapping)},
+    }
+
+
+def _kept(part: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {
+        key: NOWHERE if key in _SECRETS and not is_secret(value) else value for key, value in part.items()
+    }
+    headers = part.get("headers")
+    if isinstance(headers, Mapping):
+        kept["headers"] = {
+            key: NOWHERE if _SECRET.search(key) and not is_secret(value) else value
+            for key, value in headers.items()
+        }
+    signing = part.get("signing")
+    if isinstance(signing, list):
+        kept["signing"] = [one if is_secret(one) else NOWHERE for one in signing]
+    return kept
+
+
 def problems(hosts: object) -> Iterator[tuple[tuple[str, ...], str, str]]:
     """What a schema cannot say of ``hosts``: where (keys from ``hosts`` down), what, and what to do."""
     for name, part in hosts.items() if isinstance(hosts, Mapping) else ():
@@ -102,7 +133,7 @@ def problems(hosts: object) -> Iterator[tuple[tuple[str, ...], str, str]]:
         headers = part.get("headers")
         for key, said, hint in _headers(headers if isinstance(headers, Mapping) else {}):
             yield (name, "headers", key), said, hint
-        for key in ("bearer", "password", "certificate_password", "proxy_password"):
+        for key in sorted(_SECRETS):
             if isinstance(part.get(key), str) and (said := problem_of(part[key])):
                 yield (name, key), said, _HINT
 

@@ -34,6 +34,7 @@ from callflow.recording.recorder import State
 from callflow.recording.spool import Spool, read_spool, remove_spool
 from callflow.state.database import Database
 from callflow.state.folder import StateFolder, safe_name
+from callflow.state.hooks import announce_recording
 from callflow.state.lock import FileLock
 from callflow.state.records import (
     DeliveryRow,
@@ -146,7 +147,12 @@ class Finisher:
         self, row: RecordingRow, delivery: DeliveryRow | None, event: DeliveryRow | None = None
     ) -> Finished:
         more = () if event is None else (event,)
-        self._database.run(lambda conn: finish_recording(conn, row, delivery, *more))
+
+        def commit(conn: sqlite3.Connection) -> None:
+            finish_recording(conn, row, delivery, *more)
+            announce_recording(conn, row)
+
+        self._database.run(commit)
         return finished(row, delivery, event)
 
     def _row(self, recording_id: str) -> RecordingRow | None:
@@ -175,6 +181,7 @@ class Finisher:
                 return row
             failed = replace(row, state=str(State.FAILED), reason=reason, message=message)
             finish_recording(conn, failed, None)
+            announce_recording(conn, failed)
             return failed
 
         unlisted = RecordingRow(

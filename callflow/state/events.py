@@ -6,18 +6,22 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 from callflow.state.records import DeliveryRow
 
 KIND = "event"
 _JSON = "application/json"
+_FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A JSON message for a web server. ``body``: sent as JSON by ``POST``, as the query by ``GET``.
-    ``secret``, if there is one: each attempt is signed with it (``delivery/signing.py``), in the name of
-    ``api_key`` and ``application_id``.
+    """A JSON message for a web server. ``body``: sent as JSON by ``POST`` or ``PUT`` (as a web form, if
+    ``form``), as the query by ``GET``. ``secret``, if there is one: each attempt is signed with it
+    (``delivery/signing.py``), in the name of ``api_key`` and ``application_id``. ``secrets``: where those
+    stand with which it is signed as Standard Webhooks says. ``retries``: attempts after the first; None: as
+    long as the outbox tries.
     """
 
     url: str
@@ -26,18 +30,32 @@ class Message:
     application_id: str = ""
     api_key: str = ""
     secret: str = field(default="", repr=False)
+    form: bool = False
+    secrets: tuple[str, ...] = ()
+    retries: int | None = None
 
 
 def message_row(
-    message: Message, *, id: str, call_id: str, wall: float, recording_id: str = ""
+    message: Message,
+    *,
+    id: str,
+    call_id: str,
+    wall: float,
+    recording_id: str = "",
+    account_id: str = "",
+    hook: str = "",
 ) -> DeliveryRow:
-    """``message`` as a row to be enqueued. ``recording_id``: the recording that it tells of, if it does."""
+    """``message`` as a row to be enqueued. ``recording_id``: the recording that it tells of, if it does;
+    ``hook``: the webhook of the account that wants it.
+    """
     inside = {
         "body": dict(message.body),
         "call_id": call_id,
         "application_id": message.application_id,
         "api_key": message.api_key,
         "secret": message.secret,
+        "secrets": list(message.secrets),
+        "retries": message.retries,
     }
     return DeliveryRow(
         id=id,
@@ -46,10 +64,12 @@ def message_row(
         url=message.url,
         method=message.method.lower(),
         file="",
-        content_type=_JSON,
+        content_type=_FORM if message.form else _JSON,
         sha256="",
-        bytes=len(body_bytes(message.body)),
+        bytes=len(sent_bytes(message)),
         created_wall=wall,
+        account_id=account_id,
+        hook=hook,
         message=json.dumps(inside, ensure_ascii=False),
     )
 
@@ -69,8 +89,25 @@ def read_message(row: DeliveryRow) -> tuple[Message, str]:
         str(inside.get("application_id", "")),
         str(inside.get("api_key", "")),
         str(inside.get("secret", "")),
+        row.content_type == _FORM,
+        tuple(str(secret) for secret in inside.get("secrets") or ()),
+        inside.get("retries"),
     )
     return message, str(inside.get("call_id", ""))
+
+
+def sent_bytes(message: Message) -> bytes:
+    """The body of ``POST`` and ``PUT``."""
+    return urlencode(as_texts(message.body)).encode() if message.form else body_bytes(message.body)
+
+
+def as_texts(body: Mapping[str, Any]) -> dict[str, str]:
+    """For a query or a form: what is no text is written as JSON, null is left out."""
+    return {
+        key: value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+        for key, value in body.items()
+        if value is not None
+    }
 
 
 def body_bytes(body: Mapping[str, Any]) -> bytes:

@@ -1,20 +1,21 @@
-"""Layer 2: a web server that is told something: a JSON message by POST, or as the query of a GET."""
+"""Layer 2: a web server that is told something: a message by POST or PUT, or as the query of a GET."""
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from callflow.delivery import standard_webhooks
 from callflow.delivery.destinations.destination import Answer
 from callflow.delivery.http import GuardedHttp
 from callflow.delivery.outbox import Parcel
 from callflow.delivery.signing import sign
 from callflow.delivery.urls import parse_url
-from callflow.state.events import body_bytes, read_message
+from callflow.documents.secrets import reveal
+from callflow.state.events import as_texts, read_message, sent_bytes
 
 ANSWER_LIMIT = 2048
 """The answer to a message is not read beyond this: nothing in it counts but its status."""
@@ -32,7 +33,7 @@ class EventDestination:
         row = parcel.delivery
         message, _ = read_message(row)
         posted = message.method != "GET"
-        body = body_bytes(message.body) if posted else b""
+        body = sent_bytes(message) if posted else b""
         headers = {"Idempotency-Key": row.id}
         if posted:
             headers["Content-Type"] = row.content_type
@@ -47,8 +48,11 @@ class EventDestination:
             )
             headers["Authorization"] = f"Bearer {token}"
         url = message.url if posted else with_query(message.url, message.body)
+        wanted = message.secrets or self._client.rule(url, parcel.account).signing
+        if wanted:
+            headers |= standard_webhooks.sign([reveal(one) for one in wanted], row.id, self._wall(), [body])
         response = await self._client.request(
-            message.method, url, body=body if posted else None, headers=headers
+            message.method, url, body=body if posted else None, headers=headers, account=parcel.account
         )
         return Answer(
             response.status,
@@ -63,10 +67,5 @@ def with_query(url: str, body: Mapping[str, Any]) -> str:
     out. Raises BadUrl.
     """
     parse_url(url)
-    texts = {
-        key: value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
-        for key, value in body.items()
-        if value is not None
-    }
     base, mark, query = url.partition("?")
-    return f"{base}?{query + '&' if mark and query else ''}{urlencode(texts)}"
+    return f"{base}?{query + '&' if mark and query else ''}{urlencode(as_texts(body))}"
