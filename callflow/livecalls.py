@@ -74,6 +74,11 @@ class LiveCalls:
         now = self._clock.now()
         return [_seen(each, now) for each in self._running.values()]
 
+    def of(self, account_id: str) -> dict[str, Call]:
+        """The account's calls by call id, the oldest first."""
+        calls = (each.call for each in self._running.values())
+        return {call.id: call for call in calls if call.account.id == account_id}
+
     def take(self, channel: Channel, services: Services) -> None:
         """Run the call that ``channel`` brings, by the flow of ``services.account`` that has its number: its
         task begins at once. A number without a flow is answered 404; a call id that is in use, 482.

@@ -181,25 +181,34 @@ class Metaflows:
 
     # ---- actions ---------------------------------------------------------------------------------
 
-    async def _run(self, found: Found, leg: str) -> None:
-        """Walk the action's tree: each node, then its ``_``."""
-        call = self._call
-        pressed = Pressed(leg, found.collected, found.captures)
-        node: Node | None = Flow.parse(found.tree).root
-        for _ in range(MOST_NODES):
-            if node is None or node.empty or call.gone:
-                return
-            await self._node(node, pressed)
-            node = node.child(DEFAULT_KEY)
+    async def inject(self, tree: Mapping[str, Any], leg: str) -> list[str]:
+        """Do what ``tree`` says, as if ``leg`` had asked for it by digits; says of each node what was done.
+        Raises ``CallGone``, ``FlowTooDeep``.
+        """
+        return await self._walk(tree, Pressed(leg, ""))
 
-    async def _node(self, node: Node, pressed: Pressed) -> None:
+    async def _run(self, found: Found, leg: str) -> None:
+        await self._walk(found.tree, Pressed(leg, found.collected, found.captures))
+
+    async def _walk(self, tree: Mapping[str, Any], pressed: Pressed) -> list[str]:
+        """Walk the action's tree: each node, then its ``_``."""
+        done: list[str] = []
+        node: Node | None = Flow.parse(tree).root
+        for _ in range(MOST_NODES):
+            if node is None or node.empty or self._call.gone:
+                break
+            done.append(await self._node(node, pressed))
+            node = node.child(DEFAULT_KEY)
+        return done
+
+    async def _node(self, node: Node, pressed: Pressed) -> str:
         call = self._call
         action = call.services.actions.get(node.module)
         if node.problem or action is None:
             said = node.problem or f"the metaflow action {node.module!r} has no code here"
             hint = f"Actions there are: {', '.join(sorted(call.services.actions))}."
             call.notice("warning", "CF-RUN-METAFLOW", f"{said}: passed over", hint, node=node)
-            return
+            return "passed over"
         data = self._data(node, pressed)
         did = "failed"
         try:
@@ -224,6 +233,7 @@ class Metaflows:
                     did=did,
                 )
             )
+        return did
 
     def _data(self, node: Node, pressed: Pressed) -> Mapping[str, Any]:
         call = self._call
