@@ -35,6 +35,7 @@ COMMANDS: dict[str, Command] = {
     "receive": Command("callflow.cli.receive", "Be the server that takes recordings, with faults on demand."),
     "recordings": Command("callflow.cli.recordings", "List, show, export and delete recordings."),
     "deliveries": Command("callflow.cli.deliveries", "List, show, retry, cancel and run deliveries."),
+    "storage": Command("callflow.cli.storage", "Try the place that an account's recordings go to."),
     "verify": Command("callflow.cli.verify", "Check the signature of a webhook."),
     "tokens": Command("callflow.cli.tokens", "Make, list and revoke tokens of the HTTP API."),
     "changes": Command("callflow.cli.changes", "List what calls changed in documents; take it back."),
