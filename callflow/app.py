@@ -291,6 +291,7 @@ class Engine:
             finally:
                 await pretend.close()
             await self.keeping.desk.settled(heard.recording_ids)
+            await self.keeping.announcer.settled()
         finally:
             unsubscribe()
         return heard.report()

@@ -8,19 +8,21 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
 
+from callflow.announcing import Announcer
 from callflow.clock import Clock, OutsideLoop, SystemClock, monotonic
 from callflow.delivery import outbox
 from callflow.delivery.deliverer import Deliverer
 from callflow.delivery.guard import Guard
 from callflow.delivery.http import GuardedHttp
 from callflow.delivery.outside import OutsideHttp
+from callflow.delivery.websockets import OpenSocket, open_socket
 from callflow.documents.accounts import Account
 from callflow.documents.changes import Changes
 from callflow.documents.settings import Settings
@@ -88,6 +90,8 @@ class Keeping:
             self.changes_of(row.account_id).put(row.kind, row.document_id, row.patch, row.revision)
         self._outside = OutsideLoop()
         life.callback(self._outside.close)
+        self.announcer = Announcer(self.database, self._clock, self._bus, self.wake)
+        life.push_async_callback(self.announcer.close)
         self._start_delivery(life)
         self.desk = ClosingDesk(Finisher(self.folder, self.database), self._clock, self._on_finished)
 
@@ -118,6 +122,16 @@ class Keeping:
         await self._outside.run(self._deliverer.close(), self._clock)
         await self._outside.run(self._http.close(), self._clock)
 
+    @property
+    def outside(self) -> OutsideLoop:
+        """Where connections to web servers are."""
+        return self._outside
+
+    async def open_socket(self, url: str, headers: Mapping[str, str]) -> OpenSocket:
+        """A WebSocket to a document's url; on the outside loop. Raises BadUrl, BlockedAddress, FetchError."""
+        within_s = self._settings.delivery.connect_timeout_s
+        return await open_socket(self._guard, url, headers, within_s=within_s)
+
     def changes_of(self, account_id: str) -> Changes:
         """What calls have changed in the account's documents: one object for as long as the engine runs."""
         return self._changes.setdefault(account_id, Changes())
@@ -130,7 +144,9 @@ class Keeping:
         def put(conn: sqlite3.Connection) -> None:
             for account in accounts:
                 put_storage(conn, account.id, account.storage)
+            put_sending(conn)
 
+        put_sending = self.announcer.know(accounts)
         self.database.run(put)
 
     # ---- recordings ----------------------------------------------------------------------------
@@ -188,8 +204,7 @@ class Keeping:
                     url=finished.url or "",
                 )
             )
-        if finished.delivery_id is not None or finished.event_id is not None:
-            self.wake()
+        self.wake()  # what is sent of it, and webhooks that hear of it
 
     # ---- deliveries ----------------------------------------------------------------------------
 

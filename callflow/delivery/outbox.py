@@ -237,7 +237,9 @@ def _announce(conn: sqlite3.Connection, row: DeliveryRow) -> None:
             "status": row.last_status,
             "error": row.last_error or None,
         }
-        announce_recording(conn, get_recording(conn, row.recording_id), action, how)
+        announce_recording(
+            conn, get_recording(conn, row.recording_id), action, how, f"{row.id} {row.attempts}"
+        )
 
 
 def renew(

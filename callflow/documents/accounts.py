@@ -33,6 +33,7 @@ FOLDERS = {
     "temporal_rule_set": "temporal_rules_sets",
     "temporal_rule": "temporal_rules",
     "application": "applications",
+    "webhook": "webhooks",
 }
 """Kind of document → its folder."""
 

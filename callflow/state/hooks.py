@@ -65,18 +65,27 @@ def announce(
 
 
 def announce_recording(
-    conn: sqlite3.Connection, row: RecordingRow, action: str = "", more: Mapping[str, Any] | None = None
+    conn: sqlite3.Connection,
+    row: RecordingRow,
+    action: str = "",
+    more: Mapping[str, Any] | None = None,
+    fact: str = "",
 ) -> list[DeliveryRow]:
     """The same for a recording that has changed. ``action``: how; empty: it has come to the end that ``row``
-    says. ``more``: further keys of the message.
+    says. ``more``: further keys of the message; ``fact``: tells apart what may happen more than once.
     """
     action = action or _END.get(row.state, "")
     if not action or not row.account_id:
         return []
     body = {**recording_facts(row), "action": action, "timestamp": gregorian(), **(more or {})}
-    fact = f"{row.id} {action} {' '.join(str(value) for value in (more or {}).values())}"
     return announce(
-        conn, row.account_id, RECORDING, body, fact=fact, call_id=row.call_id, recording_id=row.id
+        conn,
+        row.account_id,
+        RECORDING,
+        body,
+        fact=f"{row.id} {action} {fact}",
+        call_id=row.call_id,
+        recording_id=row.id,
     )
 
 
