@@ -50,16 +50,18 @@ async def _serve(
     chatter: Chatter,
 ) -> None:
     exchange = Exchange(options, catalog, prints=prints)
+    web = None
+    if http is not None:
+        from callflow.server.listen import HttpServer
+
+        web = HttpServer(exchange, http)
     with closing(LineWriter()) as write, log_lines(write, quiet=chatter is Chatter.QUIET):
         exchange.bus.subscribe(ServeTeller(exchange.clock, write, chatter))
         stop = _heed_signals(exchange)
         async with exchange, AsyncExitStack() as life:
             said = await welcome(exchange) if chatter > Chatter.QUIET else []
-            if http is not None:
-                from callflow.server.listen import HttpServer
-
-                web = await life.enter_async_context(HttpServer(exchange, http))
-                said += web_words(web)
+            if web is not None:
+                said += web_words(await life.enter_async_context(web))
             for line in said:
                 write(line)
             calm_collector()

@@ -16,6 +16,8 @@ from callflow.channels.sip.admission import Admission, Admitted
 from callflow.channels.sip.endpoint import SipEndpoint
 from callflow.channels.sip.stack import SipStack
 from callflow.channels.sip.transport import Hop
+from callflow.channels.websocket.channel import WebSocketGround
+from callflow.channels.websocket.dialer import WithWebSockets
 from callflow.clock import SystemClock
 from callflow.documents.catalog import Catalog, Prints, Refusal, differences, read_catalog
 from callflow.documents.settings import user_folder
@@ -24,7 +26,7 @@ from callflow.engine.walker import FAULT
 from callflow.errors import CallflowError, ListenError, StorageError
 from callflow.events import EventBus, Noticed
 from callflow.exchange.binding import listen, uri_of
-from callflow.exchange.media import make_media, try_ports
+from callflow.exchange.media import make_media, near_address, try_ports
 from callflow.exchange.options import ExchangeOptions
 from callflow.exchange.watching import Watcher
 from callflow.log import logger, one_line
@@ -34,6 +36,7 @@ from callflow.state.folder import StateFolder
 from callflow.state.lock import FileLock
 
 if TYPE_CHECKING:
+    from callflow.channels.channel import Dialer
     from callflow.channels.sip.channel import SipChannel
 
 LOCK = "serve.lock"
@@ -86,6 +89,11 @@ class Exchange:
         """The URIs that it can be called at, without a user."""
         return [uri_of(hop) for hop in self.hops]
 
+    @property
+    def registrations(self) -> int:
+        """How many phones are registered now."""
+        return self._access.registrar.count
+
     async def __aenter__(self) -> Exchange:
         await self.start()
         return self
@@ -125,7 +133,7 @@ class Exchange:
         self._access = Access(self.catalog.accounts, settings, self.clock, state=self.engine.folder.root)
         await self._access.start()
         self._life.push_async_callback(self._access.close)
-        stack = SipStack(self.clock)
+        stack = self.stack = SipStack(self.clock)
         stack.when_gone(self._access.registrar.forget_flow)
         self._life.push_async_callback(stack.close)
         media = self.engine.media
@@ -146,10 +154,20 @@ class Exchange:
             draining=lambda: self.draining,
         )
         self._life.push_async_callback(self._endpoint.close)
+        self._websockets = WebSocketGround(
+            media=media,
+            ports=media.ports,
+            host=near_address(options),
+            outside=self.engine.keeping.outside,
+            opens=self.engine.keeping.open_socket,
+        )
         self._life.push_async_callback(self.engine.live.close)
-        self.engine.serve(self.catalog.tenants, self._endpoint.dialer)
+        self.engine.serve(self.catalog.tenants, self._dialer)
         for bind in options.bind:
             self.hops += await listen(stack, bind, self._tls)
+
+    def _dialer(self, account_id: str) -> Dialer:
+        return WithWebSockets(self._endpoint.dialer(account_id), self._websockets)
 
     def _tls_context(self) -> ssl.SSLContext | None:
         """Raises ListenError for a certificate that is missing or cannot be used."""
@@ -261,7 +279,7 @@ class Exchange:
         changes = differences(self.catalog, found)
         await self._access.reload(found.accounts, found.settings.sip)
         self._endpoint.reload(found.settings.sip)
-        self.engine.serve(found.tenants, self._endpoint.dialer)
+        self.engine.serve(found.tenants, self._dialer)
         self.catalog = found
         self._tell_changes(changes)
         return None

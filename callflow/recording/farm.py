@@ -112,6 +112,8 @@ class MediaFarm:
         self._deaths: list[list[float]] = [[] for _ in range(options.workers)]
         self._mourning: set[asyncio.Task[None]] = set()
         self._closing = False
+        self.ticks = self.late_ticks = 0
+        """Ticks of all workers with legs, and those among them that began a tick or more after their time."""
 
     # ---- life ----------------------------------------------------------------------------------------
 
@@ -136,6 +138,11 @@ class MediaFarm:
             if link.unheard == LOOKS:
                 logger.error("media worker %d (process %d) hangs: killed", link.number, link.pid)
                 link.kill()
+
+    @property
+    def down(self) -> int:
+        """How many workers do not take commands at the moment."""
+        return sum(not ready.is_set() for ready in self._ready)
 
     async def ready(self) -> None:
         """Wait until every worker takes commands and has bound ports. Raises WorkerGone if one does not
@@ -256,8 +263,9 @@ class MediaFarm:
                 self._ready[link.number].set()
             case AllEnded():
                 self._ended[link.number].set()
-            case Alive():
-                pass
+            case Alive(ticks, late):
+                self.ticks += ticks
+                self.late_ticks += late
             case GroupPacked():
                 if message.message:
                     logger.error("legs %s cannot move: %s", ", ".join(message.legs), message.message)

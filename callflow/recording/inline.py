@@ -62,6 +62,8 @@ class InlineMedia:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ticker: asyncio.Task[None] | None = None
         self._fault = ""
+        self.ticks = self.late_ticks = 0
+        """Ticks with legs, and those among them that began a tick or more after their time (live time)."""
 
     def start(self) -> None:
         """Let media run on the running loop."""
@@ -144,6 +146,9 @@ class InlineMedia:
         now = self._clock.now()
         while now - self._pump.now >= TICK_S:
             before = self._pump.now
+            if self._legs and self._ticker is not None:
+                self.ticks += 1
+                self.late_ticks += now - before >= 2 * TICK_S
             self._advance(now)
             if self._pump.now == before:
                 return

@@ -122,6 +122,7 @@ class WorkerLoop:
         self._closed = closed
         self._alive_s = alive_s
         self._alive_at = 0.0
+        self._ticks = self._late = 0
         self._tick_times = tick_times
         self._mover: Mover | None = None
         self._inbox: deque[_Told] = deque()
@@ -148,7 +149,8 @@ class WorkerLoop:
             now = self._clock.now()
             if now >= self._alive_at:
                 self._alive_at = now + self._alive_s
-                self._pipe.push((Alive(),))
+                self._pipe.push((Alive(self._ticks, self._late),))
+                self._ticks = self._late = 0
             left = self._pump.now + TICK_S - now
             if left <= 0:
                 self._tick(now)
@@ -202,6 +204,9 @@ class WorkerLoop:
 
     def _tick(self, now: float) -> None:
         begin = self._clock.now()
+        if self._legs:
+            self._ticks += 1
+            self._late += now - self._pump.now >= 2 * TICK_S
         if self._inbox and not self._legs:  # nothing sounds: time jumps, but not past what was to be done
             now = max(self._pump.now, min(now, self._inbox[0].at))
         events = self._guarded(self._pump.advance, now)

@@ -105,7 +105,12 @@ class PortsBound:
 
 @dataclass(frozen=True, slots=True)
 class Alive:
-    """It runs; said now and then."""
+    """It runs; said now and then. ``ticks``: made since it said so last, with legs; ``late``: those among
+    them that began a tick or more after their time.
+    """
+
+    ticks: int = 0
+    late: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,10 @@ Where to look:
     tokens     how a token is made, and how it is known again
     openapi    the description of all routes (OpenAPI 3.1)
     listen     where it listens
-    health     what tells whether the server is well
+    health     is the process alive, is it ready?
+    standing   what is looked at for that, and for metrics
+    metrics    figures for Prometheus
+    meter      counts what happens
 
 A route file has ``def routes(parts: Parts) -> list[web.RouteDef]`` and ``PATHS``, the same routes as they
 are described (OpenAPI 3.1 path items by path); ``app.FILES`` names it.

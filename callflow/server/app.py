@@ -10,13 +10,14 @@ from typing import Any, Protocol, cast
 
 from aiohttp import web
 
-from callflow.server import health
+from callflow.server import health, metrics
 from callflow.server.auth import PARTS
 from callflow.server.envelope import MOST_BODY_BYTES, errors
 from callflow.server.openapi import describe, operation
 from callflow.server.parts import Parts
+from callflow.server.v2 import callflows, flowdrawing
 
-MODULES: tuple[ModuleType, ...] = (health,)
+MODULES: tuple[ModuleType, ...] = (health, metrics, flowdrawing, callflows)
 """Every route file: add yours here."""
 
 
@@ -35,12 +36,20 @@ FILES = tuple(cast(RouteFile, module) for module in MODULES)
 
 def build(parts: Parts) -> web.Application:
     """The application: every route of every file, with errors in Kazoo's envelope."""
-    app = web.Application(client_max_size=MOST_BODY_BYTES, middlewares=[errors])
+    app = web.Application(client_max_size=MOST_BODY_BYTES, middlewares=[_counted, errors])
     app[PARTS] = parts
     for file in FILES:
         app.router.add_routes(file.routes(parts))
     app.router.add_routes([_openapi()])
     return app
+
+
+@web.middleware
+async def _counted(request: web.Request, handler: Any) -> web.StreamResponse:
+    """Counts every answer by its status; what breaks off has none."""
+    response: web.StreamResponse = await handler(request)
+    request.app[PARTS].meter.on_request(request.method, response.status)
+    return response
 
 
 def described() -> dict[str, Any]:

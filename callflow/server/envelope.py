@@ -107,9 +107,12 @@ def failed(request: web.Request, error: ApiError) -> web.Response:
     return _json(request, envelope, error.status, dict(error.headers))
 
 
-def invalid(field: str, rule: str, message: str) -> ApiError:
-    """A 400 that says in Kazoo's way what is wrong with one field of a body or query."""
-    return ApiError(400, message, {field: {rule: {"message": message}}})
+def invalid(field: str, rule: str, message: str, *, cause: object = None) -> ApiError:
+    """A 400 that says in Kazoo's way what is wrong with one field of a body or query. ``cause``: of it."""
+    said: dict[str, Any] = {"message": message}
+    if cause is not None:
+        said["cause"] = cause
+    return ApiError(400, message, {field: {rule: said}})
 
 
 async def read_data(request: web.Request, *, most_bytes: int = MOST_BODY_BYTES) -> dict[str, Any]:

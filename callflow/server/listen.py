@@ -13,7 +13,9 @@ from callflow.errors import HttpListenError
 from callflow.exchange.binding import TlsFiles
 from callflow.exchange.exchange import Exchange
 from callflow.server.app import build
+from callflow.server.meter import Meter
 from callflow.server.parts import Parts
+from callflow.server.standing import Standing
 from callflow.server.tokens import Tokens
 
 DEFAULT_PORT = 8080
@@ -76,14 +78,17 @@ class HttpOptions:
 
 
 class HttpServer:
-    """The HTTP server of an exchange that has started: ``async with``. ``url``: where it is, without ``/`` at
-    its end. Raises HttpListenError if it cannot listen.
+    """The HTTP server of an exchange: made before it starts (it counts from then on), entered
+    (``async with``) when it has. ``url``: where it is, without ``/`` at its end. Raises
+    HttpListenError if it cannot listen.
     """
 
     def __init__(self, exchange: Exchange, options: HttpOptions) -> None:
-        self.parts = Parts(exchange, Tokens(exchange.engine.database, exchange.clock))
-        self._options = options
         self.url = ""
+        self._exchange = exchange
+        self._options = options
+        self._meter = Meter()
+        self._unsubscribe = [exchange.bus.subscribe(self._meter.on_event)]
 
     @property
     def loopback(self) -> bool:
@@ -101,7 +106,10 @@ class HttpServer:
         """Listen."""
         options = self._options
         options.check()
-        context = options.context()
+        context, exchange = options.context(), self._exchange
+        self._unsubscribe.append(exchange.engine.media.subscribe(self._meter.on_media))
+        tokens = Tokens(exchange.engine.database, exchange.clock)
+        self.parts = Parts(exchange, tokens, self._meter, Standing(exchange))
         self.app = build(self.parts)
         self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=END_WITHIN_S)
         await self._runner.setup()
@@ -121,6 +129,8 @@ class HttpServer:
         """End what goes on for ever, let the rest end, and stop."""
         self.parts.closing.set()
         await self._runner.cleanup()
+        for unsubscribe in self._unsubscribe:
+            unsubscribe()
 
 
 def _split(text: str) -> tuple[str, str]:

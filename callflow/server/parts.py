@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from callflow.app import Engine
     from callflow.exchange.exchange import Exchange
     from callflow.keeping import Keeping
+    from callflow.server.meter import Meter
+    from callflow.server.standing import Standing
     from callflow.server.tokens import Tokens
 
 
@@ -29,6 +31,8 @@ class Parts:
 
     exchange: Exchange
     tokens: Tokens
+    meter: Meter
+    standing: Standing
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from callflow.errors import StorageError
 from callflow.state.erasing_schema import ERASING
 from callflow.state.schema_library import LIBRARY
+from callflow.state.transcripts_schema import TRANSCRIPTS
 from callflow.state.used_tokens import USED_TOKENS
 
 STEPS: tuple[str, ...] = (
@@ -184,6 +185,15 @@ STEPS: tuple[str, ...] = (
     LIBRARY,
     USED_TOKENS,
     ERASING,
+    """
+    CREATE INDEX recordings_counted ON recordings (state || '');
+    CREATE INDEX deliveries_counted ON deliveries (state || '', created_wall);
+    """,  # for counting alone: no other question is drawn to them
+    TRANSCRIPTS,
+    """
+    CREATE INDEX deliveries_account_state ON deliveries (account_id, state, created_wall, id);
+    CREATE INDEX deliveries_account_host ON deliveries (account_id, host, created_wall, id);
+    """,
 )
 
 

@@ -43,6 +43,24 @@ __all__ = ["ClientTransaction", "ClientUser", "ServerTransaction", "SipStack", "
 
 EXTENSIONS = frozenset({"100rel", "timer", "replaces", "norefersub", "path"})
 """Option tags that a peer may require of us; any other is answered 420 by the stack."""
+METHODS = frozenset(
+    [
+        "ACK",
+        "BYE",
+        "CANCEL",
+        "INFO",
+        "INVITE",
+        "MESSAGE",
+        "NOTIFY",
+        "OPTIONS",
+        "PRACK",
+        "PUBLISH",
+        "REFER",
+        "REGISTER",
+        "SUBSCRIBE",
+        "UPDATE",
+    ]
+)
 NO_TCP_S = 600.0
 """How long it is remembered that a peer does not take TCP."""
 MOST_NO_TCP = 1024
@@ -75,6 +93,8 @@ class SipStack:
         self._timers: Timers | None = None
         self.counted: Counter[str] = Counter()
         """What went wrong, for those who watch: malformed, stray, overload, merged ..."""
+        self.answers: Counter[tuple[str, int]] = Counter()
+        """Requests by method and the status of our final response."""
 
     # -- for the user agent
 
@@ -267,6 +287,7 @@ class SipStack:
         """Answer without remembering it: the same for every copy (RFC 3261 8.2.7)."""
         tag = stateless_tag(request.headers)
         response = new_response(request, status, to_tag=tag, headers=headers)
+        self.count(request, status)
         self.reply(response.to_bytes(), reply_hop(request, source), answer)
 
     # -- for server transactions (transaction_server.ServerOwner)
@@ -277,6 +298,10 @@ class SipStack:
             self._transports.send(data, hop, self._lost)
         else:
             answer.send(data, hop)
+
+    def count(self, request: Request, status: int) -> None:
+        """``request`` gets a final response with this status. What is no method is not told apart."""
+        self.answers[request.method if request.method in METHODS else "OTHER", status] += 1
 
     def settled(self, transaction: ServerTransaction) -> None:
         """It has its final response."""

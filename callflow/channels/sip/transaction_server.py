@@ -39,6 +39,9 @@ class ServerOwner(Protocol):
     def reply(self, data: bytes, hop: Hop, answer: Answer) -> None:
         """Send a response."""
 
+    def count(self, request: Request, status: int) -> None:
+        """``request`` gets a final response."""
+
     def settled(self, transaction: ServerTransaction) -> None:
         """It has its final response."""
 
@@ -90,6 +93,7 @@ class ServerTransaction(Running):
             raise
         if response.status >= 200 and not self.answered:
             self.answered = True
+            self._owner.count(self.request, response.status)
             self._owner.settled(self)
 
     def respond_once(self, response: Response) -> None:
@@ -98,6 +102,7 @@ class ServerTransaction(Running):
         (RFC 3261 26.3.2.4). After another final response nothing happens.
         """
         if not self.answered:
+            self._owner.count(self.request, response.status)
             self._owner.reply(response.to_bytes(), self._reply, self.answer)
             self.drop()
 
