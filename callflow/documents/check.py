@@ -15,6 +15,7 @@ from callflow.documents.check_data import Surroundings, UrlVerdict, check_object
 from callflow.documents.check_flow import check_flow, check_metaflow, nodes_of
 from callflow.documents.check_loops import check_loops
 from callflow.documents.check_ncco import check_script
+from callflow.documents.check_sealing import check_sealing
 from callflow.documents.check_storage import check_storage
 from callflow.documents.delivery_hosts import problems as host_problems
 from callflow.documents.metaflows import KEYS as METAFLOW_KEYS
@@ -180,6 +181,7 @@ class _Document:
             self._with_metaflows(self.value)
             if kind == "account":
                 self._hosts(self.value.get("delivery"), "/delivery")
+                check_sealing(self.sheet, self.value)
             self._file_name()
         else:
             self._unknown()

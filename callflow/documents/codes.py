@@ -208,6 +208,10 @@ CODES: dict[str, Code] = {
                        "written in a way that is not known.", "Give what the message names."),
     "CF-CHK-151": Code(WARNING, "secret in a document", "Whoever reads the document has the secret.",
                        "Write secret:env:NAME or secret:file:PATH."),
+    # ---- keeping recordings
+    "CF-CHK-155": Code(ERROR, "recordings cannot be sealed", "encryption names a recipient that is no age "
+                       "public key: no recording could be finished.",
+                       "Write the public key: callflow recordings keygen makes a pair."),
     # ---- NCCO, the last
     "CF-CHK-149": Code(NOTE, "bargeIn without input", "Only an input that follows can cut a prompt short.",
                        "Let an input follow, or delete bargeIn."),

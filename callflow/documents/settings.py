@@ -47,6 +47,9 @@ class MediaSettings:
     silence_timeout_unit: str  # auto | ms | s
     silence_detector: str  # energy | vad
     vad_mode: int  # 0..3
+    retention_days: float  # 0: for ever
+    quota_mb: int  # 0: no limit
+    quota_policy: str  # refuse | oldest
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,14 @@ DELIVERY = "delivery"
 WEBHOOK = "webhook"
 STORAGE = "storage"
 """Kind: ``storage.json``, under the id ``account``."""
+KEEPING = "recordings"
+"""Kind: how long recordings are kept, what room they may take, to whom they are sealed; under the id
+``account``. Of the state folder as a whole: the account without a name.
+"""
+LIFETIME = "lifetime"
+"""Kind: ``recording_ttl_days`` of an application, under its id, in ``days``. One that is no application of the
+account any more keeps it: its recordings are still here.
+"""
 _OWN = "account"
 
 
@@ -66,6 +74,41 @@ def put_storage(conn: sqlite3.Connection, account_id: str, storage: Mapping[str,
 def storage_of(conn: sqlite3.Connection, account_id: str) -> Mapping[str, Any]:
     """The account's storage plan; empty: it has none."""
     return _documents(conn, account_id, STORAGE).get(_OWN, {})
+
+
+def put_keeping(
+    conn: sqlite3.Connection, account_id: str, rules: Mapping[str, Any], lifetimes: Mapping[str, float]
+) -> None:
+    """How the account keeps recordings from now on (``documents/keeping_rules.py``), and how many days those
+    of its applications are kept, by the application's id.
+    """
+    rows = [(account_id, KEEPING, _OWN, dict(rules))]
+    rows += [(account_id, LIFETIME, id, {"days": days}) for id, days in lifetimes.items()]
+    conn.executemany(
+        "INSERT INTO account_documents VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (account_id, kind, id) DO UPDATE SET document = excluded.document",
+        [(*key, json.dumps(document, ensure_ascii=False)) for *key, document in rows],
+    )
+
+
+def keeping_of(conn: sqlite3.Connection, account_id: str) -> Mapping[str, Any]:
+    """How the account keeps recordings; empty: nobody has said."""
+    return _documents(conn, account_id, KEEPING).get(_OWN, {})
+
+
+def keeping_of_all(conn: sqlite3.Connection) -> dict[str, Mapping[str, Any]]:
+    """The same of every account that has said, by its id."""
+    rows = conn.execute("SELECT account_id, document FROM account_documents WHERE kind = ?", (KEEPING,))
+    return {account_id: _object(text) for account_id, text in rows}
+
+
+def lifetimes_of(conn: sqlite3.Connection, account_id: str) -> dict[str, float]:
+    """Days that recordings of the account's applications are kept, by the application's id."""
+    return {
+        id: float(value["days"])
+        for id, value in _documents(conn, account_id, LIFETIME).items()
+        if isinstance(value.get("days"), int | float)
+    }
 
 
 def _documents(conn: sqlite3.Connection, account_id: str, kind: str) -> dict[str, Mapping[str, Any]]:
