@@ -9,6 +9,7 @@ from callflow.clock import GREGORIAN_OFFSET_S, iso
 from callflow.log import mask_text, mask_url
 from callflow.recording.messages import content_type
 from callflow.recording.recorder import State
+from callflow.state.erasing import Proof
 from callflow.state.events import KIND as EVENT
 from callflow.state.records import DeliveryRow, RecordingRow
 
@@ -63,6 +64,20 @@ def delivery_facts(row: DeliveryRow) -> dict[str, Any]:
         "created": iso(row.created_wall),
         "next": iso(row.next_wall) if row.state == "WAITING" else None,
         "finished": iso(row.finished_wall) if row.finished_wall else None,
+    }
+
+
+def proof_facts(proof: Proof) -> dict[str, Any]:
+    """That a recording was erased, as it is told: what, when and by whom."""
+    return {
+        "n": proof.n,
+        "id": proof.recording_id,
+        "why": proof.why,
+        "by": proof.by_whom,
+        "erased": iso(proof.wall),
+        "digests": {"sha-256": proof.sha256} if proof.sha256 else {},
+        "bytes": proof.bytes,
+        "copies": list(proof.copies),
     }
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from callflow.errors import BadFilter
 from callflow.state.filters import Filter
-from callflow.state.records import RecordingRow, recordings_of
+from callflow.state.records import DeliveryRow, RecordingRow, deliveries_of_recordings, recordings_of
 
 PAGE = 50
 """Recordings of a page, if nobody says how many."""
@@ -108,6 +108,14 @@ def key_of(conn: sqlite3.Connection, recording_id: str) -> Key | None:
     """The place of a recording; None: there is no such recording."""
     found = conn.execute("SELECT started, n FROM library WHERE id = ?", (recording_id,)).fetchone()
     return Key(*found) if found else None
+
+
+def deliveries_of(conn: sqlite3.Connection, ids: Sequence[str]) -> dict[str, list[DeliveryRow]]:
+    """The deliveries of these recordings (at most MOST_PAGE), by recording."""
+    found: dict[str, list[DeliveryRow]] = {}
+    for row in deliveries_of_recordings(conn, ids):
+        found.setdefault(row.recording_id, []).append(row)
+    return found
 
 
 # ---- where the looking begins ---------------------------------------------------------------
