@@ -44,6 +44,7 @@ from callflow.state.records import (
     list_recordings,
     open_recordings,
 )
+from callflow.state.transcripts import TranscriptWish, want
 
 __all__ = ["Finished", "Finisher"]
 
@@ -118,7 +119,8 @@ class Finisher:
         crash_point("between-rename-and-commit")
         row = recording_row(self._folder, spool, found, encoded)
         wall = self._wall()
-        return self._commit(row, delivery_row(row, spool, wall), event_row(row, spool, wall))
+        told = event_row(row, spool, wall)
+        return self._commit(row, delivery_row(row, spool, wall), told, spool.spec.transcript)
 
     def cancel_lost(self) -> list[Finished]:
         """Recordings that are listed as under way but have no spool: their process died before they began.
@@ -144,16 +146,22 @@ class Finisher:
             lock.release(remove=not here)
 
     def _commit(
-        self, row: RecordingRow, delivery: DeliveryRow | None, event: DeliveryRow | None = None
+        self,
+        row: RecordingRow,
+        delivery: DeliveryRow | None,
+        event: DeliveryRow | None = None,
+        transcript: TranscriptWish | None = None,
     ) -> Finished:
         more = () if event is None else (event,)
 
         def commit(conn: sqlite3.Connection) -> None:
             finish_recording(conn, row, delivery, *more)
             announce_recording(conn, row)
+            if transcript is not None:
+                want(conn, row.id, transcript, row.finished_wall)
 
         self._database.run(commit)
-        return finished(row, delivery, event)
+        return replace(finished(row, delivery, event), to_transcribe=transcript is not None)
 
     def _row(self, recording_id: str) -> RecordingRow | None:
         return self._database.run(lambda conn: find_recording(conn, recording_id))

@@ -9,6 +9,7 @@ from typing import Any
 
 from callflow.media.messages import TapPoint
 from callflow.state.events import Message
+from callflow.state.transcripts import TranscriptWish
 
 
 class StartOn(StrEnum):
@@ -72,7 +73,8 @@ class RecordingSpec:
     that end it (``reason`` digit). ``document``: facts for the recording's document (kazoo.md 1.12).
     ``leg``: the leg that it belongs to and ends with (None: that of its first channel; empty: none).
     ``event``: sent once the file is there, with those of its body's keys filled in that are null
-    (``start_time``, ``end_time``, ``size``, ``timestamp``).
+    (``start_time``, ``end_time``, ``size``, ``timestamp``). ``transcript``: what is said is to be written
+    down, once the file is there.
     """
 
     id: str
@@ -95,6 +97,7 @@ class RecordingSpec:
     document: Mapping[str, Any] = field(default_factory=dict)
     leg: str | None = None
     event: Message | None = None
+    transcript: TranscriptWish | None = None
 
 
 # ---- commands -------------------------------------------------------------------------------

@@ -30,7 +30,8 @@ DONE = frozenset({State.READY, State.DISCARDED})
 class Finished:
     """How a recording ended. ``change``: ``ready``, ``discarded``, ``cancelled`` or ``failed``; the other
     fields are those of ``callflow.events.RecordingChanged``, ``url`` as it may be shown. ``delivery_id``: its
-    place in the outbox, if it has one; ``event_id``: that of the message that tells of it.
+    place in the outbox, if it has one; ``event_id``: that of the message that tells of it;
+    ``to_transcribe``: its transcript is wanted.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Finished:
     url: str | None = None
     delivery_id: str | None = None
     event_id: str | None = None
+    to_transcribe: bool = False
     method: str = ""
     message: str = ""
 

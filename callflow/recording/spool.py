@@ -22,6 +22,7 @@ from callflow.media.messages import Side, TapPoint
 from callflow.media.wav import unfinished_header
 from callflow.recording.messages import FileFormat, RecordingSpec, SilenceRule, StartOn, Target
 from callflow.state.events import Message
+from callflow.state.transcripts import TranscriptWish
 
 META = "meta.json"
 JOURNAL = "journal.jsonl"
@@ -42,7 +43,7 @@ def meta_bytes(spec: RecordingSpec, asked: float) -> bytes:
             value = [asdict(point) for point in value]
         elif item.name == "document":
             value = dict(value)
-        elif isinstance(value, SilenceRule | FileFormat | Target | Message):
+        elif isinstance(value, SilenceRule | FileFormat | Target | Message | TranscriptWish):
             value = asdict(value)
         plain[item.name] = value
     body = {"version": _VERSION, "asked": asked, "spec": plain}
@@ -183,6 +184,7 @@ def _spec(plain: dict[str, Any]) -> RecordingSpec:
     values["format"] = FileFormat(**plain["format"])
     values["target"] = Target(**plain["target"])
     values["event"] = Message(**plain["event"]) if plain.get("event") else None
+    values["transcript"] = TranscriptWish.of(plain["transcript"]) if plain.get("transcript") else None
     if not values["taps"] or int(values["rate"]) <= 0:
         raise ValueError("no channels or no rate")
     return RecordingSpec(**values)

@@ -24,6 +24,7 @@ from callflow.state.records import (
     list_deliveries,
     release_url,
 )
+from callflow.state.transcripts import transcript_file
 
 ENDED = ("READY", "DISCARDED", "CANCELLED", "FAILED")
 MOST_PROOFS = 1000
@@ -90,7 +91,8 @@ def mark_erased(
     row = get_recording(conn, recording_id)
     deliveries = list_deliveries(conn, recording_id=recording_id)
     _refuse(conn, row, deliveries, force=force)
-    files = sorted({name for name in (row.file, *(each.file for each in deliveries)) if name})
+    kept = (row.file, transcript_file(conn, recording_id), *(each.file for each in deliveries))
+    files = sorted({name for name in kept if name})
     copies = sorted({mask_url(each.url) for each in deliveries if each.state == "DELIVERED" and each.sha256})
     conn.execute("DELETE FROM recordings WHERE id = ?", (recording_id,))
     release_url(conn, recording_id)

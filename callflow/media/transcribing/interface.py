@@ -22,8 +22,8 @@ GROUP = "callflow.transcribers"
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word that was heard: ``start`` and ``end`` in seconds from the begin of the sound, ``confidence`` from
-    0 to 1.
+    """A word that was heard: ``start`` and ``end`` in seconds from the begin of the sound, ``confidence``
+    from 0 to 1.
     """
 
     text: str

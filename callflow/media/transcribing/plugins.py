@@ -1,4 +1,4 @@
-"""Layer 1: finds a recogniser by its name: those known here, those of entry points, or ``package.module:make``."""
+"""Layer 1: finds a recogniser by its name: known here, of an entry point, or ``package.module:make``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layer 1: the recogniser ``pocketsphinx``: small, quick, English only as it comes. (Extra ``transcription``.)
+"""Layer 1: the recogniser ``pocketsphinx``: small, quick, with an English model. (Extra ``transcription``.)
 
 It hears single words of a grammar or of hints well, and free speech badly: see docs/transcription.md.
 """
@@ -120,7 +120,7 @@ def _files(model: str) -> dict[str, str]:
     if hmm is None or words is None or lm is None:
         raise TranscriptionError(
             f"{model} is no model for pocketsphinx",
-            hint="It needs an acoustic model (mdef ...), a dictionary (*.dict) and a language model (*.lm.bin).",
+            hint="It needs an acoustic model (mdef), a dictionary (*.dict), a language model (*.lm.bin).",
         )
     return {"hmm": str(hmm), "dict": str(words), "lm": str(lm)}
 

@@ -1,4 +1,4 @@
-"""Layer 1: the recogniser ``vosk``: free speech in some twenty languages, by a model of yours. (Extra ``vosk``.)"""
+"""Layer 1: the recogniser ``vosk``: free speech in many languages, by a model of yours. (Extra ``vosk``.)"""
 
 from __future__ import annotations
 
