@@ -192,6 +192,7 @@ async def start_recording(
     if handle is None:
         return None
     recording = conversation.recording = ConversationRecording(call, handle, plan, uuid)
+    session.recordings.append(recording)
     if room is None and layout is Layout.LEGS:
         recording.follow(conversation)
         call.line.on_reseat.append(lambda: recording.belongs_to(call.leg))
@@ -200,8 +201,8 @@ async def start_recording(
 
 def recording_url(session: Session, file_id: str) -> str:
     """Where the file is fetched: ``GET /v1/files/ID`` of this server."""
-    base = session.call.settings.ncco.public_url.rstrip("/")
-    return f"{base}/v1/files/{file_id}"
+    base = session.call.settings.ncco.public_url or session.sessions.base_url
+    return f"{base.rstrip('/')}/v1/files/{file_id}"
 
 
 # ---- what is asked of the recorder ---------------------------------------------------------------

@@ -111,6 +111,10 @@ class Session:
         """Prompts may be cut short from here on to the next ``input``."""
         self.muted: set[str] = set()
         """The UUIDs of legs that were muted from outside: not heard, and not recorded."""
+        self.earmuffed: set[str] = set()
+        """Those that were told from outside to hear nobody."""
+        self.recordings: list[ConversationRecording] = []
+        """All that were started for this call."""
         self.interruption: asyncio.Future[Move] | None = None
         self._leave_digits: Callable[[], None] | None = None
 
@@ -234,6 +238,8 @@ class Sessions:
 
     def __init__(self) -> None:
         self._sessions: list[Session] = []
+        self.base_url = "http://127.0.0.1:8080"
+        """Where files are fetched, if ``ncco.public_url`` does not say: where the HTTP server listens."""
         self.on_event: list[Callable[[Session, Mapping[str, Any]], None]] = []
         """Told of each call state event, with its body."""
         self.named = NamedConversations(Conversation)
@@ -249,7 +255,10 @@ class Sessions:
             self._sessions.remove(session)
 
     def find(self, uuid: str) -> Session | None:
-        """The session that has a leg of this UUID."""
+        """The session that has a leg of this UUID: the one whose first leg it is, else whose callee."""
+        for session in self._sessions:
+            if session.uuid == uuid:
+                return session
         for session in self._sessions:
             if any(member.uuid == uuid for member in session.conversation.members):
                 return session

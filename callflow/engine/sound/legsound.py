@@ -12,15 +12,18 @@ if TYPE_CHECKING:
     from callflow.engine.call import Call
 
 
-async def play_to_legs(call: Call, legs: Sequence[str], clips: Sequence[Clip], *, loops: int = 1) -> None:
+async def play_to_legs(
+    call: Call, legs: Sequence[str], clips: Sequence[Clip], *, loops: int = 1, over: bool = False
+) -> None:
     """Play ``clips`` to all of ``legs`` at once and wait until the last has heard them; a leg that goes
-    meanwhile, or sound that cannot be played (a notice says so), is not waited for. Raises ``CallGone``.
+    meanwhile, or sound that cannot be played (a notice says so), is not waited for. ``over``: laid over
+    all else that they hear. Raises ``CallGone``.
     """
     if clips and legs:
-        await call.line.guard(asyncio.gather(*(_play(call, leg, tuple(clips), loops) for leg in legs)))
+        await call.line.guard(asyncio.gather(*(_play(call, leg, tuple(clips), loops, over) for leg in legs)))
 
 
-async def _play(call: Call, leg: str, clips: tuple[Clip, ...], loops: int) -> None:
+async def _play(call: Call, leg: str, clips: tuple[Clip, ...], loops: int, over: bool) -> None:
     media, playback = call.services.media, call.services.ids.short()
     done: asyncio.Future[PlaybackDone] = asyncio.get_running_loop().create_future()
 
@@ -29,7 +32,7 @@ async def _play(call: Call, leg: str, clips: tuple[Clip, ...], loops: int) -> No
             done.set_result(event)
 
     unsubscribe = media.subscribe(hear, leg=leg)
-    media.send(Play(leg, playback, clips, loops=loops))
+    media.send(Play(leg, playback, clips, loops=loops, over=over))
     try:
         ended = await done
     except asyncio.CancelledError:
