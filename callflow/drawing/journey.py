@@ -60,6 +60,7 @@ class Journey:
         self._steps: list[_Step] = []
         self._tapes: dict[str, _Tape] = {}
         self._told: list[tuple[float, str]] = []
+        self._now = 0.0
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, CallStarted) and not self._call_id:
@@ -103,10 +104,12 @@ class Journey:
         """The flows that the call walked, in their order."""
         return list(dict.fromkeys(step.flow_id for step in self._steps))
 
-    def draw_on(self, make: Callable[[str], Tree | None]) -> Picture:
+    def draw_on(self, make: Callable[[str], Tree | None], now: float | None = None) -> Picture:
         """The picture of the walked flows: ``make(flow_id)`` gives each (None: it is not known, and its steps
-        are shown as a chain).
+        are shown as a chain). ``now``: the clock's time, for a call that is still up.
         """
+        if now is not None and self._start is not None and self._ended is None:
+            self._now = max(0.0, now - self._start)
         for at, text in self._told:
             step = self._step_of(at)
             if step is not None:
@@ -140,11 +143,12 @@ class Journey:
     def _mark(self, box: Box, step: _Step) -> None:
         end = step.end if step.end is not None else self._length(step.at)
         box.visits.append(Visit(step.turn, step.at, end - step.at, step.did, step.outcome))
+        box.now = box.now or (step.end is None and self._ended is None and step is self._steps[-1])
         box.recordings += step.recordings
         box.recorded = box.recorded or any(tape.covers(step.at, end) for tape in self._tapes.values())
 
     def _length(self, at_least: float) -> float:
-        return max(at_least, self._ended.duration if self._ended else at_least)
+        return max(at_least, self._ended.duration if self._ended else self._now)
 
     def _footer(self) -> list[str]:
         lines = []

@@ -34,7 +34,8 @@ class Box:
     """A node. ``key``: the branch key that leads here (the root: empty). ``path``: as in events.
 
     ``facts``: what its data says, a short line each. ``recordings``: what became of recordings while the call
-    was here, a short line each; ``recorded``: something was being recorded meanwhile.
+    was here, a short line each; ``recorded``: something was being recorded meanwhile. ``now``: the call is
+    here at this moment.
     """
 
     path: str
@@ -46,6 +47,7 @@ class Box:
     visits: list[Visit] = field(default_factory=list)
     recordings: list[str] = field(default_factory=list)
     recorded: bool = False
+    now: bool = False
 
     def down(self) -> Box | None:
         """The child that the flow goes on to when nothing else is said (``_``)."""

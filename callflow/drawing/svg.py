@@ -16,10 +16,12 @@ TITLE = 30
 STYLE = """\
   svg { --paper: #ffffff; --ink: #1b1f24; --soft: #59636e; --line: #8c959f; --box: #f6f8fa; --key: #e1e6eb;
         --error: #b3261e; --warning: #8a5a00; --note: #0a5c8c; --walked: #1a7f37; --record: #c21f5b;
+        --now: #dafbe1;
         background: var(--paper); font-family: system-ui, 'Segoe UI', Roboto, sans-serif; }
   @media (prefers-color-scheme: dark) {
     svg { --paper: #0d1117; --ink: #e6edf3; --soft: #9da7b1; --line: #6e7681; --box: #161b22; --key: #262d35;
-          --error: #ff8f86; --warning: #e0ac3f; --note: #6cb6ff; --walked: #56d364; --record: #ff7ab2; }
+          --error: #ff8f86; --warning: #e0ac3f; --note: #6cb6ff; --walked: #56d364; --record: #ff7ab2;
+          --now: #12361f; }
   }
   text { fill: var(--ink); white-space: pre; }
   .title { font-size: 15px; font-weight: 600; }
@@ -38,6 +40,7 @@ STYLE = """\
   .has-error { stroke: var(--error); stroke-width: 1.8; }
   .has-warning { stroke: var(--warning); stroke-width: 1.8; }
   .walked { stroke: var(--walked); stroke-width: 2.4; }
+  .now { fill: var(--now); stroke-width: 3.6; }
   .bar { fill: var(--record); }
   .arrow { fill: var(--line); }
 """
@@ -139,7 +142,7 @@ def _box(placed: Placed) -> Iterator[str]:
 def _look(box: Box) -> str:
     """The classes of a box: the worst problem, and whether the call was here (which counts more)."""
     if box.visits:
-        return "box walked"
+        return "box walked now" if box.now else "box walked"
     for level in ("error", "warning"):
         if any(mark.level == level for mark in box.marks):
             return f"box has-{level}"
