@@ -15,9 +15,19 @@ from callflow.server.auth import PARTS
 from callflow.server.envelope import MOST_BODY_BYTES, errors
 from callflow.server.openapi import describe, operation
 from callflow.server.parts import Parts
-from callflow.server.v2 import callflows, flowdrawing
+from callflow.server.v2 import callflows, deliveries, flowdrawing, recordings, users
+from callflow.server.vonage import api as vonage
 
-MODULES: tuple[ModuleType, ...] = (health, metrics, flowdrawing, callflows)
+MODULES: tuple[ModuleType, ...] = (
+    health,
+    metrics,
+    recordings,
+    users,
+    deliveries,
+    flowdrawing,
+    callflows,
+    vonage,
+)
 """Every route file: add yours here."""
 
 
