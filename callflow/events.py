@@ -237,6 +237,20 @@ class RecordingChanged(Event):
     message: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptChanged(Event):
+    """What is said in a recording was written down (``change`` ``transcribed``; ``file``: relative to the
+    state folder), or will not be (``failed``; ``error`` says why).
+    """
+
+    NAME: ClassVar[str] = "transcript"
+
+    recording_id: str
+    change: str
+    file: str = ""
+    error: str = ""
+
+
 # ---- the account ----------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from itertools import chain, repeat
@@ -27,13 +27,15 @@ from callflow.documents.accounts import Account
 from callflow.documents.changes import Changes
 from callflow.documents.settings import Settings
 from callflow.errors import CallflowError
-from callflow.events import DeliveryChanged, EventBus
+from callflow.events import DeliveryChanged, EventBus, TranscriptChanged
 from callflow.ids import Ids
 from callflow.log import logger, mask_url
+from callflow.media.transcribing.hearing import Hearing
 from callflow.recording.closing import ClosingDesk
 from callflow.recording.crashpoints import crash_point
 from callflow.recording.finish import Finished, Finisher
 from callflow.recording.recover import recover
+from callflow.recording.transcribing import Transcribed, TranscribingDesk
 from callflow.state.account_documents import put_storage
 from callflow.state.changes import list_changes
 from callflow.state.database import Database
@@ -41,6 +43,7 @@ from callflow.state.events import Message, message_row
 from callflow.state.folder import StateFolder
 from callflow.state.reader import Reader
 from callflow.state.records import ACTIVE, DeliveryRow, add_delivery, get_delivery, list_deliveries
+from callflow.state.transcripts import under_way
 
 SOON_S = (2.0, 10.0)
 """After so many seconds failed recordings are tried again first."""
@@ -94,6 +97,7 @@ class Keeping:
         life.push_async_callback(self.announcer.close)
         self._start_delivery(life)
         self.desk = ClosingDesk(Finisher(self.folder, self.database), self._clock, self._on_finished)
+        self._start_transcribing(life)
 
     def _start_delivery(self, life: AsyncExitStack) -> None:
         settings = self._settings
@@ -117,6 +121,16 @@ class Keeping:
         life.push_async_callback(self._close_outside)
         if self._deliver:
             life.callback(self._outside.submit(self._deliverer.run()).cancel)
+
+    def _start_transcribing(self, life: AsyncExitStack) -> None:
+        self.hearing = Hearing()
+        life.callback(self.hearing.close)
+        self._transcribing = TranscribingDesk(
+            self.folder, self.database, self._settings.ncco.transcription, self._on_transcribed
+        )
+        life.callback(self._transcribing.close)
+        if self._deliver:
+            self._transcribing.start()
 
     async def _close_outside(self) -> None:
         await self._outside.run(self._deliverer.close(), self._clock)
@@ -190,6 +204,8 @@ class Keeping:
 
     def _on_finished(self, finished: Finished) -> None:
         """A recording has come to its end (``cancelled`` was told already, by the recorder)."""
+        if finished.to_transcribe and self._deliver:
+            self._transcribing.wake()
         if finished.change != "cancelled":
             self._bus.publish(finished.event(self._clock.now()))
         if finished.delivery_id is not None:
@@ -205,6 +221,39 @@ class Keeping:
                 )
             )
         self.wake()  # what is sent of it, and webhooks that hear of it
+
+    # ---- transcripts ---------------------------------------------------------------------------
+
+    def _on_transcribed(self, news: Transcribed) -> None:
+        """From one of its threads: told on the engine's loop, at the engine's time."""
+        with suppress(RuntimeError):  # the loop has ended: the outbox knows it all the same
+            self._loop.call_soon_threadsafe(self._tell_transcribed, news)
+
+    def _tell_transcribed(self, news: Transcribed) -> None:
+        now = self._clock.now()
+        self._bus.publish(
+            TranscriptChanged(
+                time=now,
+                call_id=news.call_id,
+                recording_id=news.recording_id,
+                change="failed" if news.error else "transcribed",
+                file=news.file,
+                error=news.error,
+            )
+        )
+        if news.delivery_id:
+            self._bus.publish(
+                DeliveryChanged(
+                    time=now,
+                    call_id=news.call_id,
+                    delivery_id=news.delivery_id,
+                    recording_id=news.recording_id,
+                    change="queued",
+                    method=news.method,
+                    url=mask_url(news.url),
+                )
+            )
+            self.wake()
 
     # ---- deliveries ----------------------------------------------------------------------------
 
@@ -252,20 +301,20 @@ class Keeping:
         self, recording_ids: Collection[str], wait_s: float, messages: Collection[str] = ()
     ) -> list[DeliveryRow]:
         """Wait, at most ``wait_s`` seconds of real time, until nothing of these recordings, and none of these
-        ``messages`` (ids of deliveries), is on its way any more; gives their deliveries as they then are, the
-        first first.
+        ``messages`` (ids of deliveries), is on its way or being transcribed any more; gives their deliveries
+        as they then are, the first first.
         """
         changed = threading.Event()
         unsubscribe = self._bus.subscribe(
-            lambda event: changed.set() if isinstance(event, DeliveryChanged) else None
+            lambda event: changed.set() if isinstance(event, DeliveryChanged | TranscriptChanged) else None
         )
         deadline = monotonic() + wait_s
         try:
             while True:
                 changed.clear()
-                rows = await self._deliveries_of(recording_ids, messages)
+                rows, transcribing = await self._deliveries_of(recording_ids, messages)
                 left = deadline - monotonic()
-                if left <= 0 or not any(row.state in ACTIVE for row in rows):
+                if left <= 0 or not (transcribing or any(row.state in ACTIVE for row in rows)):
                     return rows
                 with self._clock.external():
                     await asyncio.to_thread(changed.wait, min(left, 1.0))
@@ -274,11 +323,14 @@ class Keeping:
 
     async def _deliveries_of(
         self, recording_ids: Collection[str], messages: Collection[str]
-    ) -> list[DeliveryRow]:
-        def find(conn: sqlite3.Connection) -> list[DeliveryRow]:
+    ) -> tuple[list[DeliveryRow], bool]:
+        """And whether any of the recordings is still to be transcribed here."""
+
+        def find(conn: sqlite3.Connection) -> tuple[list[DeliveryRow], bool]:
             found = [row for one in recording_ids for row in list_deliveries(conn, recording_id=one)]
-            return found + [get_delivery(conn, one) for one in messages]
+            wanted = self._deliver and bool(under_way(conn, recording_ids))
+            return found + [get_delivery(conn, one) for one in messages], wanted
 
         with self._clock.external():
-            rows = await self.database.arun(find)
-        return sorted(rows, key=lambda row: (row.created_wall, row.id))
+            rows, transcribing = await self.database.arun(find)
+        return sorted(rows, key=lambda row: (row.created_wall, row.id)), transcribing

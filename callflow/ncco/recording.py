@@ -19,6 +19,7 @@ from callflow.ncco.application import Webhook
 from callflow.ncco.channels import ChannelPlan, Layout, layout_of
 from callflow.ncco.uuids import new_uuid
 from callflow.recording.messages import FileFormat, MoveTaps, RecordingSpec, StopRecording, Target
+from callflow.state.transcripts import TranscriptWish
 
 if TYPE_CHECKING:
     from callflow.engine.call import Call
@@ -276,4 +277,24 @@ def _adjusted(
     if wanted.webhook is not None:
         body = events.recording(uuid, session.conversation_uuid, recording_url(session, spec.id))
         event = session.message(body, wanted.webhook)
-    return replace(spec, format=file, leg=owner, event=event)
+    wish = None if wanted.transcription is None else _wish(session, wanted, uuid)
+    return replace(spec, format=file, leg=owner, event=event, transcript=wish)
+
+
+def _wish(session: Session, wanted: Wanted, uuid: str) -> TranscriptWish:
+    """What is said is written down. Who hears of it: ``eventUrl`` of ``transcription``, else whoever hears of
+    the recording (ncco.md 1.5).
+    """
+    asked = wanted.transcription or {}
+    id = new_uuid(session.call.services.ids)
+    webhook = session.webhook(asked) if asked.get("eventUrl") else wanted.webhook
+    conversation = session.conversation_uuid
+    told = None
+    if webhook is not None:
+        told = session.message(events.transcribed(uuid, conversation, recording_url(session, id)), webhook)
+    return TranscriptWish(
+        id=id,
+        language=str(asked.get("language") or "en-US"),
+        event=told,
+        failed=events.transcription_failed(uuid, conversation, ""),
+    )

@@ -2,7 +2,7 @@
 at the n-th time it gets there. Without the variable a crash point does nothing.
 
 The places: ``in-tick``, ``appending``, ``header-written``, ``encoding``, ``between-rename-and-commit``
-(it has its final name), ``between-commit-and-removal``, ``sending``.
+(it has its final name), ``between-commit-and-removal``, ``sending``, ``transcribing``, ``transcript-named``.
 """
 
 from __future__ import annotations
