@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -14,10 +15,12 @@ from callflow.cli._figures import length, size, when
 from callflow.cli._output import Output, OutputOption, show_facts, show_json, show_table, track
 from callflow.cli._state_folder import DEFAULT_STATE, StateOption, opened_state
 from callflow.clock import iso
-from callflow.errors import RecordingError
+from callflow.errors import BadFilter, RecordingError
 from callflow.log import mask_url
 from callflow.recording.spool import remove_spool
+from callflow.state.filters import Filter, with_filter
 from callflow.state.folder import StateFolder, safe_name
+from callflow.state.library import find_recordings
 from callflow.state.lock import FileLock
 from callflow.state.records import (
     DeliveryRow,
@@ -25,7 +28,6 @@ from callflow.state.records import (
     delete_recording,
     get_recording,
     list_deliveries,
-    list_recordings,
 )
 
 main = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
@@ -39,16 +41,54 @@ def list_command(
     output: OutputOption = Output.text,
     call_id: Annotated[str, typer.Option("--call-id", help="Only of this call.")] = "",
     only: Annotated[str, typer.Option("--only", help="Only in this state (READY, FAILED ...).")] = "",
-    limit: Annotated[int, typer.Option("--limit", help="At most so many, the latest.")] = 100,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many, the latest.")] = 100,
+    account: Annotated[str, typer.Option("--account", help="Only of this account.")] = "",
+    since: Annotated[str, typer.Option("--from", help="Begun then or later (2026-11-20T10:00, UTC).")] = "",
+    until: Annotated[str, typer.Option("--to", help="Begun then or earlier; a day counts as a whole.")] = "",
+    number: Annotated[
+        str, typer.Option("--number", help="Of this number; *0123 ends, 4930* begins with it.")
+    ] = "",
+    user: Annotated[str, typer.Option("--user", help="Of this user's legs (owner_id).")] = "",
+    flow: Annotated[str, typer.Option("--flow", help="By this callflow.")] = "",
+    origin: Annotated[str, typer.Option("--origin", help="Started by this (voicemail ...).")] = "",
+    min_seconds: Annotated[str, typer.Option("--min-seconds", help="At least so long.")] = "",
+    max_seconds: Annotated[str, typer.Option("--max-seconds", help="At most so long.")] = "",
+    text: Annotated[str, typer.Option("--text", help="With these words: names, numbers, label.")] = "",
 ) -> None:
-    """List recordings, the latest first."""
+    """List recordings, the latest first; all that is asked for has to fit."""
+    asked = (
+        ("--from", "created_from", since),
+        ("--to", "created_to", until),
+        ("--number", "number", number),
+        ("--user", "owner_id", user),
+        ("--flow", "flow_id", flow),
+        ("--call-id", "call_id", call_id),
+        ("--only", "state", only),
+        ("--origin", "origin", origin),
+        ("--min-seconds", "min_seconds", min_seconds),
+        ("--max-seconds", "max_seconds", max_seconds),
+        ("--text", "text", text),
+    )
     with opened_state(state) as (folder, database):
-        rows = database.run(lambda c: list_recordings(c, call_id=call_id, state=only.upper(), limit=limit))
+        wanted = _wanted(account, asked)
+        rows = database.run(lambda conn: find_recordings(conn, wanted, limit))
         if output is Output.json:
             show_json([_json(folder, row) for row in rows])
             return
         titles = ("id", "state", "reason", "started", "length", "file", "size", "where to")
         show_table(titles, (_line(row) for row in rows), nothing="no recordings")
+
+
+def _wanted(account: str, asked: Iterable[tuple[str, str, str]]) -> Filter:
+    """The filter of these options: their names here, in the library, and what was given. Raises BadFilter."""
+    wanted = Filter(account_id=account)
+    for option, name, value in asked:
+        try:
+            wanted = with_filter(wanted, name, value)
+        except BadFilter as error:
+            told = error.message.removeprefix(f"{name}: ")
+            raise BadFilter(f"{option}: {told}", hint=error.hint) from error
+    return wanted
 
 
 @main.command("show")

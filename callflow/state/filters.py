@@ -72,7 +72,7 @@ def with_filter(wanted: Filter, name: str, value: str) -> Filter:
         raise BadFilter(f"there is no filter {name!r}", hint=f"there are {', '.join(FILTERS)}")
     value = value.strip()
     if len(value) > LONGEST or "\0" in value or not value.isprintable():
-        raise BadFilter(f"{name} has at most {LONGEST} printable characters")
+        raise BadFilter(f"{name}: it has at most {LONGEST} printable characters")
     return FILTERS[name].put(wanted, value) if value else wanted
 
 

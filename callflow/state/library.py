@@ -87,6 +87,19 @@ def find_page(
     return Page(rows, keys[0] if keys else None, keys[size] if len(keys) > size else None)
 
 
+def find_recordings(conn: sqlite3.Connection, wanted: Filter, limit: int) -> list[RecordingRow]:
+    """At most ``limit`` recordings that are wanted, the latest first."""
+    found: list[RecordingRow] = []
+    start: Key | None = None
+    while len(found) < limit:
+        page = find_page(conn, wanted, size=min(MOST_PAGE, limit - len(found)), start=start)
+        found += page.rows
+        start = page.next
+        if start is None:
+            break
+    return found
+
+
 def page_query(
     conn: sqlite3.Connection, wanted: Filter, *, size: int, start: Key | None, ascending: bool = False
 ) -> tuple[str, tuple[object, ...]]:

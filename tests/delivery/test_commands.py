@@ -62,7 +62,7 @@ def test_a_list_in_a_pipe_has_its_titles_and_a_line_a_row(state: Path, what: str
     assert titles.split()[0] == "id" and len(rows) == 3
     column = titles.index("state")
     assert {row[column:].split()[0] for row in rows} <= {"READY", "DEAD", "DELIVERED", "BLOCKED"}
-    assert command(what, "list", "--state", str(state), "--only", "NONE").stdout == f"no {what}\n"
+    assert command(what, "list", "--state", str(state), "--only", "FAILED").stdout == f"no {what}\n"
 
 
 def test_recordings(state: Path, tmp_path: Path) -> None:
