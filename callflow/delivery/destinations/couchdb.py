@@ -85,7 +85,8 @@ class CouchDestination:
 
 def attachment_name(parcel: Parcel) -> str:
     """The name that an upload to a url would have: ``call_recording_CALL_ID.EXT``."""
-    return f"call_recording_{parcel.recording.call_id}.{parcel.recording.format}"
+    sealed = ".age" if parcel.delivery.file.endswith(".age") else ""
+    return f"call_recording_{parcel.recording.call_id}.{parcel.recording.format}{sealed}"
 
 
 def couch_document(parcel: Parcel) -> dict[str, Any]:

@@ -7,9 +7,11 @@ is there is read and compared, and either it is our file (an answer was lost) or
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from callflow.delivery.destinations.destination import Answer, check_file
 from callflow.delivery.outbox import Parcel
@@ -32,6 +34,7 @@ class StorageDestination:
     def __init__(self, ways: Ways, plan_of: PlanOf) -> None:
         self._ways = ways
         self._plan_of = plan_of
+        self._names: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def deliver(self, parcel: Parcel, path: Path) -> Answer:
         """Put the file there. Raises StoreRefused, UnsendableFile, BlockedAddress, FetchError."""
@@ -47,8 +50,11 @@ class StorageDestination:
                 upload = Upload(
                     name, path, row.bytes, row.content_type, row.sha256, dict(parcel.recording.document)
                 )
-                if await store.put(upload) or await _is_ours(store, upload):
-                    return Answer(200, f"kept as {locator(place, name)}".encode())
+                where = locator(place, name)
+                async with self._names.setdefault(where, asyncio.Lock()):  # not every place sees to it itself
+                    kept = await store.put(upload)
+                if kept or await _is_ours(store, upload):
+                    return Answer(200, f"kept as {where}".encode())
         raise StoreRefused(
             f"{place.title}: {MOST_NAMES} names are taken by other files", hint="use another field_list"
         )

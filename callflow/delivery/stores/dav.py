@@ -17,8 +17,8 @@ from callflow.delivery.urls import HttpUrl, parse_url
 from callflow.documents.storage import Place
 from callflow.errors import DeliveryError
 
-_MISSING = frozenset({403, 404, 409})
-"""What servers answer to a PUT into a folder that is not there (409 by the standard)."""
+_MISSING = frozenset({403, 404, 409, 500})
+"""What servers answer to a PUT into a folder that is not there (409 by the standard, 500 by nginx)."""
 _MOST_READ = 1 << 40
 
 

@@ -139,9 +139,13 @@ class FtpStore:
         ftp.host = self._host  # the name that a certificate is for; connections go to the address
         if ftp.sock is not None:
             ftp.sock.settimeout(seconds)
-        ftp.login(self._user, self._password)
-        if isinstance(ftp, ftplib.FTP_TLS):
-            ftp.prot_p()
+        try:
+            ftp.login(self._user, self._password)
+            if isinstance(ftp, ftplib.FTP_TLS):
+                ftp.prot_p()
+        except BaseException:
+            ftp.close()
+            raise
         return ftp
 
     def _put(self, ftp: ftplib.FTP, upload: Upload) -> bool:

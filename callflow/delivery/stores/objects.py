@@ -175,8 +175,8 @@ class ObjectsStore:
 
 
 _WORDS = {
-    "kind: Connect": "cannot be connected to",
-    "kind: Timeout": "did not answer in time",
+    "kind: Connect,": "cannot be connected to",
+    "kind: Timeout,": "did not answer in time",
     "invalid peer certificate": "has a TLS certificate that is not trusted",
 }
 

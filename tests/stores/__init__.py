@@ -1,0 +1,1 @@
+"""Tests of places that keep recordings: storage plans against real servers."""
