@@ -8,7 +8,7 @@ from typing import Any
 from callflow.server.openapi import parameter
 from callflow.server.vonage.book import STATES
 from callflow.server.vonage.control import ACTIONS
-from callflow.server.vonage.files import SOUND
+from callflow.server.vonage.files import FILE
 
 Json = Mapping[str, Any]
 
@@ -150,7 +150,7 @@ _QUERY = (
     parameter("record_index", {"type": "integer", "minimum": 0, "default": 0}, "Where the page begins."),
     parameter("order", {"enum": ["asc", "desc"]}, "asc: the oldest first."),
 )
-_FILE = _operation("vonageFile", "A recording.", (200, None), content=SOUND, refusals=_THERE)
+_FILE = _operation("vonageFile", "A recording.", (200, None), content=FILE, refusals=_THERE)
 _STREAM = _object({"stream_url": URLS, "loop": LOOP, "level": LEVEL}, "stream_url")
 _TALK = _object(
     {"text": TEXT, "language": TEXT, "style": {"type": "integer"}, "loop": LOOP, "level": LEVEL}, "text"

@@ -1,0 +1,1 @@
+"""Vonage's API on a real server, with real phones."""
