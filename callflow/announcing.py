@@ -8,6 +8,7 @@ as it has happened, in one order.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
@@ -62,6 +63,7 @@ class Announcer:
         self._loop = asyncio.get_running_loop()
         self._hooks: dict[str, frozenset[str]] = {}
         self._talks: dict[str, _Talk] = {}
+        self._name, self._count = secrets.token_hex(8), 0
         self._pending = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -110,17 +112,22 @@ class Announcer:
                 self._talks.pop(event.call_id, None)
             case RecordingChanged() if event.change in ON_THE_WAY:
                 if any(wanted & {RECORDING, *ALL} for wanted in self._hooks.values()):
-                    self._submit(partial(_recording, event=event))
+                    self._submit(partial(_recording, event=event, fact=self._fact()))
 
     def _tell(self, event: Event, hook: str, more: Mapping[str, Any]) -> None:
         talk = self._talks.get(event.call_id)
         if talk is None or not self._hooks.get(talk.account_id, frozenset()) & {hook, *ALL}:
             return
         body = {**talk.facts, **more, "timestamp": gregorian()}
-        fact = f"{event.call_id} {event.time!r}"
+        fact = self._fact()
         self._submit(
             lambda conn: announce(conn, talk.account_id, hook, body, fact=fact, call_id=event.call_id)
         )
+
+    def _fact(self) -> str:
+        """What happens here happens once, and no other process tells of it."""
+        self._count += 1
+        return f"{self._name} {self._count}"
 
     def _submit(self, action: Callable[[sqlite3.Connection], _Rows]) -> None:
         """Told, not awaited: a call does not wait for it; virtual time does."""
@@ -150,12 +157,12 @@ class Announcer:
             self._idle.set()
 
 
-def _recording(conn: sqlite3.Connection, event: RecordingChanged) -> _Rows:
+def _recording(conn: sqlite3.Connection, event: RecordingChanged, fact: str) -> _Rows:
     row = find_recording(conn, event.recording_id)
     if row is None:
         return []
     now = replace(row, state=event.state, reason=event.reason, samples=round(event.seconds * row.rate))
-    return announce_recording(conn, now, event.change, fact=repr(event.time))
+    return announce_recording(conn, now, event.change, fact=fact)
 
 
 def _facts(event: CallStarted) -> dict[str, Any]:
@@ -200,5 +207,5 @@ def _delivery(account: Account) -> Mapping[str, Any]:
 def _kept(webhook: Mapping[str, Any]) -> Mapping[str, Any]:
     """Without a secret that is written into the document."""
     said = webhook.get("secrets")
-    secrets = said if isinstance(said, list) else [NOWHERE] if said else []
-    return {**webhook, "secrets": [one if is_secret(one) else NOWHERE for one in secrets]}
+    named = said if isinstance(said, list) else [NOWHERE] if said else []
+    return {**webhook, "secrets": [one if is_secret(one) else NOWHERE for one in named]}
