@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from callflow.clock import month
 from callflow.delivery.urls import upload_urls
+from callflow.documents.keeping_rules import recipients_of
 from callflow.documents.record_settings import RecordSettings
 from callflow.engine.recording_facts import (
     Subject,
@@ -43,6 +44,7 @@ from callflow.recording.messages import (
 )
 from callflow.recording.outcome import listed_row
 from callflow.state import records
+from callflow.state.quota import refuse_if_full
 
 if TYPE_CHECKING:
     import sqlite3
@@ -178,9 +180,10 @@ class RecordingsDesk:
         points = tuple(taps) if taps is not None else tap_points(leg, call.settings)
         spec = self._spec(settings, origin, points, target, document, subject)
         spec = spec if adjust is None else adjust(spec)
+        seal_to = None if by is By.MESSAGE else recipients_of(call.account.document)  # mailboxes play theirs
         named_by = call.id if subject is None else subject.call_id
         before = len(self._moves)
-        listed = await self._reserve(replace(spec, dtmf_stop=dtmf_stop), named_by)
+        listed = await self._reserve(replace(spec, dtmf_stop=dtmf_stop, seal_to=seal_to), named_by)
         if listed is None:
             return None
         moved = self._moves[before:]
@@ -244,11 +247,12 @@ class RecordingsDesk:
         fresh = call.services.ids.recording_id(month(spec.requested_wall))
 
         def reserve(conn: sqlite3.Connection) -> RecordingSpec:
+            refuse_if_full(conn, spec.account_id)
             found = spec
             if records.find_recording(conn, spec.id) is not None:
                 found = replace(spec, id=fresh)
             if found.target.kind == "http":
-                candidates = upload_urls(found.target.url, named_by, found.format.name)
+                candidates = upload_urls(found.target.url, named_by, found.extension)
                 found = with_url(found, records.reserve_url(conn, candidates, found.id))
             elif found.target.kind == "storage":
                 found = take_place(conn, found, named_by)

@@ -100,7 +100,7 @@ def at_places(spec: RecordingSpec, named_by: str, wall: float) -> Iterator[tuple
     facts = Facts(
         spec.account_id,
         spec.id,
-        f"call_recording_{named_by}.{spec.format.name}",
+        f"call_recording_{named_by}.{spec.extension}",
         named_by,
         database_of(spec.account_id, wall),
         spec.document,

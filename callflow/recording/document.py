@@ -7,7 +7,7 @@ from typing import Any
 
 from callflow.clock import GREGORIAN_OFFSET_S, iso
 from callflow.log import mask_text, mask_url
-from callflow.recording.messages import content_type
+from callflow.recording.messages import SEALED_TYPE, content_type
 from callflow.recording.recorder import State
 from callflow.state.erasing import Proof
 from callflow.state.events import KIND as EVENT
@@ -19,6 +19,8 @@ _URLS = ("url", "media_url")
 
 def media_type(row: RecordingRow) -> str:
     """The content type of the recording's file."""
+    if row.document.get("sealed"):
+        return SEALED_TYPE
     return content_type(row.format) if row.format in _TYPES else "application/octet-stream"
 
 

@@ -11,22 +11,26 @@ import contextlib
 import errno
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BufferedRandom
 from pathlib import Path
 
 import numpy as np
 
-from callflow.errors import AudioFileError, EncodeError
+from callflow.errors import AudioFileError, EncodeError, SealError
 from callflow.media.files import open_encoder
 from callflow.media.resample import StreamResampler
 from callflow.media.wav import wav_header
 from callflow.recording.crashpoints import crash_point
 from callflow.recording.messages import RecordingSpec
+from callflow.recording.sealing import seal
 from callflow.recording.spool import SAMPLE_BYTES, Spool, header_bytes
 from callflow.state.folder import sync_folder
 
 CHUNK_BYTES = 1 << 20
+_PLAIN = "plain.part"
+"""In the spool: the encoded file that is to be sealed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +47,22 @@ def part_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.part")
 
 
-def encode(spool: Spool, path: Path, making: Making | None = None) -> Encoded:
+def encode(
+    spool: Spool, path: Path, making: Making | None = None, seal_to: Sequence[str] | None = None
+) -> Encoded:
     """Make ``path`` of it (resampled if the format asks for it); it is fsynced before it gets its name. May
     be done again after a crash at any point. ``making``: what was encoded of it already; it ends here.
-    Raises EncodeError; then nothing is left behind.
+    ``seal_to``: the file is sealed to these keys, and what is not sealed never leaves the spool.
+    Raises EncodeError, SealError; then nothing is left behind.
     """
     part = part_of(path)
     try:
         if not path.parent.is_dir():
             path.parent.mkdir(parents=True, exist_ok=True)
             sync_folder(path.parent.parent)  # the name of a new month must outlast a power cut too
-        encoded = _in_place(spool, path) if _is_final(spool) else None
+        encoded = _sealed(spool, path, making, seal_to) if seal_to is not None else None
+        if encoded is None and _is_final(spool):
+            encoded = _in_place(spool, path)
         if encoded is None and making is not None:
             encoded = _go_on(spool, path, making)
         if encoded is None:
@@ -62,6 +71,8 @@ def encode(spool: Spool, path: Path, making: Making | None = None) -> Encoded:
                 encoded = _seal(file, path)
             os.replace(part, path)
         sync_folder(path.parent)
+    except SealError:
+        raise
     except (OSError, AudioFileError) as error:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
@@ -81,16 +92,51 @@ def _is_final(spool: Spool) -> bool:
 
 def _in_place(spool: Spool, path: Path) -> Encoded | None:
     """Complete the spool's file, and name it ``path`` too. None: that name cannot be given here."""
-    channels = len(spool.spec.taps)
-    data_bytes = spool.samples * SAMPLE_BYTES * channels
     with spool.audio.open("rb+") as audio:
-        audio.truncate(header_bytes(channels) + data_bytes)  # half a sample, if its writer was killed
-        audio.write(wav_header(spool.spec.rate, channels, data_bytes))
-        audio.seek(0)
-        crash_point("header-written")
+        _complete(spool, audio)
         encoded = _seal(audio, path)
     crash_point("encoding")
     return encoded if _link(spool.audio, path) else None
+
+
+def _complete(spool: Spool, audio: BufferedRandom) -> None:
+    """Write the sizes that its header has not."""
+    channels = len(spool.spec.taps)
+    data_bytes = spool.samples * SAMPLE_BYTES * channels
+    audio.truncate(header_bytes(channels) + data_bytes)  # half a sample, if its writer was killed
+    audio.write(wav_header(spool.spec.rate, channels, data_bytes))
+    audio.seek(0)
+    crash_point("header-written")
+
+
+def _sealed(spool: Spool, path: Path, making: Making | None, seal_to: Sequence[str]) -> Encoded:
+    """The plain file is made within the spool, and goes with it."""
+    if _is_final(spool):
+        with spool.audio.open("rb+") as audio:
+            _complete(spool, audio)
+        plain = spool.audio
+    else:
+        plain = spool.folder / _PLAIN
+        if making is None or not _made(spool, making, plain):
+            _write(spool, plain)
+    part = part_of(path)
+    size, digest = seal(plain, part, seal_to)
+    os.replace(part, path)
+    return Encoded(path, size, digest)
+
+
+def _made(spool: Spool, making: Making, plain: Path) -> bool:
+    """``making`` is made whole and becomes ``plain``. False: that cannot be; it is gone."""
+    try:
+        if making.done > spool.samples:
+            raise OSError(errno.EIO, "the spool has become shorter")
+        making.take(spool.audio, spool.samples)
+        making.finish()
+        os.replace(making.path, plain)
+    except (OSError, AudioFileError):
+        making.abandon()
+        return False
+    return True
 
 
 def _link(audio: Path, path: Path) -> bool:

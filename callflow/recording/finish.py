@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from callflow.clock import SystemClock
+from callflow.documents.keeping_rules import rules_of
 from callflow.errors import CallflowError
 from callflow.log import logger
 from callflow.recording.ahead import Ahead
@@ -32,6 +33,7 @@ from callflow.recording.outcome import (
 )
 from callflow.recording.recorder import State
 from callflow.recording.spool import Spool, read_spool, remove_spool
+from callflow.state.account_documents import keeping_of
 from callflow.state.database import Database
 from callflow.state.folder import StateFolder, safe_name
 from callflow.state.hooks import announce_recording
@@ -111,7 +113,7 @@ class Finisher:
         if found.state is not State.READY:
             return self._commit(recording_row(self._folder, spool, found, None), None)
         try:
-            encoded = encode(spool, file_of(self._folder, spool), making)
+            encoded = encode(spool, file_of(self._folder, spool), making, self._seal_to(spool))
         except CallflowError as error:
             why = f"{found.message}; {error.message}" if found.message else error.message
             failed = Verdict(State.FAILED, closed.reason or "finishing", why, found.recovered)
@@ -121,6 +123,16 @@ class Finisher:
         wall = self._wall()
         told = event_row(row, spool, wall)
         return self._commit(row, delivery_row(row, spool, wall), told, spool.spec.transcript)
+
+    def _seal_to(self, spool: Spool) -> tuple[str, ...] | None:
+        """The keys that the account names now (one that was wrong may have been corrected), else those it
+        named when the recording began. None: it is not sealed.
+        """
+        begun_with, account_id = spool.spec.seal_to, spool.spec.account_id
+        if begun_with is None:
+            return None
+        rules = rules_of(self._database.run(lambda conn: keeping_of(conn, account_id)))
+        return rules.recipients if rules.sealed else begun_with
 
     def cancel_lost(self) -> list[Finished]:
         """Recordings that are listed as under way but have no spool: their process died before they began.

@@ -41,8 +41,16 @@ class FileFormat:
     mp3_quality: int
 
 
-def content_type(file_format: str) -> str:
+SEALED = ".age"
+"""What the name of a sealed file has behind it."""
+SEALED_TYPE = "application/vnd.age"
+"""Its content type, registered with IANA."""
+
+
+def content_type(file_format: str, *, sealed: bool = False) -> str:
     """What the document, the upload and its receiver call a file of this format."""
+    if sealed:
+        return SEALED_TYPE
     return {"mp3": "audio/mpeg", "wav": "audio/wav", "ogg": "audio/ogg"}[file_format]
 
 
@@ -73,8 +81,9 @@ class RecordingSpec:
     that end it (``reason`` digit). ``document``: facts for the recording's document (kazoo.md 1.12).
     ``leg``: the leg that it belongs to and ends with (None: that of its first channel; empty: none).
     ``event``: sent once the file is there, with those of its body's keys filled in that are null
-    (``start_time``, ``end_time``, ``size``, ``timestamp``). ``transcript``: what is said is to be written
-    down, once the file is there.
+    (``start_time``, ``end_time``, ``size``, ``timestamp``). ``seal_to``: the file is sealed to these public
+    keys, or to those that its account names when it is finished; None: it is not sealed. ``transcript``: what
+    is said is to be written down, once the file is there.
     """
 
     id: str
@@ -97,7 +106,13 @@ class RecordingSpec:
     document: Mapping[str, Any] = field(default_factory=dict)
     leg: str | None = None
     event: Message | None = None
+    seal_to: tuple[str, ...] | None = None
     transcript: TranscriptWish | None = None
+
+    @property
+    def extension(self) -> str:
+        """Of the finished file's name: ``wav``, ``mp3.age``."""
+        return self.format.name + (SEALED if self.seal_to is not None else "")
 
 
 # ---- commands -------------------------------------------------------------------------------

@@ -114,7 +114,7 @@ def _gaps(spool: Spool) -> str:
 def file_of(folder: StateFolder, spool: Spool) -> Path:
     """The name of the finished file: made of its id only, so that finishing it again gives the same one."""
     spec = spool.spec
-    name = f"{safe_name(spec.id)}.{spec.format.name}"
+    name = f"{safe_name(spec.id)}.{spec.extension}"
     if spec.target.kind == "local":
         return folder.media / month(spec.requested_wall) / name
     return folder.outbox / name
@@ -174,7 +174,7 @@ def delivery_row(row: RecordingRow, spool: Spool, wall: float) -> DeliveryRow | 
         method=target.method,
         database=target.database,
         file=row.file,
-        content_type=content_type(row.format),
+        content_type=content_type(row.format, sealed=spool.spec.seal_to is not None),
         sha256=row.sha256,
         bytes=row.bytes,
         created_wall=wall,
@@ -250,6 +250,8 @@ def _document(spool: Spool, started: float) -> dict[str, Any]:
         "duration": ms // 1000,
         "duration_ms": ms,
     }
+    if spool.spec.seal_to is not None:
+        facts["sealed"] = "age"
     if spool.spec.target.url:
         facts["url"] = mask_url(spool.spec.target.url)
     return facts

@@ -13,7 +13,7 @@ from pathlib import Path
 from callflow.errors import CallflowError
 from callflow.log import logger
 from callflow.recording.finish import Finished, Finisher
-from callflow.recording.messages import SpoolClosed
+from callflow.recording.messages import SEALED, SpoolClosed
 from callflow.recording.spool import is_empty, remove_spool
 from callflow.state.folder import StateFolder
 from callflow.state.lock import FileLock
@@ -66,7 +66,10 @@ def _clear_locks(folder: StateFolder) -> None:
 def _clear_parts(folder: StateFolder) -> None:
     """Half-made files of spools that nobody finishes now. (``.ID.mp3.part``)"""
     for part in (*folder.outbox.glob(".*.part"), *folder.media.glob("*/.*.part")):
-        spool = folder.spool / part.name.removeprefix(".").rsplit(".", 2)[0]
+        spool = (
+            folder.spool
+            / part.name.removeprefix(".").removesuffix(".part").removesuffix(SEALED).rpartition(".")[0]
+        )
         lock = _try(folder.lock_of(spool))
         if lock is not None:
             with suppress(OSError):

@@ -18,11 +18,9 @@ import pyrage
 from callflow.documents.keeping_rules import recipient_fault
 from callflow.errors import SealError
 from callflow.recording.crashpoints import crash_point
+from callflow.recording.messages import SEALED
 from callflow.state.folder import sync_folder
 
-SUFFIX = ".age"
-CONTENT_TYPE = "application/vnd.age"
-"""Registered with IANA."""
 _SECRET = "AGE-SECRET-KEY-"
 _PIECE = 1 << 20
 _MOST_KEY_FILE = 65_536
@@ -123,7 +121,7 @@ def read_identities(path: Path) -> list[str]:
 
 def is_sealed(name: str) -> bool:
     """Whether a file is a sealed one, by its name."""
-    return name.endswith(SUFFIX)
+    return name.endswith(SEALED)
 
 
 def looks_sealed(path: Path) -> bool:

@@ -183,6 +183,8 @@ def _spec(plain: dict[str, Any]) -> RecordingSpec:
     values["silence"] = SilenceRule(**plain["silence"]) if plain["silence"] is not None else None
     values["format"] = FileFormat(**plain["format"])
     values["target"] = Target(**plain["target"])
+    keys = values.get("seal_to")
+    values["seal_to"] = None if keys is None else tuple(str(key) for key in keys)
     values["event"] = Message(**plain["event"]) if plain.get("event") else None
     values["transcript"] = TranscriptWish.of(plain["transcript"]) if plain.get("transcript") else None
     if not values["taps"] or int(values["rate"]) <= 0:

@@ -22,8 +22,8 @@ KEEPING = "recordings"
 ``account``. Of the state folder as a whole: the account without a name.
 """
 LIFETIME = "lifetime"
-"""Kind: ``recording_ttl_days`` of an application, under its id, in ``days``. One that is no application of the
-account any more keeps it: its recordings are still here.
+"""Kind: ``recording_ttl_days`` of an application, under its id, in ``days``. One that is no application of
+the account any more keeps it: its recordings are still here.
 """
 _OWN = "account"
 
