@@ -35,6 +35,11 @@ def local_address(options: ExchangeOptions) -> str:
     return "::" if any(":" in host for host in hosts) else "0.0.0.0"
 
 
+def near_address(options: ExchangeOptions) -> str:
+    """Where this machine itself reaches those sockets."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bound := local_address(options), bound)
+
+
 def make_media(options: ExchangeOptions, clock: Clock, keeping: Keeping, life: AsyncExitStack) -> EngineMedia:
     """The media that ``options`` ask for, not started. Raises MediaError for ports that cannot be."""
     assert isinstance(clock, SystemClock)

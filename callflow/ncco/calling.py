@@ -11,7 +11,9 @@ from callflow.documents.caller_id import clean_number
 from callflow.engine.call import Call
 from callflow.engine.flow import DEFAULT_KEY, Node
 from callflow.engine.routing import find_flow
+from callflow.ncco.application import Application
 from callflow.ncco.session import Session
+from callflow.ncco.webleg import web_target
 
 MOST_NODES = 100
 """So far down a callflow an extension's phone is looked for."""
@@ -44,9 +46,11 @@ def shown(data: Mapping[str, Any], call: Call, session: Session) -> Party:
     return replace(caller, from_number=number) if number else caller
 
 
-def groups_of(endpoint: Mapping[str, Any], caller: Party, call: Call) -> list[list[DialTarget]]:
+def groups_of(
+    endpoint: Mapping[str, Any], caller: Party, call: Call, application: Application | None = None
+) -> list[list[DialTarget]]:
     """Targets that ring together, one group after the other until one is reached; none: nobody can be rung.
-    Raises MissingDocument.
+    ``application``: whose secret signs a WebSocket's token. Raises MissingDocument, MissingSecret.
     """
     kind = endpoint.get("type")
     if kind == "phone":
@@ -58,6 +62,8 @@ def groups_of(endpoint: Mapping[str, Any], caller: Party, call: Call) -> list[li
         document = {"sip": {"invite_format": "route", "route": uri}}
         target = DialTarget("device", uri, document, headers=_headers(endpoint), caller=caller)
         return [[target]] if uri else []
+    if kind == "websocket":
+        return [[web_target(endpoint, caller, call, application)]]
     if kind == "app":
         targets = call.endpoints_of_user(str(endpoint.get("user") or ""))
     else:

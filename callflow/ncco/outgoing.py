@@ -37,6 +37,8 @@ class OutgoingLeg:
         self.party = events.Party(self.uuid, session.conversation_uuid, from_number, to, "outbound")
         self._told: set[str] = set()
         self._answered_at: float | None = None
+        self.ended_here = False
+        """Its talk was ended from here: by its limit."""
         self._limit_s = 0.0
         self._digits = ""
         self._tasks: list[asyncio.Task[None]] = []
@@ -137,4 +139,5 @@ class OutgoingLeg:
         await self._clock.sleep(self._limit_s)
         peer = self._call.bridging.peer
         if peer is not None:
+            self.ended_here = True
             await peer.channel.hangup("NORMAL_CLEARING")

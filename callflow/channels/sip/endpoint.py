@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from callflow.channels.channel import CAUSE_CODES, Channel, Dialer, Direction, Ended, Party
+from callflow.channels.nochannel import NoChannel
 from callflow.channels.sip.admission import Admission, Admitted, Challenged, Refused
 from callflow.channels.sip.channel import Facts, SipChannel
-from callflow.channels.sip.dialer import NoChannel, SipDialer
+from callflow.channels.sip.dialer import SipDialer
 from callflow.channels.sip.dialog import usable_target
 from callflow.channels.sip.endpoint_calls import CallTable
 from callflow.channels.sip.locate import Locator, Way

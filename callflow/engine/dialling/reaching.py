@@ -108,7 +108,7 @@ class _Work:
 
     def ways(self, target: DialTarget, path: tuple[str, ...]) -> list[DialTarget]:
         """What rings for ``target``; ``path``: the numbers that forwarding has led through so far."""
-        if target.endpoint == "number":
+        if target.endpoint in ("number", "websocket"):
             return [target]
         if not self.can_call_self and is_own(self.call, target):
             return []

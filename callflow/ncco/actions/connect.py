@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from callflow.engine.call import BridgeResult, Call
-from callflow.errors import CallflowError, CallGone, MissingDocument
+from callflow.errors import CallflowError, CallGone, MissingDocument, MissingSecret
 from callflow.media.messages import Clip
 from callflow.ncco import events
 from callflow.ncco.calling import groups_of, name_of, shown
 from callflow.ncco.moves import Left, Move, Next, Replace
 from callflow.ncco.outgoing import NO_WAY, OutgoingLeg
 from callflow.ncco.session import Session
+from callflow.ncco.webleg import tell_disconnected
 from callflow.ncco.whisper import whisper
 
 
@@ -26,17 +27,16 @@ async def run(data: Mapping[str, Any], call: Call, session: Session) -> Move:
     webhook = session.webhook(data)
     caller = shown(data, call, session)
     leg = OutgoingLeg(session, webhook, kind, caller.from_number, name_of(endpoint))
-    if kind == "websocket":
-        await session.report(
-            "websocket endpoints are not connected here", "docs/ncco.md says what is carried out."
-        )
-        result = NO_WAY
-    else:
-        result = await _ring(data, endpoint, leg, call, session)
+    result = await _ring(data, endpoint, leg, call, session)
     if result.transferred:
         return Left(did="was transferred")
     if result.answered:
-        return Next(did=f"talked to {kind} {leg.party.to_number}")
+        did = f"talked to {kind} {leg.party.to_number}"
+        if kind == "websocket" and not leg.ended_here:
+            script = await tell_disconnected(leg.party, endpoint, session, webhook)
+            if script is not None:
+                return Replace(script=script, did=f"{did}; was given another script")
+        return Next(did=did)
     body = events.not_answered(leg.party, result.cause, result.code, session.wall)
     did = f"{kind} {leg.party.to_number}: {body['status']} ({result.cause})"
     if data.get("eventType") != "synchronous" or webhook is None:
@@ -50,8 +50,8 @@ async def _ring(
     data: Mapping[str, Any], endpoint: Mapping[str, Any], leg: OutgoingLeg, call: Call, session: Session
 ) -> BridgeResult:
     try:
-        groups = groups_of(endpoint, shown(data, call, session), call)
-    except MissingDocument as error:
+        groups = groups_of(endpoint, shown(data, call, session), call, session.application)
+    except (MissingDocument, MissingSecret) as error:
         await session.report(str(error), error.hint)
         return NO_WAY
     if not groups:
