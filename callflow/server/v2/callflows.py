@@ -20,7 +20,7 @@ from callflow.documents.check_flow import nodes_of
 from callflow.documents.storing import Stored, is_file_id, list_stored
 from callflow.engine.routing import find_flow
 from callflow.errors import ApiError
-from callflow.log import logger, one_line
+from callflow.log import one_line
 from callflow.server.auth import Token, authorize
 from callflow.server.envelope import invalid, ok
 from callflow.server.parts import Parts
@@ -28,6 +28,7 @@ from callflow.server.v2.callflows_described import PATHS, SCHEMAS
 from callflow.server.v2.listing import fits, page_of
 from callflow.server.v2.saving import KIND, RESERVED, Saved, Shelf, saved
 from callflow.server.v2.sent import Sent, as_dict, read_sent, warnings_of
+from callflow.server.v2.telling import tell
 
 __all__ = ["PATHS", "SCHEMAS", "routes"]
 
@@ -183,9 +184,7 @@ def _saved(
 
 
 def _told(request: web.Request, token: Token, what: str, id: str) -> None:
-    who = f"token {token.id}{f' ({one_line(token.label, 60)})' if token.label else ''}"
-    account = one_line(request.match_info["account_id"], 60)
-    logger.info("HTTP: callflow %s of account %s %s by %s", one_line(id, 60), account, what, who)
+    tell(token, request.match_info["account_id"], f"callflow {one_line(id, 60)} {what}")
 
 
 # ---- validating ----------------------------------------------------------------------------------

@@ -6,9 +6,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from aiohttp import web
+
 from callflow.documents import jsontext
+from callflow.documents.accounts import FOLDERS
 from callflow.documents.check_data import Surroundings, check_object
 from callflow.documents.placeholders import fill
 from callflow.documents.problems import Problem, Sheet
@@ -16,9 +20,13 @@ from callflow.documents.record_settings import RecordSettings, resolve_record
 from callflow.engine.call import Call, RecordingHandle
 from callflow.errors import ApiError, CallGone
 from callflow.events import Event, Noticed, RecordingChanged
+from callflow.log import one_line
 from callflow.modules.record_call import changes
-from callflow.server.envelope import invalid
-from callflow.server.v2.sent import Sent, refusal
+from callflow.server.auth import Token
+from callflow.server.envelope import invalid, ok
+from callflow.server.parts import Parts
+from callflow.server.v2.sent import Sent, refusal, warnings_of
+from callflow.server.v2.telling import tell, who
 
 ALL = "all"
 """As ``media_name``: every recording that is on, whoever has started it (Kazoo's ``Media-Name: all``)."""
@@ -57,19 +65,53 @@ def row(handle: RecordingHandle) -> dict[str, Any]:
     }
 
 
-def checked(sent: Sent, action: str, around: Surroundings) -> tuple[dict[str, Any], list[Problem]]:
-    """What was sent, as data of ``record_call`` with ``action`` (where it says none), and what is doubtful in
-    it. Raises ApiError 400.
+async def record(
+    request: web.Request,
+    parts: Parts,
+    token: Token,
+    call: Call,
+    sent: Sent,
+    *,
+    action: str = "start",
+    status: int = 200,
+) -> web.Response:
+    """Do what was sent (data of ``record_call``; ``action`` where it says none that is one) to the call, and
+    answer with the recordings. Raises ApiError.
+    """
+    data, problems = checked(sent, action, around(parts, call))
+    if "recording_id" in request.match_info:
+        data["media_id"] = request.match_info["recording_id"]
+        if all(data["media_id"] not in (each.id, each.asked_id) for each in call.recordings.handles):
+            raise ApiError(404, "this call has no such recording")
+    rows = await act(call, data, who(token))
+    ids = ", ".join(each["id"] for each in rows)
+    tell(token, call.account.id, f"call {one_line(call.id, 80)}: {data['action']} recording {ids}")
+    return ok(request, rows, status=status, warnings=warnings_of(problems))
+
+
+def around(parts: Parts, call: Call) -> Surroundings:
+    """What is sent about a call is judged in: its settings and its account's documents."""
+    judged_in = parts.exchange.options.around(call.settings)
+    documents = {kind: call.account.all(kind) for kind in FOLDERS}
+    ids = {kind: frozenset(found) for kind, found in documents.items()}
+    return replace(judged_in, ids=ids, documents=documents)
+
+
+def checked(sent: Sent, action: str, judged_in: Surroundings) -> tuple[dict[str, Any], list[Problem]]:
+    """What was sent, as data of ``record_call`` with an action, and what is doubtful in it. Raises ApiError
+    400.
     """
     value = sent.value
     if not isinstance(value, dict):
         raise invalid("data", "type", "data is an object, as in a record_call node")
+    said = value.get("action")
+    known = said if said not in (f"{action}_record", f"{action}_recording", None) else action
     sheet = Sheet(jsontext.examine(sent.text))
-    data = check_object(sheet, {"action": action, **value}, "modules/record_call", "", around)
+    data = check_object(sheet, {**value, "action": known}, "modules/record_call", "", judged_in)
     problems = sent.placed(sorted(sheet.problems))
     if any(problem.is_error for problem in problems):
         raise refusal(problems)
-    return data, problems
+    return dict(data), problems
 
 
 async def act(call: Call, data: Mapping[str, Any], who: str) -> list[dict[str, Any]]:
