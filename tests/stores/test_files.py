@@ -1,4 +1,4 @@
-"""FTP and FTPS (pyftpdlib), SFTP (OpenSSH), WebDAV (nginx): the same promises at each, against real servers."""
+"""FTP and FTPS (pyftpdlib), SFTP (OpenSSH), WebDAV (nginx): the same promises at each real server."""
 
 from __future__ import annotations
 
@@ -47,25 +47,26 @@ class Server:
         return sorted(str(path.relative_to(self.root)) for path in self.root.rglob("*") if path.is_file())
 
 
-def pyftpdlib() -> tuple[Any, Any, Any, Any]:
-    """Its authorizer, handlers and server; importing it warns of modules that it needs no more from 3.12 on."""
+def pyftpdlib() -> tuple[Any, Any, Any, Any, Any]:
+    """Its authorizer, handlers, server and loop; importing it warns of modules that go with Python 3.12."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from pyftpdlib.authorizers import DummyAuthorizer
         from pyftpdlib.handlers import FTPHandler, TLS_FTPHandler
+        from pyftpdlib.ioloop import IOLoop
         from pyftpdlib.servers import FTPServer
-    return DummyAuthorizer, FTPHandler, TLS_FTPHandler, FTPServer
+    return DummyAuthorizer, FTPHandler, TLS_FTPHandler, FTPServer, IOLoop
 
 
 @pytest.fixture(scope="module")
 def ftp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    DummyAuthorizer, FTPHandler, _, FTPServer = pyftpdlib()
+    DummyAuthorizer, FTPHandler, _, FTPServer, IOLoop = pyftpdlib()
     logging.getLogger("pyftpdlib").setLevel(logging.CRITICAL)
     root = tmp_path_factory.mktemp("ftp")
     users = DummyAuthorizer()
     users.add_user("recorder", PASSWORD, str(root), perm="elradfmwMT")
     handler = type("Handler", (FTPHandler,), {"authorizer": users, "auth_failed_timeout": 0})
-    server = FTPServer(("127.0.0.1", 0), handler)
+    server = FTPServer(("127.0.0.1", 0), handler, ioloop=IOLoop())
     thread = threading.Thread(target=server.serve_forever, kwargs={"timeout": 0.02, "handle_exit": False})
     thread.start()
     port = server.address[1]
@@ -178,7 +179,7 @@ def test_an_ended_upload_leaves_nothing(tmp_path: Path, server: Server) -> None:
             async with opened(place, way) as store:
                 body = LONG * 8 if server.place.handler == "ftp" else LONG
                 sending = asyncio.create_task(store.put(upload(name, tmp_path / "a", body)))
-                while not sending.done() and not server.files() and between.passed < 200_000:
+                while not sending.done() and not server.files() and between.passed < 200_000:  # noqa: ASYNC110
                     await asyncio.sleep(0)
                 sending.cancel()
                 await asyncio.gather(sending, return_exceptions=True)
@@ -248,7 +249,7 @@ def _other_key(server: Server) -> str:
 
 
 def test_ftps_both_connections_are_encrypted(tmp_path: Path) -> None:
-    DummyAuthorizer, _, TLS_FTPHandler, FTPServer = pyftpdlib()
+    DummyAuthorizer, _, TLS_FTPHandler, FTPServer, IOLoop = pyftpdlib()
     root = tmp_path / "files"
     root.mkdir()
     authority = trustme.CA()
@@ -257,7 +258,8 @@ def test_ftps_both_connections_are_encrypted(tmp_path: Path) -> None:
     users.add_user("recorder", PASSWORD, str(root), perm="elradfmwMT")
     facts = {"authorizer": users, "certfile": str(tmp_path / "cert.pem")}
     facts |= {"tls_control_required": True, "tls_data_required": True, "ssl_context": None}
-    server = FTPServer(("127.0.0.1", 0), type("Handler", (TLS_FTPHandler,), facts))
+    handler = type("Handler", (TLS_FTPHandler,), facts)
+    server = FTPServer(("127.0.0.1", 0), handler, ioloop=IOLoop())
     thread = threading.Thread(target=server.serve_forever, kwargs={"timeout": 0.02, "handle_exit": False})
     thread.start()
     url = f"ftps://127.0.0.1:{server.address[1]}/"

@@ -34,7 +34,13 @@ class S3:
         self.bucket = bucket
 
     def place(self, **other: object) -> Place:
-        given = {"bucket": "recordings", "key": "AKIA", "secret": SECRET, "host": "127.0.0.1", "scheme": "http"}
+        given = {
+            "bucket": "recordings",
+            "key": "AKIA",
+            "secret": SECRET,
+            "host": "127.0.0.1",
+            "scheme": "http",
+        }
         return place_of("s3", {**given, "port": self.port, **other})
 
     def body(self, path: str) -> bytes | None:
@@ -132,7 +138,7 @@ def test_an_ended_upload_takes_its_parts_back(tmp_path: Path, s3: S3) -> None:
         async with proxy(s3.port, pause_s=0.02) as between, ways() as way:
             store = ObjectsStore(s3.place(port=between.at), way)
             sending = asyncio.create_task(store.put(upload("gone/long.wav", tmp_path / "f", LARGE)))
-            while not s3.unfinished or between.passed < PART_BYTES:
+            while not s3.unfinished or between.passed < PART_BYTES:  # noqa: ASYNC110
                 await asyncio.sleep(0.002)
             sending.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -218,9 +224,7 @@ def test_a_missing_bucket_of_the_real_server_is_slow(tmp_path: Path, s3: S3) -> 
 def test_the_guard_looks_before_the_library_connects(tmp_path: Path, s3: S3) -> None:
     state = State.make(tmp_path)
     delivery = enqueue(state, s3.place(), "guard/one.wav")
-    asyncio.run(
-        state.deliver_until(lambda: state.row(delivery).state == "BLOCKED", allow_loopback=False)
-    )
+    asyncio.run(state.deliver_until(lambda: state.row(delivery).state == "BLOCKED", allow_loopback=False))
     error = state.row(delivery).last_error
     state.database.close()
     assert "127.0.0.1" in error and s3.body("guard/one.wav") is None
