@@ -13,6 +13,7 @@ Where to look:
     standing   what is looked at for that, and for metrics
     metrics    figures for Prometheus
     meter      counts what happens
+    feed       what happens, numbered and kept for a while, for who listens
 
 A route file has ``def routes(parts: Parts) -> list[web.RouteDef]`` and ``PATHS``, the same routes as they
 are described (OpenAPI 3.1 path items by path); ``app.FILES`` names it.
