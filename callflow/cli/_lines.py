@@ -6,6 +6,7 @@ import os
 import queue
 import sys
 import threading
+from collections.abc import Callable
 
 ROOM = 10_000
 _END_WITHIN_S = 2.0
@@ -13,10 +14,11 @@ _END_WITHIN_S = 2.0
 
 class LineWriter:
     """Writes lines in a thread of its own. A reader that stands still (a paused terminal) costs lines, and
-    says later how many; one that has gone costs all of them. Neither costs a call.
+    says later how many (``lost(count)``: how); one that has gone costs all of them. Neither costs a call.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lost: Callable[[int], str] | None = None) -> None:
+        self._lost = lost or (lambda count: f"({count} lines were left out: nobody read them)")
         self._lines: queue.Queue[str | None] = queue.Queue(ROOM)
         self._dropped = 0
         self._thread = threading.Thread(target=self._run, name="callflow-lines", daemon=True)
@@ -26,7 +28,7 @@ class LineWriter:
         """Write ``line``, soon. From any thread; never waits, never raises."""
         try:
             if self._dropped:
-                self._lines.put_nowait(f"({self._dropped} lines were left out: nobody read them)")
+                self._lines.put_nowait(self._lost(self._dropped))
                 self._dropped = 0
             self._lines.put_nowait(line)
         except queue.Full:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
-from callflow.clock import iso
+from callflow.cli._serve_story import Chatter, ServeTeller
+from callflow.clock import Clock, iso
 from callflow.log import logger, one_line
 
 
@@ -25,10 +27,32 @@ class LogLines(logging.Handler):
                 self._write(f"  {one_line(line)}")
 
 
+class TextVoice:
+    """Writes events, the log and what the server says of itself, as lines for people and for grep."""
+
+    def __init__(self, clock: Clock, write: Callable[[str], None], chatter: Chatter) -> None:
+        self._write = write
+        self._chatter = chatter
+        self.on_event = ServeTeller(clock, write, chatter)
+        self.handler: logging.Handler = LogLines(write)
+
+    def started(self, lines: list[str], facts: Mapping[str, Any]) -> None:
+        """The server takes calls: ``lines`` say where, ``facts`` what else it has."""
+        if self._chatter > Chatter.QUIET:
+            more = [f"  {name:<11}{facts[name]}" for name in ("http", "token") if name in facts]
+            for line in (*lines, *more):
+                self._write(line)
+
+    def ended(self) -> None:
+        """It has ended in order."""
+        if self._chatter > Chatter.QUIET:
+            self._write("ended")
+
+
 @contextmanager
-def log_lines(write: Callable[[str], None], *, quiet: bool) -> Iterator[None]:
-    """Within: what is logged is written, all of it or (``quiet``) warnings and worse."""
-    handler, level = LogLines(write), logger.level
+def logged_to(handler: logging.Handler, *, quiet: bool) -> Iterator[None]:
+    """Within: what is logged is handled, all of it or (``quiet``) warnings and worse."""
+    level = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.WARNING if quiet else logging.INFO)
     try:

@@ -56,3 +56,6 @@ HttpPlain = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Each step of every call, too.")]
+LogJson = Annotated[
+    bool, typer.Option("--log-json", help="One JSON object a line, with call and recording ids.")
+]

@@ -27,6 +27,13 @@ class Chatter(IntEnum):
     VERBOSE = 2
 
 
+def is_news(event: ev.Event, chatter: Chatter) -> bool:
+    """Is this to be told?"""
+    if isinstance(event, ev.Noticed):
+        return event.level != "info" or chatter > Chatter.QUIET
+    return chatter is Chatter.VERBOSE or (chatter is Chatter.NORMAL and _main(event) is not None)
+
+
 class ServeTeller:
     """Writes each event that ``chatter`` asks for as a line, with the time of day (UTC). A fault in here
     costs a line, never a call.
@@ -47,18 +54,14 @@ class ServeTeller:
             self._write(f"{iso(self._clock.wall())[11:23]}  {line}")
 
     def _line(self, event: ev.Event) -> str:
+        if not is_news(event, self._chatter):
+            return ""
         if isinstance(event, ev.Noticed):
             return self._notice(event)
-        if self._chatter is Chatter.QUIET:
-            return ""
-        told = _main(event)
-        if told is None and self._chatter is Chatter.VERBOSE:
-            told = _detail(event)
-        return "" if told is None else _words(*told, ("call", event.call_id))
+        name, pairs = _main(event) or _detail(event)
+        return _words(name, pairs, ("call", event.call_id))
 
     def _notice(self, event: ev.Noticed) -> str:
-        if event.level == "info" and self._chatter is Chatter.QUIET:
-            return ""
         where: list[Pair] = [("call", event.call_id), ("node", event.path), ("module", event.module)]
         told = f"{event.level:<7}  {event.code}  {one_line(event.message)}"
         told += f"  ({one_line(event.hint)})" if event.hint and event.level != "info" else ""
@@ -88,7 +91,7 @@ def _main(event: ev.Event) -> tuple[str, list[Pair]] | None:
     return None
 
 
-def _detail(event: ev.Event) -> tuple[str, list[Pair]] | None:
+def _detail(event: ev.Event) -> tuple[str, list[Pair]]:
     """All the rest. Digits are not told: they may be somebody's PIN."""
     match event:
         case ev.StepStarted():

@@ -14,7 +14,7 @@ from callflow.cli._output import fail, terminal
 from callflow.errors import CallflowError
 
 if TYPE_CHECKING:
-    from callflow.cli._serve_story import Chatter
+    from callflow.cli._server import Manner
     from callflow.exchange.options import ExchangeOptions
     from callflow.server.listen import HttpOptions
 
@@ -40,6 +40,7 @@ def main(
     var: opt.Variables = None,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
+    log_json: opt.LogJson = False,
 ) -> None:
     """Take SIP calls for the accounts in DIR until SIGTERM; then let running calls end. SIGHUP, or a changed
     file, reads all documents anew.
@@ -47,6 +48,7 @@ def main(
     Exit code 0: ended in order; 1: a document is at fault; 2: it cannot start.
     """
     from callflow.cli._serve_story import Chatter
+    from callflow.cli._server import Manner
     from callflow.cli.check import around
     from callflow.cli.run import variables
     from callflow.exchange.binding import Bind, TlsFiles
@@ -71,8 +73,13 @@ def main(
         _check_tls(options)
         for each in options.bind:
             each.check()
-        web = _http(http, http_cert, http_key, http_plain)
-        code = _serve(options, web, drain, Chatter.VERBOSE if verbose else Chatter(not quiet))
+        manner = Manner(
+            http=_http(http, http_cert, http_key, http_plain),
+            drain_s=drain,
+            chatter=Chatter.VERBOSE if verbose else Chatter(not quiet),
+            log_json=log_json,
+        )
+        code = _serve(options, manner)
     except CallflowError as error:
         fail(f"{error.code}  {error.message}", error.hint or error.fix)
     raise typer.Exit(code)
@@ -109,9 +116,7 @@ def _http(address: str | None, cert: Path | None, key: Path | None, plain: bool)
     return options
 
 
-def _serve(
-    options: ExchangeOptions, http: HttpOptions | None, drain_s: float | None, chatter: Chatter
-) -> int:
+def _serve(options: ExchangeOptions, manner: Manner) -> int:
     """Serve until a signal ends it; gives the exit code. Raises CallflowError."""
     from callflow.cli._server import run_server
     from callflow.documents.catalog import Refusal, fingerprint, read_catalog
@@ -126,5 +131,5 @@ def _serve(
             stderr.print(line, markup=False, soft_wrap=True)
         stderr.print("callflow: nothing is served while a document is at fault", soft_wrap=True)
         return REFUSED
-    run_server(options, http, catalog, prints, drain_s, chatter)
+    run_server(options, manner, catalog, prints)
     return 0

@@ -7,6 +7,7 @@ Where to look:
     binding    where it listens
     media      which media it has, and whether ports and files are enough for them
     watching   files that change while it runs
+    notify     what it tells systemd
     welcome    what it says when it has started
 """
 

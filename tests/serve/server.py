@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -30,8 +31,10 @@ class Server:
         self._reader = asyncio.ensure_future(self._read())
 
     @classmethod
-    async def start(cls, accounts: Path, state: Path, *words: str, bind: str = "127.0.0.1:0") -> Server:
-        """Start it and wait until it serves."""
+    async def start(
+        cls, accounts: Path, state: Path, *words: str, bind: str = "127.0.0.1:0", part: str = "listening"
+    ) -> Server:
+        """Start it and wait until it serves: until it has said ``part``, where it says its addresses."""
         low = free_ports(PORTS_EACH)
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "callflow", "serve", "--accounts", str(accounts), "--state", str(state),
@@ -41,11 +44,11 @@ class Server:
         )  # fmt: skip
         server = cls(process, [])
         try:
-            listening = await server.until("listening")
+            listening = await server.until(part)
         except BaseException:
             await server.close()
             raise
-        server.at = listening.split("sip:")[1].partition(",")[0].partition(";")[0]
+        server.at = re.split('[,;"]', listening.split("sip:")[1])[0]
         return server
 
     async def until(self, part: str, count: int = 1, within_s: float = 15) -> str:

@@ -6,14 +6,14 @@ import re
 
 import pytest
 
-from callflow.cli._serve_log import log_lines
+from callflow.cli._serve_log import LogLines, logged_to
 from callflow.log import logger
 
 
 @pytest.mark.parametrize(("quiet", "levels"), [(True, ["warning"]), (False, ["info", "warning"])])
 def test_lines(quiet: bool, levels: list[str]) -> None:
     lines: list[str] = []
-    with log_lines(lines.append, quiet=quiet):
+    with logged_to(LogLines(lines.append), quiet=quiet):
         logger.info("a phone\r\n200 OK")
         logger.warning("%s is ignored", "192.0.2.7")
     logger.warning("after the end")
@@ -24,7 +24,7 @@ def test_lines(quiet: bool, levels: list[str]) -> None:
 
 def test_a_fault_has_its_traceback_below() -> None:
     lines: list[str] = []
-    with log_lines(lines.append, quiet=False):
+    with logged_to(LogLines(lines.append), quiet=False):
         try:
             raise ValueError("bad\nthing")
         except ValueError:
