@@ -15,6 +15,8 @@ ALL = (
     "rooms",
     "conversations",
     "delivery",
+    "outbox",
+    "library",
     "check",
     "tune",
     "sip_messages",
