@@ -178,6 +178,7 @@ class Engine:
             account=self._with_changes(self._options.account),
             dialer=_Nobody(),
             http=self.keeping.http,
+            hearing=self.keeping.hearing,
             database=self.database,
             fetched=self.folder.root / "fetched",
             actions=metaflow_actions(),

@@ -36,17 +36,20 @@ from callflow.recording.crashpoints import crash_point
 from callflow.recording.finish import Finished, Finisher
 from callflow.recording.recover import recover
 from callflow.recording.transcribing import Transcribed, TranscribingDesk
-from callflow.state.account_documents import put_storage
+from callflow.state.account_documents import put_keeping, put_storage
 from callflow.state.changes import list_changes
 from callflow.state.database import Database
 from callflow.state.events import Message, message_row
 from callflow.state.folder import StateFolder
 from callflow.state.reader import Reader
 from callflow.state.records import ACTIVE, DeliveryRow, add_delivery, get_delivery, list_deliveries
-from callflow.state.transcripts import under_way
+from callflow.state.transcripts import discard_clip, forgotten_clips, under_way
 
 SOON_S = (2.0, 10.0)
 """After so many seconds failed recordings are tried again first."""
+
+CLIP_S = 3600.0
+"""A clip of speech that is older was left by a process that has died."""
 
 
 class Keeping:
@@ -131,6 +134,10 @@ class Keeping:
         life.callback(self._transcribing.close)
         if self._deliver:
             self._transcribing.start()
+        for id in self.database.run(lambda conn: forgotten_clips(conn, self._clock.wall() - CLIP_S)):
+            file = self.database.run(partial(discard_clip, recording_id=id))
+            if file:
+                (self.folder.root / file).unlink(missing_ok=True)
 
     async def _close_outside(self) -> None:
         await self._outside.run(self._deliverer.close(), self._clock)

@@ -25,6 +25,7 @@ from callflow.engine.turns import Turns
 from callflow.events import EventBus
 from callflow.ids import Ids
 from callflow.media.port import MediaPort
+from callflow.media.transcribing.hearing import Hearing
 from callflow.state.database import Database
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ class Services:
     actions: Mapping[str, Action] = field(default_factory=dict)
     kept: KeptSounds = field(default_factory=KeptSounds)
     speech: Turns = field(default_factory=lambda: Turns(AT_ONCE, MOST_WAITING))
+    hearing: Hearing = field(default_factory=Hearing)
     mails: Turns = field(default_factory=lambda: Turns(AT_ONCE, MOST_WAITING))
 
     def callflows(self) -> dict[str, Mapping[str, Any]]:

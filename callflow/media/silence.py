@@ -3,7 +3,7 @@
 Sound is judged in frames of 20 ms: a frame is silent if the mean absolute sample of *every* channel is
 below the threshold (kazoo.md 1.5). With ``vad``, a channel of enough energy must also be speech for
 webrtcvad. Two timers, as FreeSWITCH has them: *initial* runs until the first speech, *final* counts
-continuous silence after it. Times are counted in frames of this recording, never in seconds of a clock.
+continuous silence after it. A third, of our own, ends speech that goes on for too long. Times are counted in frames of this recording, never in seconds of a clock.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Silence(StrEnum):
 
     NO_SPEECH = "no_speech"
     SILENCE = "silence"
+    LONGEST = "max_duration"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,8 @@ class VadJudge:
 
 
 class SilenceDetector:
-    """Counts silence. ``initial_ms`` or ``final_ms`` 0: that timer is off.
+    """Counts silence. ``initial_ms`` or ``final_ms`` 0: that timer is off. ``longest_ms``: from the first
+    speech on, whatever is heard; 0: no such limit.
 
     ``earliest`` looks ahead without side effects, ``commit`` takes samples in. After a timer has run out no
     more is taken in.
@@ -93,8 +95,11 @@ class SilenceDetector:
         final_ms: int,
         threshold: int,
         judge: SpeechJudge | None = None,
+        longest_ms: int = 0,
     ) -> None:
         self._frame = rate // _FRAMES_PER_S
+        self._longest = _frames(longest_ms, rate, self._frame)
+        self._since = 0  # frames since the first speech, with it
         self._initial = _frames(initial_ms, rate, self._frame)
         self._final = _frames(final_ms, rate, self._frame)
         self._limit = threshold * self._frame  # a sum below it is a mean below the threshold
@@ -107,6 +112,8 @@ class SilenceDetector:
     def earliest(self) -> int | None:
         """How many samples from now a timer can run out at the earliest, if they are silent; None: never."""
         candidates = []
+        if self._longest:
+            candidates.append(self._longest - self._since)
         if self._spoken:
             if self._final:
                 candidates.append(self._final - self._run)
@@ -147,7 +154,7 @@ class SilenceDetector:
         if self._judge is not None:
             loud &= self._judge(sound, self._frame)
         speech = loud.any(axis=0)
-        if len(speech) > _FEW:
+        if len(speech) > _FEW and not self._longest:
             return self._count_many(speech, at)
         for i, spoken in enumerate(speech.tolist()):
             if (what := self._next(spoken)) is not None:
@@ -170,11 +177,15 @@ class SilenceDetector:
         return None
 
     def _next(self, speech: bool) -> Silence | None:
+        if self._longest and (speech or self._spoken):
+            self._since += 1
         if speech:
             self._run = 0
             self._spoken = True
-            return None
+            return Silence.LONGEST if self._longest and self._since >= self._longest else None
         self._run += 1
+        if self._longest and self._since >= self._longest:
+            return Silence.LONGEST
         if self._spoken:
             return Silence.SILENCE if self._run == self._final else None
         return Silence.NO_SPEECH if self._run == self._initial else None

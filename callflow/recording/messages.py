@@ -22,13 +22,16 @@ class StartOn(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SilenceRule:
-    """When silence ends a recording. 0 ms: that timer is off. ``detector``: ``energy`` or ``vad``."""
+    """When silence ends a recording. 0 ms: that timer is off. ``detector``: ``energy`` or ``vad``.
+    ``longest_ms``: so long after the first speech it ends in any case.
+    """
 
     initial_ms: int
     final_ms: int
     threshold: int
     detector: str
     vad_mode: int
+    longest_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

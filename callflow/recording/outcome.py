@@ -17,6 +17,8 @@ from callflow.recording.spool import Spool
 from callflow.state.events import Message, message_row
 from callflow.state.folder import StateFolder, safe_name
 from callflow.state.records import DeliveryRow, RecordingRow
+from callflow.state.transcripts import is_clip
+
 
 FINAL = frozenset({State.READY, State.DISCARDED, State.CANCELLED})
 """States that nothing follows. (``FAILED`` keeps its spool and may still become ``READY``.)"""
@@ -24,6 +26,12 @@ FINAL = frozenset({State.READY, State.DISCARDED, State.CANCELLED})
 
 DONE = frozenset({State.READY, State.DISCARDED})
 """States that only a finished spool leads to: what is left of it may go."""
+
+
+HEARD = frozenset({"silence", "max_duration", "time_limit"})
+"""Reasons after which a clip of speech, kept only until it is understood, is listened to. With any other
+nobody wants it any more.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +104,12 @@ def verdict(spool: Spool, reason: str, message: str) -> Verdict:
         return Verdict(State.READY if spool.samples else State.FAILED, reason, message)
     if spool.began is None and not spool.samples:
         return Verdict(State.CANCELLED, "recovered", recovered=True)
+    if ended is None and is_clip(spool.spec.document):
+        return Verdict(State.DISCARDED, "recovered", recovered=True)
     if ended is None:
         return Verdict(State.READY, "recovered", _gaps(spool), recovered=True)
+    if is_clip(spool.spec.document) and ended.get("reason") not in HEARD:
+        return Verdict(State.DISCARDED, str(ended.get("reason", "")))
     if too_short(spool.spec, max(spool.samples, int(ended.get("samples", 0)))):
         return Verdict(State.DISCARDED, "too_short")
     return Verdict(State.READY, str(ended.get("reason", "")), _gaps(spool))

@@ -225,6 +225,7 @@ def _detector(spec: RecordingSpec, judge: SpeechJudge | None) -> SilenceDetector
         final_ms=rule.final_ms,
         threshold=rule.threshold,
         judge=judge,
+        longest_ms=rule.longest_ms,
     )
 
 

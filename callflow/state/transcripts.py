@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from callflow.state.events import Message, message_row
-from callflow.state.records import add_delivery
+from callflow.state.records import add_delivery, find_recording, finish_recording
 
 WANTED, RUNNING, DONE, FAILED = "WANTED", "RUNNING", "DONE", "FAILED"
 
@@ -186,3 +186,37 @@ def _one(conn: sqlite3.Connection, where: str, value: object) -> TranscriptRow |
     except (ValueError, TypeError, KeyError):  # a damaged row must not hold up the others
         named["wish"] = TranscriptWish(str(named["id"]))
     return TranscriptRow(**named)
+
+
+# ---- clips of speech ------------------------------------------------------------------------
+
+CLIP = "ncco input"
+"""``origin`` of the recording of what a caller has said to a speech ``input``."""
+
+
+def is_clip(document: Mapping[str, Any]) -> bool:
+    """Whether a recording (its document) is kept only until it is understood."""
+    return document.get("temporary") is True
+
+
+def discard_clip(conn: sqlite3.Connection, recording_id: str) -> str:
+    """A clip is understood: it is DISCARDED. Gives the file that has to go, relative to the state folder;
+    empty: there is none, or it is to be kept.
+    """
+    row = find_recording(conn, recording_id)
+    if row is None or row.state != "READY" or not is_clip(row.document):
+        return ""
+    finish_recording(conn, replace(row, state="DISCARDED", reason="heard", file="", bytes=0, sha256=""), None)
+    return row.file
+
+
+def forgotten_clips(conn: sqlite3.Connection, before: float) -> list[str]:
+    """Clips (their ids) that were there before ``before``, and that whoever listened to them has left: he has
+    died.
+    """
+    found = conn.execute(
+        f"SELECT id FROM recordings WHERE origin = '{CLIP}' AND state = 'READY' AND finished_wall < ? "
+        "AND json_extract(document, '$.temporary') = 1",
+        (before,),
+    )
+    return [str(id) for (id,) in found]

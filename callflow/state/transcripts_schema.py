@@ -18,5 +18,7 @@ TRANSCRIPTS = """
     ) STRICT;
     CREATE INDEX transcripts_wanted ON transcripts (next_wall, created_wall)
         WHERE state IN ('WANTED', 'RUNNING');
+    CREATE INDEX recordings_clips ON recordings (finished_wall)
+        WHERE origin = 'ncco input' AND state = 'READY';
 """
 """The step of the schema that makes their table."""

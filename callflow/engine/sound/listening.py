@@ -103,6 +103,11 @@ class Listening:
 
     # ---- digits ------------------------------------------------------------------------------
 
+    @property
+    def typed(self) -> bool:
+        """Whether a digit was pressed that nobody has asked for yet."""
+        return bool(self._typed)
+
     @contextmanager
     def private(self) -> Iterator[None]:
         """While entered, events (and metaflows) are told that a key was pressed, and not which."""
