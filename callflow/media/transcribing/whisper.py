@@ -75,4 +75,4 @@ def _pieces(path: Path, channel: int) -> Iterator[tuple[float, NDArray[np.float3
 
 
 def _floats(held: Sequence[NDArray[np.int16]]) -> NDArray[np.float32]:
-    return np.concatenate(held).astype(np.float32) / 32768
+    return np.concatenate(held).astype(np.float32) / np.float32(32768)

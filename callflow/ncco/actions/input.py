@@ -11,8 +11,9 @@ from callflow.engine.results import Digits
 from callflow.ncco import events
 from callflow.ncco.moves import Move, Next, Replace
 from callflow.ncco.session import Session
+from callflow.ncco.speech import Said, listen, unable
 
-NO_RECOGNISER = "no speech recogniser is installed here"
+NO_DIGITS = Digits("", timed_out=True)
 
 
 async def run(data: Mapping[str, Any], call: Call, session: Session) -> Move:
@@ -26,15 +27,11 @@ async def run(data: Mapping[str, Any], call: Call, session: Session) -> Move:
         session.listen_digits(session.webhook(data))
         return Next(did="sends each digit from now on")
     if "speech" in kinds:
-        call.notice(
-            "warning",
-            "CF-RUN-NCCO-SPEECH",
-            "input: no speech is recognised: the result of speech is an error",
-            'Ask for digits as well: "type": ["dtmf", "speech"].',
-        )
-    digits = await _digits(data, call) if "dtmf" in kinds else await _silence(data, call)
-    body = _result(data, kinds, digits, session)
-    said = _words(kinds, digits)
+        digits, speech = await _speech(data, call, session, both="dtmf" in kinds)
+    else:
+        digits, speech = await _digits(data, call), None
+    body = _result(data, kinds, digits, speech, session)
+    said = _words(kinds, digits, speech)
     script = await session.ask(body, session.webhook(data))
     if script is not None:
         return Replace(script=script, did=f"{said}; was given another script")
@@ -52,28 +49,45 @@ async def _digits(data: Mapping[str, Any], call: Call) -> Digits:
     )
 
 
-async def _silence(data: Mapping[str, Any], call: Call) -> Digits:
-    """Speech alone: nobody hears it, and the caller gets the time that he would have had to begin."""
-    await call.sleep(float(speech_of(data)["startTimeout"]))
-    return Digits("", timed_out=True)
+async def _speech(
+    data: Mapping[str, Any], call: Call, session: Session, *, both: bool
+) -> tuple[Digits, Mapping[str, object]]:
+    """Of ``both`` the first that comes: the first digit ends the listening; while nothing is pressed, speech
+    has its own time-outs, which are longer.
+    """
+    why = unable(call)
+    if why is not None:
+        call.notice(
+            "warning", "CF-RUN-NCCO-SPEECH", f"input: no speech is recognised: {why.message}", why.hint
+        )
+        error = {"error": why.message}
+        if not both:  # nobody hears it, and the caller gets the time that he would have had to begin
+            await call.sleep(float(speech_of(data)["startTimeout"]))
+        digits = await _digits(data, call) if both else NO_DIGITS
+        return digits, error if digits.digits else {**error, "timeout_reason": "start_timeout"}
+    said = Said({}, by_digit=True)
+    if not (both and call.listening.typed):
+        said = await listen(data, call, session, digits=both)
+    return (await _digits(data, call) if said.by_digit else NO_DIGITS), said.body
 
 
-def _result(data: Mapping[str, Any], kinds: list[str], digits: Digits, session: Session) -> Mapping[str, Any]:
+def _result(
+    data: Mapping[str, Any],
+    kinds: list[str],
+    digits: Digits,
+    speech: Mapping[str, object] | None,
+    session: Session,
+) -> Mapping[str, Any]:
     if "type" not in session.action.data and kinds == ["dtmf"]:
         return events.legacy_input_result(session.party, session.wall, digits.digits, digits.timed_out)
     dtmf = {"digits": digits.digits or None, "timed_out": digits.timed_out} if "dtmf" in kinds else None
-    speech: dict[str, object] | None = None
-    if "speech" in kinds:
-        speech = {"error": NO_RECOGNISER}
-        if not digits.digits:
-            speech["timeout_reason"] = "start_timeout"
     return events.input_result(session.party, session.wall, dtmf=dtmf, speech=speech)
 
 
-def _words(kinds: list[str], digits: Digits) -> str:
-    if "dtmf" not in kinds:
-        return "recognised no speech"
-    if not digits.digits:
+def _words(kinds: list[str], digits: Digits, speech: Mapping[str, object] | None) -> str:
+    if digits.digits:
+        count = len(digits.digits)
+        return f"heard {count} {'digit' if count == 1 else 'digits'}"
+    if speech is None:
         return "heard no digit"
-    count = len(digits.digits)
-    return f"heard {count} {'digit' if count == 1 else 'digits'}"
+    return "heard speech" if speech.get("results") else "recognised no speech"
