@@ -8,12 +8,13 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from callflow.delivery.urls import upload_urls
-from tests.delivery.support import State
+from tests.delivery.support import SETTINGS, State
 from tests.peers import MODULES, require, require_module, running
 from tests.ports import free_ports
 
@@ -22,10 +23,16 @@ BODY = bytes(range(256)) * 4000
 CALL_ID = "abc-1@host"
 
 
+OURS = "whsec_" + "A" * 32
+NEW = "whsec_" + "B" * 32
+CHECKING = {"RECORDINGS_SECRET": f"{OURS} {NEW}"}
+
+
 @contextmanager
 def python(name: str, port: int, folder: Path) -> Iterator[str]:
     kept = folder / "kept"
-    with running([sys.executable, str(EXAMPLES / name), str(port), str(kept)], port, cwd=folder):
+    command = [sys.executable, str(EXAMPLES / name), str(port), str(kept)]
+    with running(command, port, cwd=folder, env=CHECKING):
         yield "recordings"
 
 
@@ -35,7 +42,7 @@ def express(port: int, folder: Path) -> Iterator[str]:
     require_module("express")
     shutil.copy(EXAMPLES / "express/server.js", folder)
     (folder / "node_modules").symlink_to(MODULES)
-    with running([node, "server.js", str(port), str(folder / "kept")], port, cwd=folder):
+    with running([node, "server.js", str(port), str(folder / "kept")], port, cwd=folder, env=CHECKING):
         yield "recordings"
 
 
@@ -45,7 +52,7 @@ def php(port: int, folder: Path) -> Iterator[str]:
     shutil.copy(EXAMPLES / "php/index.php", folder)
     (folder / "kept").mkdir()
     command = [program, "-S", f"127.0.0.1:{port}", "index.php"]
-    with running(command, port, cwd=folder, env={"RECORDINGS": str(folder / "kept")}):
+    with running(command, port, cwd=folder, env={"RECORDINGS": str(folder / "kept"), **CHECKING}):
         yield "kzr"
 
 
@@ -55,26 +62,45 @@ def nginx(port: int, folder: Path) -> Iterator[str]:
     text = (EXAMPLES / "nginx.conf").read_text(encoding="utf-8")
     assert "127.0.0.1:8080" in text
     (folder / "recordings/tmp").mkdir(parents=True)
-    conf = text.replace("127.0.0.1:8080", f"127.0.0.1:{port}")
+    asked = free_ports(1)
+    conf = text.replace("127.0.0.1:8080", f"127.0.0.1:{port}").replace("#s ", "")
+    conf = conf.replace("127.0.0.1:8081", f"127.0.0.1:{asked}")
     if os.geteuid() == 0:  # its workers would be another user, who may not enter this folder
         conf = f"user root;\n{conf}"
     (folder / "nginx.conf").write_text(f"daemon off;\n{conf}", encoding="utf-8")
     (folder / "kept").symlink_to(folder / "recordings")
-    with running([program, "-p", str(folder), "-c", "nginx.conf"], port, cwd=folder):
+    beside = folder / "beside"
+    beside.mkdir()
+    with (
+        python("python_aiohttp.py", asked, beside),
+        running([program, "-p", str(folder), "-c", "nginx.conf"], port, cwd=folder),
+    ):
         yield "recordings"
 
 
 def deliver(tmp_path: Path, base: str, methods: tuple[str, ...]) -> None:
+    """Send files as they should be: signed; then one that is signed by a stranger."""
     state = State.make(tmp_path / "state")
+    rule: dict[str, object] = {"signing": ["secret:env:RECORDINGS_TEST_SECRET"]}
+    settings = replace(SETTINGS, hosts={"127.0.0.1": rule})
     try:
         for number, method in enumerate(methods):
             url = next(upload_urls(base, f"{CALL_ID}-{method}", "wav"))
             state.enqueue(url, BODY + method.encode(), name=str(number), method=method)
-        asyncio.run(state.deliver())
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("RECORDINGS_TEST_SECRET", NEW)
+            asyncio.run(state.deliver(settings))
+            patch.setenv("RECORDINGS_TEST_SECRET", "whsec_" + "C" * 32)
+            url = next(upload_urls(base, "stranger", "wav"))
+            state.enqueue(url, BODY, name="stranger")
+            asyncio.run(
+                state.deliver_until(lambda: state.row("dlv-stranger").last_status is not None, settings)
+            )
         for number, _ in enumerate(methods):
             (attempt,) = state.attempts(f"dlv-{number}")
             assert attempt.status is not None
             assert 200 <= attempt.status <= 299
+        assert state.row("dlv-stranger").last_status == 401
     finally:
         state.database.close()
 
