@@ -16,6 +16,7 @@ ALL = (
     "conversations",
     "delivery",
     "outbox",
+    "storage",
     "library",
     "check",
     "tune",
