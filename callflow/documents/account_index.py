@@ -96,6 +96,22 @@ class AccountIndex:
         """Callflows other than ``besides`` whose ``key`` (``numbers``, ``patterns``) holds ``item``."""
         return [path for path in self._serving.get((key, item), ()) if path.name != besides.name]
 
+    def applications_with(self, number: str, besides: Path) -> list[Path]:
+        """Applications other than ``besides`` that have ``number`` (a leading + does not count)."""
+        found = self._applied.get(number.lstrip("+"), ())
+        return [
+            path for path in found if (path.parent.name, path.name) != (besides.parent.name, besides.name)
+        ]
+
+    @cached_property
+    def _applied(self) -> dict[str, list[Path]]:
+        found: dict[str, list[Path]] = {}
+        for path, document in self._rows["application"].items():
+            numbers = document.get("numbers")
+            for number in {x for x in numbers if isinstance(x, str)} if isinstance(numbers, list) else ():
+                found.setdefault(number.lstrip("+"), []).append(path)
+        return found
+
     @cached_property
     def _rows(self) -> dict[str, dict[Path, Mapping[str, Any]]]:
         return {

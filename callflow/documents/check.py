@@ -182,6 +182,8 @@ class _Document:
             if kind == "account":
                 self._hosts(self.value.get("delivery"), "/delivery")
                 check_sealing(self.sheet, self.value)
+            if kind == "application":
+                self._application_numbers(self.value)
             self._file_name()
         else:
             self._unknown()
@@ -255,6 +257,26 @@ class _Document:
                 if others:
                     said = f'"{item}" is also in {", ".join(name.name for name in others)}'
                     self.sheet.add("CF-CHK-102", f"/{key}/{index}", said, "each number leads to one callflow")
+
+    def _application_numbers(self, value: Mapping[str, Any]) -> None:
+        """A callflow has its numbers before any application, of two applications the lowest id."""
+        if self.account is None or account_root(self.path) is None:
+            return
+        items = value.get("numbers")
+        for index, item in enumerate(items if isinstance(items, list) else ()):
+            if not isinstance(item, str):
+                continue
+            bare = item.lstrip("+")
+            flows = [
+                path
+                for number in (bare, f"+{bare}")
+                for path in self.account.served_by("numbers", number, Path())
+            ]
+            others = [f"applications/{path.name}" for path in self.account.applications_with(item, self.path)]
+            if others or flows:
+                names = ", ".join([*(f"callflows/{path.name}" for path in flows), *others])
+                hint = "each number leads to one callflow or application"
+                self.sheet.add("CF-CHK-102", f"/numbers/{index}", f'"{item}" is also in {names}', hint)
 
     def _shadowed(self, pattern: str, pointer: str, id: str) -> None:
         found = self.account.numbers.shadow(id, pattern) if self.account is not None else None

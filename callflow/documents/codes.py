@@ -146,8 +146,8 @@ CODES: dict[str, Code] = {
     "CF-CHK-108": Code(NOTE, "round without the caller", "Callflows lead to one another in a ring: a caller "
                        "who does nothing stays on it until max_branch_count ends the call.",
                        "Nothing, if that is meant; else let one of them end."),
-    "CF-CHK-102": Code(ERROR, "number twice", "Two callflows of the account have the same number or pattern.",
-                       "Take it out of one."),
+    "CF-CHK-102": Code(ERROR, "number twice", "Two callflows or applications of the account have the same "
+                       "number or pattern.", "Take it out of one."),
     "CF-CHK-103": Code(NOTE, "no number", "Neither numbers nor patterns: no call finds it.",
                        "Add a number, or reach it through the module callflow."),
     "CF-CHK-104": Code(WARNING, "file name", "The document's id is not the file's name.",

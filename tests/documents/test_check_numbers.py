@@ -122,3 +122,23 @@ def test_complete_means_complete(pattern: str) -> None:
     short = ["1", "2", "7", "12", "21", "45", "123", "345", "777", "*1", "1*", "99", "645", "36"]
     assert {text for text in short if compiled.search(text)} <= set(samples.texts)
     assert re.match(r"\^", pattern)
+
+
+def test_an_application_shares_its_numbers_with_nobody(tmp_path: Path) -> None:
+    """Each is told with who else has it; the same file name in another folder is another document."""
+    documents = {
+        "account.json": {},
+        "callflows/one.json": {"numbers": ["+100"], "flow": node("noop")},
+        "applications/one.json": {"numbers": ["100", "200"], "answer_url": "https://example.com/"},
+        "applications/two.json": {"numbers": ["+200", "300"], "answer_url": "https://example.com/"},
+    }
+    for name, document in documents.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(json.dumps(document))
+    found = check_paths([tmp_path], AROUND)
+    told = [(each.pointer, each.message) for each in found if each.code == "CF-CHK-102"]
+    assert told == [
+        ("/numbers/0", '"100" is also in callflows/one.json'),
+        ("/numbers/1", '"200" is also in applications/two.json'),
+        ("/numbers/0", '"+200" is also in applications/one.json'),
+    ]
