@@ -25,6 +25,7 @@ from callflow.delivery.outside import OutsideHttp
 from callflow.delivery.websockets import OpenSocket, open_socket
 from callflow.documents.accounts import Account
 from callflow.documents.changes import Changes
+from callflow.documents.keeping_rules import account_rules, folder_rules, lifetimes
 from callflow.documents.settings import Settings
 from callflow.errors import CallflowError
 from callflow.events import DeliveryChanged, EventBus, TranscriptChanged
@@ -34,6 +35,7 @@ from callflow.media.transcribing.hearing import Hearing
 from callflow.recording.closing import ClosingDesk
 from callflow.recording.crashpoints import crash_point
 from callflow.recording.finish import Finished, Finisher
+from callflow.recording.keeper import Keeper
 from callflow.recording.recover import recover
 from callflow.recording.transcribing import Transcribed, TranscribingDesk
 from callflow.state.account_documents import put_keeping, put_storage
@@ -41,6 +43,7 @@ from callflow.state.changes import list_changes
 from callflow.state.database import Database
 from callflow.state.events import Message, message_row
 from callflow.state.folder import StateFolder
+from callflow.state.quota import WHOLE_FOLDER
 from callflow.state.reader import Reader
 from callflow.state.records import ACTIVE, DeliveryRow, add_delivery, get_delivery, list_deliveries
 from callflow.state.transcripts import discard_clip, forgotten_clips, under_way
@@ -100,6 +103,7 @@ class Keeping:
         life.push_async_callback(self.announcer.close)
         self._start_delivery(life)
         self.desk = ClosingDesk(Finisher(self.folder, self.database), self._clock, self._on_finished)
+        self.keeper = Keeper(self.folder, self.database, self._clock)
         self._start_transcribing(life)
 
     def _start_delivery(self, life: AsyncExitStack) -> None:
@@ -165,8 +169,11 @@ class Keeping:
         def put(conn: sqlite3.Connection) -> None:
             for account in accounts:
                 put_storage(conn, account.id, account.storage)
+                if account.document or not account.broken:  # else what was known before still holds
+                    put_keeping(conn, account.id, rules(account).plain(), lifetimes(account))
             put_sending(conn)
 
+        rules = partial(account_rules, system=self._settings)
         put_sending = self.announcer.know(accounts)
         self.database.run(put)
 
@@ -179,6 +186,12 @@ class Keeping:
         for finished in recovered:
             self._on_finished(finished)
 
+    def keep_tidy(self) -> None:
+        """From now on erase what has had its time, and what is too much (``recording/keeper.py``)."""
+        rules = folder_rules(self._settings.media).plain()
+        self.database.run(lambda conn: put_keeping(conn, WHOLE_FOLDER, rules, {}))
+        self.keeper.start()
+
     def retry_failed(self, every_s: float) -> None:
         """From now on try again, every ``every_s`` seconds, to finish recordings that failed and kept their
         spool (a full disk, a fault that an update has mended). What fails again is not told again. The first
@@ -187,7 +200,8 @@ class Keeping:
         self._retrying = self._loop.create_task(self._retry(every_s))
 
     async def stop_retrying(self) -> None:
-        """No more of that; what is being finished at this moment is."""
+        """No more of that, nor of tidying; what is being finished at this moment is."""
+        await self.keeper.stop()
         if self._retrying is not None:
             self._retrying.cancel()
             await asyncio.gather(self._retrying, return_exceptions=True)
@@ -211,6 +225,7 @@ class Keeping:
 
     def _on_finished(self, finished: Finished) -> None:
         """A recording has come to its end (``cancelled`` was told already, by the recorder)."""
+        self.keeper.grown()
         if finished.to_transcribe and self._deliver:
             self._transcribing.wake()
         if finished.change != "cancelled":

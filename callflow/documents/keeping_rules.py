@@ -12,12 +12,11 @@ from typing import Any
 
 import pyrage
 
+from callflow.documents.accounts import Account
 from callflow.documents.judging import fault
 from callflow.documents.schemas import load
-from callflow.documents.settings import MediaSettings
-
-MB = 1_000_000
-REFUSE, OLDEST = "refuse", "oldest"
+from callflow.documents.settings import MediaSettings, Settings, for_account
+from callflow.errors import SettingsError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,24 +29,24 @@ class KeepingRules:
     retention_days: float = 0.0
     erase_undelivered: bool = False
     quota_mb: int = 0
-    quota_policy: str = REFUSE
+    quota_policy: str = "refuse"
     sealed: bool = False
     recipients: tuple[str, ...] = ()
-
-    @property
-    def quota_bytes(self) -> int:
-        """0: any number."""
-        return self.quota_mb * MB
 
     def plain(self) -> dict[str, Any]:
         """As JSON."""
         return {**asdict(self), "recipients": list(self.recipients)}
 
 
-def account_rules(document: Mapping[str, Any], media: MediaSettings) -> KeepingRules:
-    """Of an account: ``account.json`` over the settings. A value that is wrong counts as not written; a key
-    that is wrong is kept (see ``KeepingRules``). ``check`` tells of both.
+def account_rules(account: Account, system: Settings) -> KeepingRules:
+    """Of an account: ``recordings`` of its document over its settings. A value that is wrong counts as not
+    written; a key that is wrong is kept (see ``KeepingRules``). ``check`` tells of both.
     """
+    document = account.document
+    try:
+        media = for_account(system, document).media
+    except SettingsError:
+        media = system.media
     written = document.get("recordings")
     written = written if isinstance(written, Mapping) else {}
     parts = load("account")["properties"]["recordings"]["properties"]
@@ -56,15 +55,32 @@ def account_rules(document: Mapping[str, Any], media: MediaSettings) -> KeepingR
         found = written.get(name)
         return default if found is None or fault(found, parts[name]) else found
 
-    sealing = written.get("encryption")
+    recipients = recipients_of(document)
     return KeepingRules(
         retention_days=float(value("retention_days", media.retention_days)),
         erase_undelivered=value("erase_undelivered", parts["erase_undelivered"]["default"]),
         quota_mb=value("quota_mb", parts["quota_mb"]["default"]),
         quota_policy=value("quota_policy", parts["quota_policy"]["default"]),
-        sealed=sealing is not None,
-        recipients=_texts(sealing.get("recipients")) if isinstance(sealing, Mapping) else (),
+        sealed=recipients is not None,
+        recipients=recipients or (),
     )
+
+
+def lifetimes(account: Account) -> dict[str, float]:
+    """Days that recordings of the account's applications are kept, by the application's id."""
+    default = load("application")["properties"]["recording_ttl_days"]["default"]
+    return {
+        id: float(each.get("recording_ttl_days", default)) for id, each in account.all("application").items()
+    }
+
+
+def recipients_of(document: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Whom an account's recordings are sealed to; None: they are not sealed."""
+    written = document.get("recordings")
+    sealing = written.get("encryption") if isinstance(written, Mapping) else None
+    if sealing is None:
+        return None
+    return _texts(sealing.get("recipients")) if isinstance(sealing, Mapping) else ()
 
 
 def folder_rules(media: MediaSettings) -> KeepingRules:

@@ -117,6 +117,7 @@ class Exchange:
                 await self.engine.media.ready()
             await self._start_sip()
             self.engine.keeping.retry_failed(self.options.retry_s)
+            self.engine.keeping.keep_tidy()
             await self._start_watching()
             self.started = True
         except BaseException:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from callflow.clock import SystemClock
 from callflow.documents.keeping_rules import rules_of
-from callflow.errors import CallflowError
+from callflow.errors import CallflowError, RecordingError
 from callflow.log import logger
 from callflow.recording.ahead import Ahead
 from callflow.recording.crashpoints import crash_point
@@ -35,6 +35,7 @@ from callflow.recording.recorder import State
 from callflow.recording.spool import Spool, read_spool, remove_spool
 from callflow.state.account_documents import keeping_of
 from callflow.state.database import Database
+from callflow.state.erasing import is_being_erased
 from callflow.state.folder import StateFolder, safe_name
 from callflow.state.hooks import announce_recording
 from callflow.state.lock import FileLock
@@ -64,8 +65,8 @@ class Finisher:
     ) -> None:
         self.ahead = Ahead(folder)
         self._folder = folder
-        self._database = database
-        self._wall = wall or SystemClock().wall
+        self.database = database
+        self.wall = wall or SystemClock().wall
 
     def finish(self, closed: SpoolClosed) -> Finished:
         """Bring a closed spool to its end. Blocks (encoding, fsync, SQLite): call it in a thread; several at
@@ -109,6 +110,10 @@ class Finisher:
         already = self._row(spool.spec.id)
         if already is not None and already.state in DONE:
             return finished(already, None)  # it died between the commit and the removal of the spool
+        if already is None and self.database.run(lambda conn: is_being_erased(conn, spool.spec.id)):
+            raise RecordingError(
+                f"recording {spool.spec.id} is erased", hint="its spool goes as soon as it can"
+            )
         found = verdict(spool, closed.reason, closed.message)
         if found.state is not State.READY:
             return self._commit(recording_row(self._folder, spool, found, None), None)
@@ -120,7 +125,7 @@ class Finisher:
             return self._commit(recording_row(self._folder, spool, failed, None), None)
         crash_point("between-rename-and-commit")
         row = recording_row(self._folder, spool, found, encoded)
-        wall = self._wall()
+        wall = self.wall()
         told = event_row(row, spool, wall)
         return self._commit(row, delivery_row(row, spool, wall), told, spool.spec.transcript)
 
@@ -131,15 +136,15 @@ class Finisher:
         begun_with, account_id = spool.spec.seal_to, spool.spec.account_id
         if begun_with is None:
             return None
-        rules = rules_of(self._database.run(lambda conn: keeping_of(conn, account_id)))
+        rules = rules_of(self.database.run(lambda conn: keeping_of(conn, account_id)))
         return rules.recipients if rules.sealed else begun_with
 
     def cancel_lost(self) -> list[Finished]:
         """Recordings that are listed as under way but have no spool: their process died before they began.
         Raises StorageError.
         """
-        before = self._wall() - LOST_AFTER_S
-        lost = self._database.run(lambda conn: open_recordings(conn, before))
+        before = self.wall() - LOST_AFTER_S
+        lost = self.database.run(lambda conn: open_recordings(conn, before))
         return [done for row in lost if (done := self._cancel_lost(row)) is not None]
 
     def _cancel_lost(self, row: RecordingRow) -> Finished | None:
@@ -172,11 +177,11 @@ class Finisher:
             if transcript is not None:
                 want(conn, row.id, transcript, row.finished_wall)
 
-        self._database.run(commit)
+        self.database.run(commit)
         return replace(finished(row, delivery, event), to_transcribe=transcript is not None)
 
     def _row(self, recording_id: str) -> RecordingRow | None:
-        return self._database.run(lambda conn: find_recording(conn, recording_id))
+        return self.database.run(lambda conn: find_recording(conn, recording_id))
 
     def _without_spool(self, closed: SpoolClosed) -> Finished:
         row = self._row(closed.id) if closed.id else None
@@ -208,7 +213,7 @@ class Finisher:
             id=recording_id, call_id="", state=str(State.FAILED), reason=reason, message=message
         )
         try:
-            return finished(self._database.run(note), None)
+            return finished(self.database.run(note), None)
         except CallflowError as error:
             both = message if error.message in message else f"{message}; {error.message}"
             return finished(replace(unlisted, message=both), None)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from callflow.errors import CallflowError
 from callflow.log import logger
+from callflow.recording.erasing import finish_erasing
 from callflow.recording.finish import Finished, Finisher
 from callflow.recording.messages import SEALED, SpoolClosed
 from callflow.recording.spool import is_empty, remove_spool
@@ -21,8 +22,10 @@ from callflow.state.lock import FileLock
 
 def recover(folder: StateFolder, finisher: Finisher) -> list[Finished]:
     """Finish every spool whose lock is free and clear away what crashes left half made. Blocks: call it in a
-    thread. Raises StorageError if the spool cannot be listed.
+    thread. Erasures that were cut off come first: what is erased is not made anew. Raises StorageError if the
+    spool cannot be listed, or the database not be used.
     """
+    finish_erasing(folder, finisher.database, finisher.wall())
     done = [*_finish_spools(folder, finisher), *_cancel_lost(finisher)]
     _clear_locks(folder)
     _clear_parts(folder)

@@ -1,0 +1,88 @@
+"""Layer 2: a round of house-keeping over a state folder: what has had its time goes, and what is too much.
+
+It blocks: call it in a thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from callflow.errors import CallflowError
+from callflow.log import logger
+from callflow.recording.erasing import erase, finish_erasing
+from callflow.state.database import Database
+from callflow.state.erasing import Proof, Why
+from callflow.state.folder import StateFolder
+from callflow.state.quota import MB, OLDEST, limited, room_of
+from callflow.state.retention import BATCH, expired, oldest_erasable
+
+BY = "callflow"
+"""By whom, if nobody in particular wanted it."""
+MOST_ROUNDS = 500
+"""Batches of one pass: what is left waits for the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tidied:
+    """What a round has done. ``full``: in words, each place that has more than its quota and nothing that may
+    be erased.
+    """
+
+    erased: tuple[Proof, ...] = ()
+    full: tuple[str, ...] = ()
+
+
+def tidy(folder: StateFolder, database: Database, wall: float) -> Tidied:
+    """Erase what has had its time, and where the policy is ``oldest``, as much as is over the quota.
+
+    ``wall``: seconds since 1970. Raises StorageError if the database cannot be used.
+    """
+    finish_erasing(folder, database, wall)
+    erased: list[Proof] = []
+    for _ in range(MOST_ROUNDS):
+        due = database.run(lambda conn: expired(conn, wall))
+        done = _erase_all(folder, database, due, Why.RETENTION, wall)
+        erased += done
+        if len(due) < BATCH or not done:
+            break
+    full = []
+    for account_id in database.run(limited):
+        gone, words = _make_room(folder, database, account_id, wall)
+        erased += gone
+        full += [words] if words else []
+    return Tidied(tuple(erased), tuple(full))
+
+
+def _make_room(
+    folder: StateFolder, database: Database, account_id: str, wall: float
+) -> tuple[list[Proof], str]:
+    gone: list[Proof] = []
+    for _ in range(MOST_ROUNDS):
+        room = database.run(lambda conn: room_of(conn, account_id))
+        if room.policy != OLDEST or not room.over_by:
+            return gone, ""
+        chosen, left = [], room.over_by
+        for id, size in database.run(lambda conn: oldest_erasable(conn, account_id)):
+            if left <= 0:
+                break
+            chosen.append(id)
+            left -= size
+        done = _erase_all(folder, database, chosen, Why.QUOTA, wall)
+        gone += done
+        if not done:
+            break
+    whose = f"account {account_id}" if account_id else "the state folder"
+    return gone, (
+        f"{whose} has {room.used / MB:.1f} MB of recordings, of {room.quota / MB:g} MB, and none of them may "
+        "be erased: they are held, or are not delivered"
+    )
+
+
+def _erase_all(folder: StateFolder, database: Database, ids: list[str], why: Why, wall: float) -> list[Proof]:
+    done = []
+    for id in ids:
+        try:
+            done.append(erase(folder, database, id, why=why, by=BY, wall=wall))
+        except CallflowError as error:  # somebody was quicker, or holds it since
+            logger.warning("recording %s is not erased: %s", id, error)
+    return done

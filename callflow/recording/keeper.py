@@ -1,0 +1,82 @@
+"""Layer 2: house-keeping of a state folder from time to time, on the engine's clock."""
+
+from __future__ import annotations
+
+import asyncio
+
+from callflow.clock import Clock
+from callflow.errors import CallflowError
+from callflow.log import logger
+from callflow.recording.expiry import Tidied, tidy
+from callflow.state.database import Database
+from callflow.state.folder import StateFolder
+
+EVERY_S = 3600.0
+QUOTA_S = 60.0
+"""So often after something was finished, at most."""
+
+
+class Keeper:
+    """Tidies ``folder`` (``recording/expiry.py``) every hour, and sooner once recordings were finished."""
+
+    def __init__(self, folder: StateFolder, database: Database, clock: Clock) -> None:
+        self._folder = folder
+        self._database = database
+        self._clock = clock
+        self._task: asyncio.Task[None] | None = None
+        self._grown = asyncio.Event()
+        self._full: tuple[str, ...] = ()
+
+    def start(self, every_s: float = EVERY_S) -> None:
+        """From now on, on the running loop; the first round is at once."""
+        self._task = asyncio.get_running_loop().create_task(self._run(every_s))
+
+    async def stop(self) -> None:
+        """No more; a round that is under way is brought to its end."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    def grown(self) -> None:
+        """A file was added: there may be too many now."""
+        self._grown.set()
+
+    async def round(self) -> Tidied:
+        """Tidy now. Raises StorageError."""
+        wall = self._clock.wall()
+        with self._clock.external():
+            working = asyncio.ensure_future(asyncio.to_thread(tidy, self._folder, self._database, wall))
+            try:
+                done = await asyncio.shield(working)
+            except asyncio.CancelledError:
+                await asyncio.gather(working, return_exceptions=True)  # the database is still open
+                raise
+        for words in done.full:
+            if words not in self._full:
+                logger.warning("%s", words)
+        self._full = done.full
+        if done.erased:
+            logger.info("%d recordings were erased", len(done.erased))
+        return done
+
+    async def _run(self, every_s: float) -> None:
+        while True:
+            self._grown.clear()
+            try:
+                await self.round()
+            except (CallflowError, OSError) as error:
+                logger.warning("recordings are not tidied now: %s", error)
+            await self._wait(every_s)
+
+    async def _wait(self, every_s: float) -> None:
+        """Until the next hour; or a minute, once a recording has been finished."""
+        grown = asyncio.ensure_future(self._grown.wait())
+        sleeping = asyncio.ensure_future(self._clock.sleep(every_s))
+        try:
+            await asyncio.wait((grown, sleeping), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            grown.cancel()
+            sleeping.cancel()
+        if self._grown.is_set():
+            await self._clock.sleep(min(QUOTA_S, every_s))
