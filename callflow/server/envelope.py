@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -31,6 +32,8 @@ from callflow.log import logger, one_line
 
 MOST_BODY_BYTES = 1024 * 1024
 """The largest body of a request."""
+BODY_S = 60.0
+"""So long a body may take to come."""
 REQUEST_ID = web.RequestKey("callflow_request_id", str)
 
 _IDS = Ids()
@@ -51,6 +54,7 @@ _MESSAGES = {
     404: "not_found",
     405: "bad_method",
     406: "not_acceptable",
+    408: "request_timeout",
     409: "conflict",
     412: "precondition_failed",
     413: "request_too_large",
@@ -136,15 +140,21 @@ async def read_json(request: web.Request, *, most_bytes: int = MOST_BODY_BYTES) 
 
 
 async def read_body(request: web.Request, most_bytes: int = MOST_BODY_BYTES) -> bytes:
-    """The request's body. Raises ApiError 413 as soon as it is longer than that."""
+    """The request's body. Raises ApiError: 413 as soon as it is longer than that, 408 if it takes too long
+    to come.
+    """
     parts, length = [], 0
     if request.content_length is not None and request.content_length > most_bytes:
         raise ApiError(413, f"a body has at most {most_bytes} bytes")
-    async for part in request.content.iter_any():
-        length += len(part)
-        if length > most_bytes:
-            raise ApiError(413, f"a body has at most {most_bytes} bytes")
-        parts.append(part)
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for part in request.content.iter_any():
+                length += len(part)
+                if length > most_bytes:
+                    raise ApiError(413, f"a body has at most {most_bytes} bytes")
+                parts.append(part)
+    except TimeoutError:
+        raise ApiError(408, f"the body was not there within {BODY_S:g} s") from None
     return b"".join(parts)
 
 
@@ -200,5 +210,6 @@ def _kept(error: web.HTTPException) -> dict[str, str]:
 def _json(request: web.Request, value: object, status: int, headers: dict[str, str]) -> web.Response:
     body = json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
     headers.setdefault("Cache-Control", "no-store")
+    headers["X-Content-Type-Options"] = "nosniff"
     headers["X-Request-ID"] = request_id(request)
     return web.Response(body=body, status=status, content_type="application/json", headers=headers)

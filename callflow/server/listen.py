@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+import socket
 import ssl
 from dataclasses import dataclass
 
@@ -22,6 +24,14 @@ DEFAULT_PORT = 8080
 HIGHEST_PORT = 65_535
 END_WITHIN_S = 5.0
 """So long answers that are under way have at the end."""
+IDLE_S = 30.0
+"""A connection on which no whole request head has come for so long is closed."""
+LINGER_S = 2.0
+"""So long the rest of a body that was refused is taken, so that its client reads why."""
+UNREAD_S = 120
+"""So is one whose client takes nothing of what is sent to it."""
+MOST_CONNECTIONS = 500
+"""More at once are closed unheard: calls need descriptors, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,30 +121,67 @@ class HttpServer:
         tokens = Tokens(exchange.engine.database, exchange.clock)
         self.parts = Parts(exchange, tokens, self._meter, Standing(exchange))
         self.app = build(self.parts)
-        self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=END_WITHIN_S)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, options.bind.host, options.bind.port, ssl_context=context)
+        self.runner = web.AppRunner(
+            self.app,
+            access_log=None,
+            shutdown_timeout=END_WITHIN_S,
+            keepalive_timeout=IDLE_S,
+            lingering_time=LINGER_S,
+        )
+        await self.runner.setup()
+        loop = asyncio.get_running_loop()
         try:
-            await site.start()
+            sock = _bound(options.bind)
+            self._listener = await loop.create_server(self._connected, sock=sock, ssl=context)
         except OSError as error:
-            await self._runner.cleanup()
+            await self.runner.cleanup()
             raise HttpListenError(
                 f"--http {options.bind} cannot be listened on: {error.strerror or error}",
                 hint="see who listens on it, or choose another one",
             ) from error
-        host, port = self._runner.addresses[0][:2]
+        host, port = sock.getsockname()[:2]
         self.url = f"{'http' if context is None else 'https'}://{bracketed(host)}:{port}"
+
+    def _connected(self) -> asyncio.Protocol:
+        """The other end of a new connection."""
+        server = self.runner.server
+        assert server is not None
+        return server() if len(server.connections) < MOST_CONNECTIONS else _Full()
 
     async def close(self) -> None:
         """End what goes on for ever, let the rest end, and stop."""
         self.parts.closing.set()
-        await self._runner.cleanup()
+        self._listener.close()
+        await self.runner.cleanup()
         for unsubscribe in self._unsubscribe:
             unsubscribe()
 
 
+class _Full(asyncio.Protocol):
+    """There are too many connections already."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
+
+
+def _bound(bind: HttpBind) -> socket.socket:
+    """A socket that listens there. Raises OSError."""
+    family = socket.AF_INET6 if ":" in bind.host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # RFC 5482; connections have it from the listening socket
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_S * 1000)
+        sock.bind((bind.host, bind.port))
+        sock.listen(128)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
 def _split(text: str) -> tuple[str, str]:
-    if text.startswith("["):
+    if text.startswith("[") and "]" in text:
         host, _, port = text[1:].partition("]")
         return host, port.removeprefix(":")
     if text.count(":") > 1:

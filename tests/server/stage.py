@@ -14,6 +14,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ class Stage:
     def __init__(self, exchange: Exchange, web: HttpServer, http: aiohttp.ClientSession) -> None:
         self.exchange = exchange
         self.parts: Parts = web.parts
+        self.web = web
         self.app = web.app
         self.url = web.url
         self.http = http
@@ -81,7 +83,11 @@ class Stage:
             body = json.dumps({"data": data}).encode()
             sent.setdefault("Content-Type", "application/json")
         async with self.http.request(
-            method, self.url + path, data=body, headers=sent, allow_redirects=False
+            method,
+            self.url + path,
+            data=None if body is None else BytesIO(body),
+            headers=sent,
+            allow_redirects=False,
         ) as response:
             return Answer(response.status, response.headers, await response.read())
 
