@@ -1,4 +1,4 @@
-"""From the outbox to S3-compatible storage over loopback HTTP, and the library's own upload of the same files.
+"""From the outbox to S3-compatible storage over loopback, and the library's own upload of the same files.
 
 The server only speaks as much S3 as an upload needs, keeps nothing, and runs in a process of its own: real
 ones cost more CPU than the machine has left. Both ways sign every byte (SHA-256), as plain HTTP demands. What
