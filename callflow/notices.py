@@ -197,7 +197,10 @@ NOTICES: dict[str, Code] = {
     "CF-RUN-NCCO-SPLIT": Code(WARNING, "channels without split", "record has channels and no split: a "
                               "channel for each leg is meant.", "Write split beside channels."),
     "CF-RUN-NCCO-SPEECH": Code(WARNING, "no speech recognised", "input asks for speech, and nothing here "
-                               "recognises any: its result is an error.", "Ask for digits as well."),
+                               "recognises any: its result is an error. Or a setting of speech is not taken.",
+                               "Ask for digits as well, or install a recogniser."),
+    "CF-RUN-NCCO-TRANSCRIPTION": Code(WARNING, "not transcribed", "transcription asks for what nothing here "
+                                      "can do.", "Do what the message says."),
     "CF-RUN-NCCO-MACHINE": Code(WARNING, "machines not detected", "connect asks for answering machines to be "
                                 "detected, and nothing here listens for them.",
                                 "Take machineDetection out, or let people press a key."),

@@ -36,6 +36,7 @@ COMMANDS: dict[str, Command] = {
     "recordings": Command("callflow.cli.recordings", "List, show, export and delete recordings."),
     "deliveries": Command("callflow.cli.deliveries", "List, show, retry, cancel and run deliveries."),
     "storage": Command("callflow.cli.storage", "Try the place that an account's recordings go to."),
+    "transcribe": Command("callflow.cli.transcribe", "Write down what is said in an audio file."),
     "verify": Command("callflow.cli.verify", "Check the signature of a webhook."),
     "tokens": Command("callflow.cli.tokens", "Make, list and revoke tokens of the HTTP API."),
     "changes": Command("callflow.cli.changes", "List what calls changed in documents; take it back."),

@@ -15,6 +15,7 @@ from callflow.delivery.deliverer import Deliverer
 from callflow.documents.settings import load_settings
 from callflow.recording.finish import Finisher
 from callflow.recording.recover import recover
+from callflow.recording.transcribing import TranscribingDesk
 from callflow.state.database import Database
 from callflow.state.folder import StateFolder
 
@@ -41,7 +42,12 @@ async def deliver(
         allow_loopback=allow_loopback,
         url_metadata=settings.media.call_recording.url_metadata,
     )
+    desk = TranscribingDesk(folder, database, settings.ncco.transcription, lambda _: deliverer.wake())
     try:
+        desk.start()
+        if until_empty:
+            await asyncio.to_thread(desk.drain)
         await deliverer.run(until_empty=until_empty)
     finally:
+        await asyncio.to_thread(desk.close)
         await deliverer.close()

@@ -27,6 +27,13 @@ _NO_EFFECT = {
     ("talk", "premium"): "there is one quality of voices here",
 }
 
+_NOT_OURS = {
+    "provider": "what ncco.transcription.transcriber names is used",
+    "providerOptions": "ncco.transcription.options are used",
+    "sentimentAnalysis": "no score of feelings is computed here",
+}
+"""Keys of ``transcription`` and ``speech``."""
+
 
 def check_script(sheet: Sheet, script: Sequence[Any], around: Surroundings) -> None:
     """Check a list of actions (``callflow.documents.ncco.recognise`` has said that it is one)."""
@@ -75,6 +82,12 @@ def _notes(sheet: Sheet, name: str, data: Mapping[str, Any], pointer: str) -> No
         if data.get(key) and (name, key) in _NO_EFFECT:
             said = f"{key} has no effect: {_NO_EFFECT[name, key]}"
             sheet.add("CF-CHK-145", f"{pointer}/{key}", said, at_key=True)
+    for outer in ("transcription", "speech"):
+        inner = data.get(outer)
+        for key, why in _NOT_OURS.items():
+            if isinstance(inner, Mapping) and inner.get(key):
+                said = f"{key} has no effect: {why}"
+                sheet.add("CF-CHK-145", f"{pointer}/{outer}/{key}", said, at_key=True)
 
 
 # ---- rules of single actions ----------------------------------------------------------------

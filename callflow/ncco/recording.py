@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from callflow.documents.record_settings import RecordSettings, SilenceSettings, resolve_record
 from callflow.engine.recordings import RecordingHandle
 from callflow.events import Event, RecordingChanged
+from callflow.media.transcribing.plugins import missing
 from callflow.ncco import events
 from callflow.ncco.application import Webhook
 from callflow.ncco.channels import ChannelPlan, Layout, layout_of
@@ -286,6 +287,7 @@ def _wish(session: Session, wanted: Wanted, uuid: str) -> TranscriptWish:
     the recording (ncco.md 1.5).
     """
     asked = wanted.transcription or {}
+    _warn(session.call, asked)
     id = new_uuid(session.call.services.ids)
     webhook = session.webhook(asked) if asked.get("eventUrl") else wanted.webhook
     conversation = session.conversation_uuid
@@ -298,3 +300,15 @@ def _wish(session: Session, wanted: Wanted, uuid: str) -> TranscriptWish:
         event=told,
         failed=events.transcription_failed(uuid, conversation, ""),
     )
+
+
+def _warn(call: Call, asked: Mapping[str, Any]) -> None:
+    """What ``transcription`` asks for, and will not get."""
+    why = missing(call.settings.ncco.transcription.transcriber)
+    if why is not None:
+        said = f"the recording will not be transcribed: {why.message}"
+        call.notice("warning", "CF-RUN-NCCO-TRANSCRIPTION", said, why.hint)
+    for key in ("sentimentAnalysis", "provider", "providerOptions"):
+        if asked.get(key):
+            said = f"transcription: {key} has no effect here"
+            call.notice("warning", "CF-RUN-NCCO-TRANSCRIPTION", said, "Take it out, or live without it.")

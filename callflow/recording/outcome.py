@@ -19,7 +19,6 @@ from callflow.state.folder import StateFolder, safe_name
 from callflow.state.records import DeliveryRow, RecordingRow
 from callflow.state.transcripts import is_clip
 
-
 FINAL = frozenset({State.READY, State.DISCARDED, State.CANCELLED})
 """States that nothing follows. (``FAILED`` keeps its spool and may still become ``READY``.)"""
 

@@ -43,6 +43,9 @@ AGAIN_S = (5.0, 60.0)
 LOOK_S = 15.0
 """Another process holds the lock, or has put something in: after so long we look again."""
 
+DRAIN_S = 0.1
+"""How often who waits for all of it looks."""
+
 REST_S = 120.0
 """Nothing was to do for so long: the helper's memory is given back."""
 
@@ -85,6 +88,7 @@ class TranscribingDesk:
         self._news = threading.Condition()
         self._woken = 0
         self._closed = False
+        self._looked = False
         self._lock: FileLock | None = None
         self._threads: list[threading.Thread] = []
         self._helpers: list[Helper] = []
@@ -111,6 +115,14 @@ class TranscribingDesk:
                 )
                 self._threads.append(thread)
                 thread.start()
+
+    def drain(self) -> None:
+        """Wait until nothing is wanted any more, or another process is at it. Blocks. Raises StorageError."""
+        while not self._closed and self._database.run(transcripts.any_wanted):
+            with self._news:
+                self._news.wait(DRAIN_S)
+                if self._lock is None and self._looked:
+                    return
 
     def close(self) -> None:
         """Stop now; what is being transcribed is wanted again. Blocks, not for long."""
@@ -155,6 +167,7 @@ class TranscribingDesk:
                 return None
             if self._lock is None:
                 self._lock = FileLock.try_acquire(self._folder.root / LOCK)
+                self._looked = True
                 if self._lock is None:
                     return None
                 self._database.run(transcripts.take_back)
