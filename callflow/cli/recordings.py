@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,19 +12,18 @@ import typer
 
 from callflow.cli._figures import length, size, when
 from callflow.cli._output import Output, OutputOption, show_facts, show_json, show_table, track
+from callflow.cli._recordings_keeping import keeping_commands
+from callflow.cli._recordings_sealing import sealing_commands
 from callflow.cli._state_folder import DEFAULT_STATE, StateOption, opened_state
 from callflow.clock import iso
 from callflow.errors import BadFilter, RecordingError
 from callflow.log import mask_url
-from callflow.recording.spool import remove_spool
 from callflow.state.filters import Filter, with_filter
-from callflow.state.folder import StateFolder, safe_name
+from callflow.state.folder import StateFolder
 from callflow.state.library import find_recordings
-from callflow.state.lock import FileLock
 from callflow.state.records import (
     DeliveryRow,
     RecordingRow,
-    delete_recording,
     get_recording,
     list_deliveries,
 )
@@ -145,7 +143,7 @@ def export_command(
                 f"recording {row.id} has no file here ({row.state})",
                 hint="delivered files are kept only with delivery.keep_delivered",
             )
-        target = to / f"{safe_name(row.id)}.{row.format}" if to.is_dir() else to
+        target = to / Path(row.file).name if to.is_dir() else to
         _copy(folder.root / row.file, target, row.bytes)
         if output is Output.json:
             show_json({"id": row.id, "file": str(target), "bytes": row.bytes, "sha256": row.sha256})
@@ -153,33 +151,8 @@ def export_command(
             print(f"{target}  {size(row.bytes)}")
 
 
-@main.command("delete")
-def delete_command(
-    recordings: Annotated[list[str], typer.Argument(metavar="ID...")],
-    state: StateOption = DEFAULT_STATE,
-    output: OutputOption = Output.text,
-    force: Annotated[bool, typer.Option("--force", help="Even if it is not delivered yet.")] = False,
-) -> None:
-    """Delete recordings: the file here, its facts and the history of its deliveries."""
-    with opened_state(state) as (folder, database):
-        for recording in recordings:
-            names = database.run(partial(delete_recording, recording_id=recording, force=force))
-            for name in names:
-                (folder.root / name).unlink(missing_ok=True)
-            _remove_spool(folder, recording)
-            if output is Output.json:
-                show_json({"id": recording, "deleted": True, "files": names})
-            else:
-                print(f"{recording}  deleted")
-
-
-def _remove_spool(folder: StateFolder, recording: str) -> None:
-    """What a recording that failed has kept; else the next start would finish it, and it were back."""
-    spool = folder.spool_of(recording)
-    lock = FileLock.try_acquire(folder.lock_of(spool))
-    if lock is not None:  # else it is being made at this moment (``--force``)
-        remove_spool(spool)
-        lock.release(remove=True)
+keeping_commands(main)
+sealing_commands(main)
 
 
 def _copy(source: Path, target: Path, total: int) -> None:

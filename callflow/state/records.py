@@ -210,27 +210,6 @@ def open_recordings(conn: sqlite3.Connection, before: float) -> list[RecordingRo
     return [_recording(found, values) for values in found]
 
 
-def delete_recording(conn: sqlite3.Connection, recording_id: str, *, force: bool = False) -> list[str]:
-    """Delete a recording and what is known of its deliveries; gives the files to remove (relative).
-
-    Raises UnknownRecording; RecordingError while it is being made or delivered, unless ``force``.
-    """
-    row = get_recording(conn, recording_id)
-    deliveries = list_deliveries(conn, recording_id=recording_id)
-    if not force:
-        if row.state not in ("READY", "DISCARDED", "CANCELLED", "FAILED"):
-            raise RecordingError(f"recording {row.id} is still {row.state}", hint="stop it, or use --force")
-        open_ones = [delivery.id for delivery in deliveries if delivery.state in ACTIVE]
-        if open_ones:
-            raise RecordingError(
-                f"recording {row.id} is not delivered yet (delivery {', '.join(open_ones)})",
-                hint="callflow deliveries cancel it first, or use --force",
-            )
-    conn.execute("DELETE FROM recordings WHERE id = ?", (recording_id,))
-    release_url(conn, recording_id)
-    return sorted({name for name in (row.file, *(delivery.file for delivery in deliveries)) if name})
-
-
 # ---- urls -----------------------------------------------------------------------------------
 
 

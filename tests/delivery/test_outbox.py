@@ -25,10 +25,10 @@ from callflow.state.records import (
     RecordingRow,
     add_delivery,
     begin_recording,
-    delete_recording,
     get_delivery,
     list_attempts,
 )
+from tests.state.erased import erased
 
 HOSTS = ("a.example", "b.example", "c.example:8080")
 
@@ -160,7 +160,7 @@ def test_a_late_success_counts_and_a_late_failure_does_not(database: Database) -
 def test_what_was_deleted_while_it_was_sent(database: Database) -> None:
     database.run(lambda conn: put(conn, "a", "a.example"))
     claim(database)
-    database.run(lambda conn: delete_recording(conn, "ra", force=True))
+    database.run(lambda conn: erased(conn, "ra", force=True))
     good = Decision(Next.DELIVERED)
     assert database.run(lambda conn: outbox.settle(conn, "me", attempt("a"), good, 11.0)) is None
 

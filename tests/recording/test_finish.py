@@ -18,8 +18,9 @@ from callflow.recording import encode
 from callflow.recording.messages import FileFormat, SilenceRule, StartOn, Target
 from callflow.recording.recover import recover
 from callflow.recording.spool import META, header_bytes, meta_bytes, read_spool
-from callflow.state.records import RecordingRow, begin_recording, delete_recording
+from callflow.state.records import RecordingRow, begin_recording
 from tests.recording.harness import WALL, Bench, ramp, spec, stereo
+from tests.state.erased import erased
 
 HTTP = Target(
     "http", "http://user:secret@rec.test/x/call_recording_call-1.wav", "post", "", "url of the node"
@@ -213,7 +214,7 @@ def test_a_deleted_recording_can_be_made_again_under_its_id(bench: Bench) -> Non
     for seconds in (1.0, 2.0):
         record(bench, seconds)
         assert bench.finish().seconds == seconds
-        bench.database.run(lambda conn: delete_recording(conn, "r1"))
+        bench.database.run(lambda conn: erased(conn, "r1"))
 
 
 def test_meta_keeps_every_field(tmp_path: Path) -> None:

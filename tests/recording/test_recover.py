@@ -18,8 +18,9 @@ from callflow.recording.recover import recover
 from callflow.recording.spool import AUDIO, JOURNAL, META, header_bytes, line_bytes, meta_bytes, read_spool
 from callflow.state.folder import StateFolder, safe_name
 from callflow.state.lock import FileLock
-from callflow.state.records import RecordingRow, begin_recording, delete_recording, list_recordings
+from callflow.state.records import RecordingRow, begin_recording, list_recordings
 from tests.recording.harness import WALL, Bench, ramp, spec
+from tests.state.erased import erased
 
 HTTP = Target("http", "http://rec.test/call_recording_call-1.wav")
 
@@ -159,7 +160,7 @@ def test_committed_but_not_cleared_is_only_cleared(bench: Bench) -> None:
     assert (again.change, again.sha256) == ("ready", first.sha256)
     assert list(bench.folder.outbox.iterdir()) == [], "it is not encoded, and so not sent, again"
     assert list(bench.folder.spool.iterdir()) == []
-    bench.database.run(lambda conn: delete_recording(conn, "r1", force=True))
+    bench.database.run(lambda conn: erased(conn, "r1", force=True))
 
 
 def test_a_spool_without_meta_is_nothing(bench: Bench) -> None:

@@ -23,11 +23,11 @@ from callflow.state.reader import Reader
 from callflow.state.records import (
     RecordingRow,
     begin_recording,
-    delete_recording,
     finish_recording,
     get_recording,
     update_recording,
 )
+from tests.state.erased import erased
 
 NAMES = ("Anna Smith", "Özgür Öz", "Ng", 'bob\'s "bar"', "50%_off")
 COUNT = 600
@@ -238,7 +238,7 @@ def test_what_is_found_follows_the_recording(database: Database) -> None:
     assert _found(database, number="200") == _found(database, text="first") == []
     database.run(lambda conn: put_into_folder(conn, "r1", "saved"))
     assert _found(database, number="201") == ["r1"]
-    database.run(lambda conn: delete_recording(conn, "r1"))
+    database.run(lambda conn: erased(conn, "r1"))
     assert _found(database) == _found(database, number="201") == _found(database, text="second") == []
     left = database.run(_everything)
     assert left == {"library": 0, "library_numbers": 0}

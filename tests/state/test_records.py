@@ -19,7 +19,6 @@ from callflow.state.records import (
     RecordingRow,
     add_attempt,
     begin_recording,
-    delete_recording,
     find_recording,
     finish_recording,
     get_delivery,
@@ -33,6 +32,7 @@ from callflow.state.records import (
     reserve_url,
     update_recording,
 )
+from tests.state.erased import erased
 
 ROW = RecordingRow(id="r1", call_id="c1", started_wall=5.0, rate=8000, samples=12000, document={"a": "ü"})
 DELIVERY = DeliveryRow(
@@ -141,16 +141,16 @@ def test_deleting(database: Database) -> None:
     database.run(partial(begin_recording, row=ROW))
     database.run(partial(reserve_url, candidates=NAMES, recording_id="r1"))
     with pytest.raises(RecordingError, match="still RECORDING"):
-        database.run(partial(delete_recording, recording_id="r1"))
+        database.run(partial(erased, recording_id="r1"))
     done = replace(ROW, state="READY", file="outbox/r1.wav")
     database.run(partial(finish_recording, row=done, delivery=DELIVERY))
     attempt = AttemptRow(delivery_id="d1", number=1, started_wall=1.0, seconds=0.5, outcome="fault")
     database.run(partial(add_attempt, row=attempt))
     assert database.run(partial(list_attempts, delivery_id="d1")) == [attempt]
     with pytest.raises(RecordingError, match="not delivered yet"):
-        database.run(partial(delete_recording, recording_id="r1"))
-    files = database.run(partial(delete_recording, recording_id="r1", force=True))
-    assert files == ["outbox/r1.wav"]
+        database.run(partial(erased, recording_id="r1"))
+    proof = database.run(partial(erased, recording_id="r1", force=True))
+    assert proof.files == ("outbox/r1.wav",)
     assert database.run(list_deliveries) == []
     assert database.run(partial(list_attempts, delivery_id="d1")) == []
     assert database.run(partial(reserve_url, candidates=NAMES, recording_id="r2")) == NAMES[0]

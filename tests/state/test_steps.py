@@ -9,7 +9,8 @@ import pytest
 
 from callflow.state import schema
 from callflow.state.database import Database
-from callflow.state.records import delete_recording, get_delivery, list_attempts, list_deliveries
+from callflow.state.records import get_delivery, list_attempts, list_deliveries
+from tests.state.erased import erased
 
 BEFORE_MESSAGES = 3
 """Steps of a database in which a delivery was always of a recording's file."""
@@ -23,7 +24,7 @@ def test_deliveries_and_their_attempts_outlive_the_step_that_makes_their_table_a
     assert (row.recording_id, row.state, row.attempts, row.message) == ("r1", "WAITING", 2, "")
     assert [each.number for each in database.run(lambda conn: list_attempts(conn, "d1"))] == [1, 2]
     assert database.run(_indexes) >= {"deliveries_due", "deliveries_next", "deliveries_sending"}
-    database.run(lambda conn: delete_recording(conn, "r1", force=True))  # and they still belong to it
+    database.run(lambda conn: erased(conn, "r1", force=True))  # and they still belong to it
     assert database.run(list_deliveries) == []
     assert database.run(lambda conn: list_attempts(conn, "d1")) == []
     with pytest.raises(sqlite3.IntegrityError):
