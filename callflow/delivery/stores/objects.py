@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from callflow.delivery.stores.faults import broken, refused
+from callflow.delivery.stores.gate import Gate, gate
 from callflow.delivery.stores.store import CLEANING_S, Upload, Ways, allowed_addresses
 from callflow.documents.storage import Place
 from callflow.errors import DeliveryError, StoreRefused, UnsendableFile
@@ -40,8 +42,9 @@ class ObjectsStore:
         self._place = place
         self._ways = ways
         self._name = place.base
-        self._host, self._port = host_of(place)
         self._opened: ObjectStore | None = None
+        self._gate: Gate | None = None
+        self._life = AsyncExitStack()
 
     async def size(self, path: str) -> int | None:
         """One HEAD."""
@@ -107,19 +110,22 @@ class ObjectsStore:
             return
 
     async def close(self) -> None:
-        """Nothing is open between requests but what the library keeps for reuse."""
+        """End what the library keeps for reuse."""
         self._opened = None
+        await self._life.aclose()
 
     # ---- inside -------------------------------------------------------------------------------
 
     async def _store(self) -> ObjectStore:
-        """The library's store. The addresses are looked at before each operation: the library resolves names
-        itself and cannot be told to connect to one address only (docs/storage.md, "The address guard").
+        """The library's store, which reaches the network through a gate only. The host's addresses are looked
+        at before, so that what is refused is said at once.
         """
-        await allowed_addresses(self._ways, self._host, self._port)
         if self._opened is None:
+            await allowed_addresses(self._ways, *host_of(self._place))
+            if self._gate is None:
+                self._gate = await self._life.enter_async_context(gate(self._ways))
             try:
-                self._opened = _open(self._place, self._ways)
+                self._opened = _open(self._place, self._ways, self._gate.url)
             except ImportError:
                 raise StoreRefused(
                     f"{self._place.handler} needs a library that is not installed (obstore)", hint=_EXTRA
@@ -159,6 +165,9 @@ class ObjectsStore:
 
         if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
             return UnsendableFile(f"the file cannot be read: {error.strerror or error}")
+        if self._gate is not None and self._gate.problem is not None:
+            problem, self._gate.problem = self._gate.problem, None
+            return problem
         text, code = str(error), _code(error)
         status = _STATUS.search(text)
         number = int(status.group(1)) if status else 0
@@ -230,7 +239,7 @@ def _endpoint(place: Place) -> str:
     return f"{place.settings.get('scheme', 'https')}://{netloc}"
 
 
-def _open(place: Place, ways: Ways) -> ObjectStore:
+def _open(place: Place, ways: Ways, proxy_url: str) -> ObjectStore:
     from obstore.store import AzureStore, GCSStore, S3Store
 
     settings: Mapping[str, Any] = place.settings
@@ -238,6 +247,7 @@ def _open(place: Place, ways: Ways) -> ObjectStore:
         "allow_http": settings.get("scheme") == "http",
         "connect_timeout": timedelta(seconds=ways.connect_timeout_s),
         "timeout": timedelta(seconds=REQUEST_S),
+        "proxy_url": proxy_url,
     }
     retry: Any = {"max_retries": 1, "retry_timeout": timedelta(seconds=30)}
     if place.handler == "s3":
