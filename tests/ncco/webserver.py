@@ -33,6 +33,10 @@ class WebServer:
     raw: dict[str, bytes] = field(default_factory=dict)
     came: list[Request] = field(default_factory=list)
 
+    def put(self, path: str, file: bytes) -> None:
+        """Let there be a file."""
+        self.answers[path], self.raw[path] = [""], file
+
     def told(self, path: str) -> list[Mapping[str, Any]]:
         return [each.told for each in self.came if each.path == path]
 

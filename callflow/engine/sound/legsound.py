@@ -19,8 +19,13 @@ async def play_to_legs(
     meanwhile, or sound that cannot be played (a notice says so), is not waited for. ``over``: laid over
     all else that they hear. Raises ``CallGone``.
     """
+
+
+    async def together() -> None:
+        await asyncio.gather(*(_play(call, leg, tuple(clips), loops, over) for leg in legs))
+
     if clips and legs:
-        await call.line.guard(asyncio.gather(*(_play(call, leg, tuple(clips), loops, over) for leg in legs)))
+        await call.line.guard(together())
 
 
 async def _play(call: Call, leg: str, clips: tuple[Clip, ...], loops: int, over: bool) -> None:

@@ -6,7 +6,7 @@ Vonage's Python SDK waits where it asks, so the server must be in another thread
 from __future__ import annotations
 
 import asyncio
-import json
+import io
 import threading
 import time
 import uuid
@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import jwt
+import numpy as np
 import requests
+import soundfile
 import trustme
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
@@ -26,6 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
+from numpy.typing import NDArray
 
 from callflow.caller import Caller, CallerOptions, CallPlan, CallResult
 from callflow.cli.check import around
@@ -64,8 +67,8 @@ class Keys:
 
 @dataclass
 class House:
-    """``phone`` answers at once and says a tone, ``quiet`` only rings. ``results``: the calls of ``phone`` that
-    are over. ``web`` is told of everything.
+    """``phone`` answers at once and says a tone, ``quiet`` only rings. ``results``: the calls of
+    ``phone`` that are over. ``web`` is told of everything.
     """
 
     loop: asyncio.AbstractEventLoop
@@ -91,6 +94,10 @@ class House:
 
     def session(self, id: str) -> Session | None:
         return self.exchange.engine.scripts.sessions.find(id)
+
+    def digits(self) -> list[str]:
+        """What ``phone`` was told to hear pressed in the calls that are up."""
+        return [line.digits for line in self.phone._lines]
 
     # ---- asking --------------------------------------------------------------------------------
 
@@ -166,6 +173,7 @@ def house(folder: Path) -> Iterator[House]:
                 found.run(_start(found, folder, ca, life))
                 yield found
             finally:
+                found.run(_hang_up(found))
                 found.run(life.aclose())
     finally:
         loop.call_soon_threadsafe(loop.stop)
@@ -200,6 +208,15 @@ async def _start(house: House, folder: Path, ca: trustme.CA, life: AsyncExitStac
     life.callback(asyncio.ensure_future(_answer(house)).cancel)
 
 
+async def _hang_up(house: House) -> None:
+    """Connections that clients keep open have a goodbye of TLS, for which nobody waits."""
+    server = house.http.runner.server
+    assert server is not None
+    for connection in server.connections:
+        if connection.transport is not None:
+            connection.transport.abort()
+
+
 async def _answer(house: House) -> None:
     plan = CallPlan("", audio=(SAYS,), keep_s=30)
     await house.phone.answers(plan, 1000, told=house.results.append)
@@ -230,5 +247,16 @@ def other_keys(house: House) -> Keys:
     return keys
 
 
-def dumped(value: object) -> str:
-    return json.dumps(value, sort_keys=True)
+def tone_file(hertz: int, seconds: float, rate: int = 16000) -> bytes:
+    """A WAV file."""
+    sound = 8000 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)
+    file = io.BytesIO()
+    soundfile.write(file, sound.astype(np.int16), rate, format="WAV")
+    return file.getvalue()
+
+
+def level(sound: NDArray[np.int16], hertz: int, rate: int) -> float:
+    """The amplitude of that tone where it is at its loudest, in pieces of 100 ms."""
+    turn = np.exp(-2j * np.pi * hertz * np.arange(rate // 10) / rate)
+    pieces = sound[: len(sound) // len(turn) * len(turn)].astype(np.float64).reshape(-1, len(turn))
+    return float(np.abs(2 * (pieces * turn).mean(axis=1)).max(initial=0.0))
