@@ -44,7 +44,7 @@ TELL_EVERY_S = 5.0
 """How often a drain says what it waits for."""
 MOST_MISTAKES = 20
 """So many mistakes of a refused set are told; ``callflow check`` says all."""
-_AT_START_ONLY = ("delivery.", "media.call_recording.url_metadata")
+AT_START_ONLY = ("delivery.", "media.call_recording.url_metadata")
 """Settings that the outbox takes when it is opened."""
 
 
@@ -297,7 +297,7 @@ class Exchange:
 
     def _tell_changes(self, changes: list[str]) -> None:
         for change in changes[:MOST_MISTAKES]:
-            later = change.startswith(tuple(f"setting {name}" for name in _AT_START_ONLY))
+            later = change.startswith(tuple(f"setting {name}" for name in AT_START_ONLY))
             self._notice("info", "CF-RUN-RELOAD", change + (" (from the next start on)" if later else ""))
         more = "" if changes else ", no changes"
         if len(changes) > MOST_MISTAKES:

@@ -15,7 +15,7 @@ from callflow.server.auth import PARTS
 from callflow.server.envelope import MOST_BODY_BYTES, errors
 from callflow.server.openapi import describe, operation
 from callflow.server.parts import Parts
-from callflow.server.v2 import callflows, calls, deliveries, events, flowdrawing, recordings, users
+from callflow.server.v2 import callflows, calls, deliveries, events, flowdrawing, recordings, system_config, users
 from callflow.server.vonage import api as vonage
 
 MODULES: tuple[ModuleType, ...] = (
@@ -27,6 +27,7 @@ MODULES: tuple[ModuleType, ...] = (
     flowdrawing,
     callflows,
     calls,
+    system_config,
     events,
     vonage,
 )
