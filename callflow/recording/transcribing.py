@@ -186,6 +186,9 @@ class TranscribingDesk:
         if not recording.file or not (self._folder.root / recording.file).is_file():
             self._settle(row, recording, error="the recording's file is not here any more")
             return
+        if row.attempts > self._settings.attempts:
+            self._settle(row, recording, error=f"given up: {row.attempts - 1} processes died over it")
+            return
         if recording.file.endswith(SEALED):
             self._settle(
                 row, recording, error="the recording is sealed: only the owner of its key can read it"
