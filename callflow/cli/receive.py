@@ -15,6 +15,7 @@ from callflow.cli._figures import length, size
 from callflow.cli._output import Output, OutputOption, problems_told
 from callflow.delivery.receiver import Received, Receiver, as_json
 from callflow.delivery.receiver_faults import Fault, Faults, parse_cut, parse_fail
+from callflow.documents.secrets import reveal
 from callflow.errors import StorageError
 from callflow.log import mask_url, one_line
 
@@ -38,6 +39,13 @@ def main(
     redirect: Annotated[
         str, typer.Option("--redirect", help="Send the first one on, to this url (307).")
     ] = "",
+    secret: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--secret",
+            help="Take only what is signed with it: whsec_..., or secret:env:NAME, secret:file:PATH.",
+        ),
+    ] = None,
     count: Annotated[int, typer.Option("--count", min=0, help="End after so many requests.")] = 0,
     output: OutputOption = Output.text,
 ) -> None:
@@ -55,7 +63,8 @@ def main(
             retry_after=retry_after,
             redirect=redirect,
         )
-        asyncio.run(_serve(folder, host, port, faults, count, output))
+        secrets = [reveal(one) for one in secret or []]
+        asyncio.run(_serve(folder, host, port, faults, count, output, secrets))
 
 
 def make_faults(
@@ -89,8 +98,10 @@ def make_faults(
     return faults
 
 
-async def _serve(folder: Path, host: str, port: int, faults: Faults, count: int, output: Output) -> None:
-    receiver = Receiver(folder, faults, told=lambda received: _tell(received, output))
+async def _serve(
+    folder: Path, host: str, port: int, faults: Faults, count: int, output: Output, secrets: list[str]
+) -> None:
+    receiver = Receiver(folder, faults, told=lambda received: _tell(received, output), secrets=secrets)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -138,6 +149,8 @@ def _tell(received: Received, output: Output) -> None:
     for name, value in received.headers:
         print(f"  {name}: {_shown(name, value)}")
     print(f"  {size(received.body_bytes)} in {received.took_s:.2f} s, {digest}{audio}; {end}")
+    if received.unsigned:
+        print(f"  signature: {one_line(received.unsigned)}")
     if received.file is not None:
         print(f"  kept as {received.file}", flush=True)
 

@@ -15,8 +15,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-
 from callflow.delivery.guard import Guard
 from callflow.delivery.urls import HttpUrl
 from callflow.documents.delivery_hosts import PLAIN, HostRule, rule_for
@@ -104,13 +102,13 @@ def basic(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
 
 
-def proxy_of(rule: HostRule) -> tuple[str | None, aiohttp.BasicAuth | None]:
-    """What aiohttp needs of the proxy. Raises SettingsError."""
+def proxy_of(rule: HostRule) -> tuple[str | None, dict[str, str]]:
+    """The proxy's url, and the headers for itself. Raises SettingsError."""
     if not rule.proxy:
-        return None, None
+        return None, {}
     if not rule.proxy_username:
-        return rule.proxy, None
-    return rule.proxy, aiohttp.BasicAuth(rule.proxy_username, reveal(rule.proxy_password), "utf-8")
+        return rule.proxy, {}
+    return rule.proxy, {"Proxy-Authorization": basic(rule.proxy_username, reveal(rule.proxy_password))}
 
 
 async def allow_through_proxy(url: HttpUrl, rule: HostRule, guard: Guard) -> None:

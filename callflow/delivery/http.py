@@ -219,7 +219,8 @@ class GuardedHttp:
         if hops.strayed:
             rule = network_part(rule)
         tls = await self._hosts.tls(rule) if hops.at.scheme == "https" else True
-        proxy, proxy_auth = proxy_of(rule)
+        proxy, for_proxy = proxy_of(rule)
+        tunnel = hops.at.scheme == "https"  # else the proxy reads the request itself
         seen = _Seen(proxied=proxy is not None)
         _seen.set(seen)
         progress = Progress(self._progress_timeout_s, "waiting for the answer", grace=self._connect_timeout_s)
@@ -231,11 +232,11 @@ class GuardedHttp:
                     hops.method,
                     yarl.URL(hops.at.url, encoded=True),
                     data=body(progress),
-                    headers=hops.headers(headers_of(rule)),
+                    headers={**hops.headers(headers_of(rule)), **({} if tunnel else for_proxy)},
                     allow_redirects=False,
                     ssl=tls,
                     proxy=proxy,
-                    proxy_auth=proxy_auth,
+                    proxy_headers=for_proxy if tunnel else None,
                     timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_timeout_s),
                 )
                 progress.step("reading the answer")

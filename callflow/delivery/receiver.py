@@ -11,7 +11,7 @@ import asyncio
 import base64
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from aiohttp import web
 
 from callflow.clock import SystemClock, monotonic
 from callflow.delivery.receiver_faults import Fault, Faults
+from callflow.delivery.standard_webhooks import Check, key_of
+from callflow.errors import BadSignature
 from callflow.log import logger
 
 _RECORDING = re.compile(r"call_recording_[^/&=?]*")
@@ -33,7 +35,8 @@ class Received:
     """One request. ``file``: where it was kept, None if it was not. ``digest_ok``: None if none was sent.
 
     ``body_bytes``: what came; ``seconds``: of audio, None if it is no audio file. ``status``: the answer
-    (0: the connection was cut). ``took_s``: how long it took to come.
+    (0: the connection was cut). ``took_s``: how long it took to come. ``unsigned``: what is wrong with its
+    signature; empty: nothing, or nobody looked.
     """
 
     method: str
@@ -47,6 +50,7 @@ class Received:
     seconds: float | None
     took_s: float
     peer: str
+    unsigned: str = ""
 
     def header(self, name: str) -> str | None:
         """The first header of this name."""
@@ -54,7 +58,9 @@ class Received:
 
 
 class Receiver:
-    """Takes PUT and POST at any path into ``folder``. ``told`` is called for each request when it is over."""
+    """Takes PUT and POST at any path into ``folder``. ``told`` is called for each request when it is over.
+    ``secrets``: takes only what is signed with one of them (Standard Webhooks), and answers 401 otherwise.
+    """
 
     def __init__(
         self,
@@ -62,7 +68,9 @@ class Receiver:
         faults: Faults | None = None,
         *,
         told: Callable[[Received], None] = lambda received: None,
+        secrets: Sequence[str] = (),
     ) -> None:
+        self._signatures = _Signatures(secrets)
         self.folder = folder
         self.received: list[Received] = []
         self._faults = faults or Faults()
@@ -106,18 +114,20 @@ class Receiver:
         digest = hashlib.sha256()
         count = 0
         cut_at = fault.cut_at(request.content_length or 0)
+        signature = self._signatures.begin(request, self._clock.wall())
         try:
             async with aiofiles.open(part, "wb") as file:
                 async for piece in request.content.iter_chunked(_PIECE):
                     await file.write(piece)
                     digest.update(piece)
+                    signature.update(piece)
                     count += len(piece)
                     if cut_at is not None and count >= cut_at:
                         break
                     if fault.bytes_per_s:
                         await self._clock.sleep(len(piece) / fault.bytes_per_s)
             sha256 = digest.hexdigest()
-            answer = await self._answer(request, fault, cut_at is not None, sha256)
+            answer = await self._answer(request, fault, cut_at is not None, sha256, signature.end())
             status = 0 if answer is None else answer.status
             kept = await self._keep(part, request) if 200 <= status <= 299 else None
         except (ConnectionError, web.RequestPayloadError) as error:
@@ -125,7 +135,7 @@ class Receiver:
             sha256, status, kept, answer = digest.hexdigest(), 0, None, None
         finally:
             part.unlink(missing_ok=True)
-        await self._note(request, count, sha256, status, kept, monotonic() - began)
+        await self._note(request, count, sha256, status, kept, monotonic() - began, signature.problem)
         if answer is None:
             if request.transport is not None:
                 request.transport.abort()
@@ -133,7 +143,7 @@ class Receiver:
         return answer
 
     async def _answer(
-        self, request: web.Request, fault: Fault, cut: bool, sha256: str
+        self, request: web.Request, fault: Fault, cut: bool, sha256: str, unsigned: str
     ) -> web.Response | None:
         """What to say; None: nothing, the connection is cut."""
         if fault.delay_s:
@@ -145,6 +155,8 @@ class Receiver:
             headers["Location"] = fault.location
         if fault.status:
             return web.Response(status=fault.status, headers=headers, text=f"as asked: {fault.status}\n")
+        if unsigned:
+            return web.Response(status=401, text=f"{unsigned}\n")
         if request.method not in ("PUT", "POST"):
             return web.Response(status=405, headers={"Allow": "PUT, POST"}, text="send PUT or POST\n")
         if _digest_ok(request.headers.get("Content-Digest"), sha256) is False:
@@ -163,7 +175,14 @@ class Receiver:
         return path
 
     async def _note(
-        self, request: web.Request, count: int, sha256: str, status: int, kept: Path | None, took_s: float
+        self,
+        request: web.Request,
+        count: int,
+        sha256: str,
+        status: int,
+        kept: Path | None,
+        took_s: float,
+        unsigned: str,
     ) -> None:
         received = Received(
             method=request.method,
@@ -177,11 +196,49 @@ class Receiver:
             seconds=None if kept is None else await asyncio.to_thread(audio_seconds, kept),
             took_s=took_s,
             peer=str(request.remote or ""),
+            unsigned=unsigned,
         )
         async with self._arrived:
             self.received.append(received)
             self._arrived.notify_all()
         self._told(received)
+
+
+class _Signatures:
+    """Looks at the signature of each request while it comes."""
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        self._secrets = secrets
+        for secret in secrets:
+            key_of(secret)
+
+    def begin(self, request: web.Request, wall: float) -> _Signature:
+        """One request's."""
+        if not self._secrets:
+            return _Signature(None, "")
+        try:
+            return _Signature(Check(dict(request.headers), self._secrets, wall), "")
+        except BadSignature as error:
+            return _Signature(None, error.message)
+
+
+@dataclass(slots=True)
+class _Signature:
+    check: Check | None
+    problem: str
+
+    def update(self, piece: bytes) -> None:
+        if self.check is not None:
+            self.check.update(piece)
+
+    def end(self) -> str:
+        """What is wrong; empty: nothing."""
+        try:
+            if self.check is not None:
+                self.check.end()
+        except BadSignature as error:
+            self.problem = error.message
+        return self.problem
 
 
 def file_name(target: str) -> str:
@@ -235,6 +292,7 @@ def as_json(received: Received) -> dict[str, Any]:
         "bytes": received.body_bytes,
         "sha256": received.sha256,
         "digest_ok": received.digest_ok,
+        "unsigned": received.unsigned,
         "status": received.status,
         "file": None if received.file is None else str(received.file),
         "seconds": received.seconds,

@@ -116,7 +116,7 @@ class Check:
 
 
 def _seconds(text: str, now: float, max_age_s: float) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 13):
+    if not (text.isascii() and text.isdigit() and len(text) < 12):
         raise BadSignature("webhook-timestamp is no number of seconds", hint=_SENDER)
     age = now - int(text)
     if max_age_s and abs(age) > max_age_s:
