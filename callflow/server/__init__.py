@@ -7,6 +7,7 @@ Where to look:
     envelope   what an answer looks like (Kazoo's), and an error
     auth       who asks, and what he may do
     tokens     how a token is made, and how it is known again
+    asked      a query must be as it is described
     openapi    the description of all routes (OpenAPI 3.1)
     listen     where it listens
     health     is the process alive, is it ready?

@@ -11,11 +11,21 @@ from typing import Any, Protocol, cast
 from aiohttp import web
 
 from callflow.server import health, metrics
+from callflow.server.asked import Checks, check_query, checks_of
 from callflow.server.auth import PARTS
 from callflow.server.envelope import MOST_BODY_BYTES, errors
 from callflow.server.openapi import describe, operation
 from callflow.server.parts import Parts
-from callflow.server.v2 import callflows, calls, deliveries, events, flowdrawing, recordings, system_config, users
+from callflow.server.v2 import (
+    callflows,
+    calls,
+    deliveries,
+    events,
+    flowdrawing,
+    recordings,
+    system_config,
+    users,
+)
 from callflow.server.vonage import api as vonage
 
 MODULES: tuple[ModuleType, ...] = (
@@ -34,6 +44,9 @@ MODULES: tuple[ModuleType, ...] = (
 """Every route file: add yours here."""
 
 
+_CHECKS = web.AppKey("callflow_checks", Checks)
+
+
 class RouteFile(Protocol):
     """What a route file has."""
 
@@ -49,7 +62,8 @@ FILES = tuple(cast(RouteFile, module) for module in MODULES)
 
 def build(parts: Parts) -> web.Application:
     """The application: every route of every file, with errors in Kazoo's envelope."""
-    app = web.Application(client_max_size=MOST_BODY_BYTES, middlewares=[_counted, errors])
+    app = web.Application(client_max_size=MOST_BODY_BYTES, middlewares=[_counted, errors, _checked])
+    app[_CHECKS] = checks_of(described())
     app[PARTS] = parts
     for file in FILES:
         app.router.add_routes(file.routes(parts))
@@ -62,6 +76,14 @@ async def _counted(request: web.Request, handler: Any) -> web.StreamResponse:
     """Counts every answer by its status; what breaks off has none."""
     response: web.StreamResponse = await handler(request)
     request.app[PARTS].meter.on_request(request.method, response.status)
+    return response
+
+
+@web.middleware
+async def _checked(request: web.Request, handler: Any) -> web.StreamResponse:
+    """What is asked for must be as it is described."""
+    check_query(request, request.app[_CHECKS])
+    response: web.StreamResponse = await handler(request)
     return response
 
 
