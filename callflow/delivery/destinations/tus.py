@@ -29,6 +29,9 @@ _PROTOCOL = {"Tus-Resumable": VERSION}
 _NOT_THERE = frozenset({403, 404, 410})
 """Answers to HEAD that say: no such upload (tus 1.0.0, HEAD); then a new one is made."""
 
+_BUSY = frozenset({409, 423})
+"""The offset is another one by now, or the server still holds on to the attempt that was cut."""
+
 
 class Uploads:
     """Where each delivery's upload is: urls that outlive the process."""
@@ -79,7 +82,7 @@ class Tus:
                 await self._uploads.forget(row.id)
                 at = ""
             elif not _good(asked):
-                return _answer(asked)
+                return _answer(asked, again=asked.status in _BUSY)
             offset = max(there, 0)
         if not at:
             made = await self._create(parcel, url, headers)
@@ -143,7 +146,7 @@ class Tus:
                     f"the tus server says that it has {_offset(sent)} bytes of {row.bytes}, and was sent all",
                     hint="is it a tus 1.0.0 server?",
                 )
-            return _answer(sent, again=sent.status == 409 or sent.status in _NOT_THERE)
+            return _answer(sent, again=sent.status in _BUSY | _NOT_THERE)
         await asyncio.shield(self._uploads.forget(row.id))
         return Answer(200) if sent is None else _answer(sent)
 
