@@ -82,19 +82,6 @@ def test_a_server_that_fails_is_asked_twice(tmp_path: Path) -> None:
     assert [step.module for step in told.steps()] == ["input", "wait"]
 
 
-def test_speech_is_an_error_result_and_says_so(tmp_path: Path) -> None:
-    with web_server(input=[""]) as server:
-        both = _input(tmp_path, server, presses(1, "5"), type=["dtmf", "speech"], dtmf={"maxDigits": 1})
-        alone = _input(tmp_path / "b", server, type=["speech"], speech={"startTimeout": 4})
-    first, second = server.told("/input")
-    assert first["dtmf"]["digits"] == "5" and first["speech"] == {
-        "error": "no speech recogniser is installed here"
-    }
-    assert "dtmf" not in second and second["speech"]["timeout_reason"] == "start_timeout"
-    assert alone.steps()[0].seconds == 4
-    assert both.notices() == alone.notices() == ["CF-RUN-NCCO-SPEECH"]
-
-
 def test_asynchronous_digits_come_one_by_one_while_the_script_goes_on(tmp_path: Path) -> None:
     asked = {
         "action": "input",
