@@ -40,7 +40,7 @@ def tidy(folder: StateFolder, database: Database, wall: float) -> Tidied:
     finish_erasing(folder, database, wall)
     erased: list[Proof] = []
     for _ in range(MOST_ROUNDS):
-        due = database.run(lambda conn: expired(conn, wall))
+        due = database.run(lambda conn: expired(conn, wall, BATCH))
         done = _erase_all(folder, database, due, Why.RETENTION, wall)
         erased += done
         if len(due) < BATCH or not done:
@@ -62,7 +62,7 @@ def _make_room(
         if room.policy != OLDEST or not room.over_by:
             return gone, ""
         chosen, left = [], room.over_by
-        for id, size in database.run(lambda conn: oldest_erasable(conn, account_id)):
+        for id, size in database.run(lambda conn: oldest_erasable(conn, account_id, BATCH)):
             if left <= 0:
                 break
             chosen.append(id)

@@ -1,0 +1,1 @@
+"""Recordings expire, are held, erased, swept and sealed."""

@@ -1,0 +1,106 @@
+"""``callflow recordings delete|hold|release|holds|proof|sweep|keygen|decrypt``, and the check of keys."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from typer.testing import CliRunner, Result
+
+import callflow.cli
+from callflow.recording.sealing import keygen, seal
+from tests.keeping.support import House
+
+
+def command(*words: str) -> Result:
+    return CliRunner().invoke(callflow.cli.app_for("recordings"), ["recordings", *words])
+
+
+def answer(*words: str) -> Any:
+    result = command(*words, "--output", "json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_hold_delete_proof(house: House) -> None:
+    house.recording("rec-1", delivery="DELIVERED")
+    where = ("--state", str(house.folder.root))
+    assert command("hold", "rec-1", *where).exit_code == 2, "no reason"
+    held = answer("hold", "rec-1", "--reason", "case 4711", "--by", "legal", *where)
+    assert (held["by"], held["reason"], held["released"]) == ("legal", "case 4711", None)
+    refused = command("delete", "rec-1", "--force", *where)
+    assert (refused.exit_code, "CF-REC-005" in refused.output) == (2, True)
+    assert "case 4711" in command("holds", *where).output
+    assert answer("release", "rec-1", "--by", "judge", *where)["released_by"] == "judge"
+    assert answer("holds", *where) == []
+    assert len(answer("holds", "--all", *where)) == 1
+    done = command("delete", "rec-1", "--by", "anna", *where)
+    assert done.exit_code == 0
+    assert "a copy was delivered to" in done.output
+    assert "hunter2" not in done.output
+    (proof,) = answer("proof", *where)["proofs"]
+    assert (proof["id"], proof["by"], proof["why"], proof["seconds"]) == ("rec-1", "anna", "cli", 2.0)
+    assert proof["files_gone"] is not None
+    assert "anna" in command("proof", "rec-1", *where).output
+    for number in range(3):
+        house.recording(f"more-{number}")
+        answer("delete", f"more-{number}", *where)
+    page = answer("proof", "--limit", "3", *where)
+    assert [each["id"] for each in page["proofs"]] == ["more-2", "more-1", "more-0"]
+    assert [e["id"] for e in answer("proof", "--before", str(page["next"]), *where)["proofs"]] == ["rec-1"]
+
+
+def test_sweep(house: House) -> None:
+    house.now = 0.0  # of the command's own clock these are very old
+    house.rules(retention_days=1.0)
+    house.recording("old", age_days=-2.0)
+    (house.folder.outbox / "young.wav").write_bytes(b"x")
+    where = ("--state", str(house.folder.root))
+    assert house.left() == {"old"}
+    found = answer("sweep", "--remove", *where)
+    assert [(each["path"], each["removed"]) for each in found["orphans"]] == [("outbox/young.wav", False)]
+    assert "stays" in command("sweep", *where).output
+    found = answer("sweep", "--expired", *where)
+    assert ([each["id"] for each in found["erased"]], house.left()) == (["old"], set())
+
+
+def test_keys_and_opening(tmp_path: Path, house: House) -> None:
+    key, plain = tmp_path / "key.txt", tmp_path / "plain.wav"
+    public = answer("keygen", "--to", str(key))["public_key"]
+    assert key.stat().st_mode & 0o077 == 0
+    assert command("keygen", "--to", str(key)).exit_code == 2, "no key is overwritten"
+    assert "AGE-SECRET-KEY-1" in command("keygen").output
+    plain.write_bytes(b"what was said")
+    path = house.recording("rec-1", file="media/202609/rec-1.wav.age")
+    path.unlink()
+    seal(plain, path.with_name("rec-1.wav.age"), [public])
+    where = ("--state", str(house.folder.root))
+    for number, source in enumerate(("rec-1", str(path.with_name("rec-1.wav.age")))):
+        out = tmp_path / f"out{number}.wav"
+        result = command("decrypt", source, "--identity", str(key), "-o", str(out), *where)
+        assert result.exit_code == 0, result.output
+        assert out.read_bytes() == b"what was said"
+    other = tmp_path / "other.txt"
+    other.write_text(keygen()[1])
+    result = command("decrypt", "rec-1", "--identity", str(other), "-o", str(tmp_path / "no.wav"), *where)
+    assert (result.exit_code, "CF-REC-007" in result.output) == (2, True)
+
+
+def test_check_tells_of_keys_that_are_none(tmp_path: Path) -> None:
+    public, secret = keygen()
+    last = "q" if public[-1] != "q" else "p"
+    keys = [public, public[:-1] + last]
+    account = tmp_path / "acme"
+    account.mkdir()
+    document = {"name": "A", "recordings": {"encryption": {"recipients": keys}}}
+    (account / "account.json").write_text(json.dumps(document))
+    found = CliRunner().invoke(callflow.cli.app_for("check"), ["check", str(account), "-o", "json"])
+    assert "CF-CHK-155" in found.output
+    assert "recipient 2 is not an age public key" in found.output
+    assert found.exit_code == 1
+    document["recordings"]["encryption"]["recipients"] = [secret]  # type: ignore[index]
+    (account / "account.json").write_text(json.dumps(document))
+    found = CliRunner().invoke(callflow.cli.app_for("check"), ["check", str(account)])
+    assert "is a secret key" in found.output
+    assert secret not in found.output
