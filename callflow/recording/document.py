@@ -9,7 +9,8 @@ from callflow.clock import GREGORIAN_OFFSET_S, iso
 from callflow.log import mask_text, mask_url
 from callflow.recording.messages import SEALED_TYPE, content_type
 from callflow.recording.recorder import State
-from callflow.state.erasing import Proof
+from callflow.recording.sealing import is_sealed
+from callflow.state.erasing import Hold, Proof
 from callflow.state.events import KIND as EVENT
 from callflow.state.records import DeliveryRow, RecordingRow
 
@@ -18,14 +19,21 @@ _URLS = ("url", "media_url")
 
 
 def media_type(row: RecordingRow) -> str:
-    """The content type of the recording's file."""
-    if row.document.get("sealed"):
+    """The content type of the recording's file; of one without a file, what it was."""
+    if sealed(row):
         return SEALED_TYPE
     return content_type(row.format) if row.format in _TYPES else "application/octet-stream"
 
 
-def recording_document(row: RecordingRow, deliveries: Sequence[DeliveryRow] = ()) -> dict[str, Any]:
-    """The document of ``row`` with its ``deliveries`` (of files and of events).
+def sealed(row: RecordingRow) -> bool:
+    """Whether its file can be opened only with the account's key."""
+    return bool(row.document.get("sealed")) or is_sealed(row.file)
+
+
+def recording_document(
+    row: RecordingRow, deliveries: Sequence[DeliveryRow] = (), hold: Hold | None = None
+) -> dict[str, Any]:
+    """The document of ``row`` with its ``deliveries`` (of files and of events) and its ``hold``.
 
     Kazoo's fields come first, as they were written when it ended (``start`` and ``duration`` of one under way
     are what is known so far). Ours say what became of it. No url shows a secret, and none a path.
@@ -45,6 +53,9 @@ def recording_document(row: RecordingRow, deliveries: Sequence[DeliveryRow] = ()
         **_shown(row.document),
         **_ours(row),
     }
+    facts["held"] = (
+        None if hold is None else {"reason": hold.reason, "by": hold.by_whom, "at": iso(hold.wall)}
+    )
     files = [each for each in deliveries if each.kind != EVENT]
     facts["attempts"] = sum(each.attempts for each in files)
     facts["deliveries"] = [delivery_facts(each) for each in _first_first(files)]
@@ -102,6 +113,7 @@ def _ours(row: RecordingRow) -> dict[str, Any]:
         "media": {
             "available": row.state == State.READY and bool(row.file),
             "content_type": media_type(row) if row.file else None,
+            "sealed": sealed(row),
         },
     }
 

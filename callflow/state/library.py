@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from callflow.errors import BadFilter
+from callflow.state.erasing import Hold, hold_of
 from callflow.state.filters import Filter
 from callflow.state.records import DeliveryRow, RecordingRow, deliveries_of_recordings, recordings_of
 
@@ -129,6 +130,17 @@ def deliveries_of(conn: sqlite3.Connection, ids: Sequence[str]) -> dict[str, lis
     for row in deliveries_of_recordings(conn, ids):
         found.setdefault(row.recording_id, []).append(row)
     return found
+
+
+def holds_among(conn: sqlite3.Connection, ids: Sequence[str]) -> dict[str, Hold]:
+    """The holds that there are now of these recordings (at most MOST_PAGE), by recording."""
+    marks = ", ".join("?" for _ in ids)
+    found = conn.execute(
+        f"SELECT DISTINCT recording_id FROM holds WHERE released_wall = 0 AND recording_id IN ({marks})",
+        tuple(ids),
+    )
+    held = {id: hold_of(conn, id) for (id,) in found.fetchall()}
+    return {id: hold for id, hold in held.items() if hold is not None}
 
 
 # ---- where the looking begins ---------------------------------------------------------------

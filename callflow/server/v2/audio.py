@@ -10,7 +10,8 @@ from urllib.parse import quote
 from aiohttp import web
 
 from callflow.errors import ApiError
-from callflow.recording.document import media_type
+from callflow.recording.document import media_type, sealed
+from callflow.recording.messages import SEALED
 from callflow.server.envelope import request_id
 from callflow.server.v2.asking import Span, asked_span, may_go_on, names_tag
 from callflow.state.folder import safe_name
@@ -21,7 +22,8 @@ CHUNK_BYTES = 256 * 1024
 
 def file_name(row: RecordingRow) -> str:
     """What the file is called where it is saved: made of the recording's id, harmless everywhere."""
-    return f"{safe_name(row.id)}.{row.format if row.format.isalnum() else 'bin'}"
+    more = SEALED if sealed(row) else ""
+    return f"{safe_name(row.id)}.{row.format if row.format.isalnum() else 'bin'}{more}"
 
 
 async def send_file(
@@ -73,17 +75,25 @@ async def _send(
     response = web.StreamResponse(status=200 if span is None else 206, headers=headers)
     response.content_length = part.length
     await response.prepare(request)
-    if request.method != "HEAD":
-        left = part.length
-        await asyncio.to_thread(file.seek, part.first)
-        while left > 0:
-            chunk = await asyncio.to_thread(file.read, min(left, CHUNK_BYTES))
-            if not chunk:
-                break  # it was cut meanwhile: the client sees that it has not got all
-            left -= len(chunk)
-            await response.write(chunk)
-    await response.write_eof()
+    try:
+        if request.method != "HEAD":
+            await _copy(file, part, response)
+        await response.write_eof()
+    except ConnectionError:  # players break off whenever somebody skips
+        response.force_close()
     return response
+
+
+async def _copy(file: BufferedReader, part: Span, response: web.StreamResponse) -> None:
+    left = part.length
+    await asyncio.to_thread(file.seek, part.first)
+    while left > 0:
+        chunk = await asyncio.to_thread(file.read, min(left, CHUNK_BYTES))
+        if not chunk:
+            response.force_close()  # it was cut meanwhile: the client shall see that it has not got all
+            return
+        left -= len(chunk)
+        await response.write(chunk)
 
 
 def _size(file: BufferedReader) -> int:

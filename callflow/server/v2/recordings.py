@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,7 +17,7 @@ from aiohttp import web
 from callflow.errors import ApiError, BadFilter, NotErasable, RecordingHeld, UnknownRecording
 from callflow.log import logger, one_line
 from callflow.media.peaks import Peaks, read_peaks
-from callflow.recording.document import media_type, proof_facts, recording_document
+from callflow.recording.document import media_type, proof_facts, recording_document, sealed
 from callflow.recording.erasing import erase
 from callflow.recording.peaks import MOST_BUCKETS, keep_peaks, kept_peaks
 from callflow.recording.recorder import State
@@ -28,7 +29,7 @@ from callflow.server.v2.audio import send_file
 from callflow.server.v2.recordings_described import BUCKETS, PATHS, SCHEMAS
 from callflow.state.erasing import Why
 from callflow.state.filters import FILTERS, Filter, with_filter
-from callflow.state.library import MOST_PAGE, PAGE, Key, deliveries_of, find_page
+from callflow.state.library import MOST_PAGE, PAGE, Key, deliveries_of, find_page, holds_among
 from callflow.state.records import RecordingRow, get_recording
 
 __all__ = ["PATHS", "SCHEMAS", "routes"]
@@ -80,9 +81,7 @@ async def list_page(
 
     def look(conn: sqlite3.Connection) -> tuple[list[dict[str, Any]], Key | None, Key | None]:
         page = find_page(conn, wanted, size=size, start=start, ascending=ascending)
-        deliveries = deliveries_of(conn, [row.id for row in page.rows])
-        documents = [recording_document(row, deliveries.get(row.id, ())) for row in page.rows]
-        return documents, page.start, page.next
+        return documents_of(conn, page.rows), page.start, page.next
 
     documents, first, following = await parts.keeping.reader.arun(look)
     return ok(
@@ -165,7 +164,14 @@ def _prefers_audio(asked: list[Wish]) -> bool:
 
 def _one(conn: sqlite3.Connection, account_id: str, recording_id: str) -> tuple[RecordingRow, dict[str, Any]]:
     row = recording_of(conn, account_id, recording_id)
-    return row, recording_document(row, deliveries_of(conn, [row.id]).get(row.id, ()))
+    return row, documents_of(conn, [row])[0]
+
+
+def documents_of(conn: sqlite3.Connection, rows: Sequence[RecordingRow]) -> list[dict[str, Any]]:
+    """Their documents, with their deliveries and holds."""
+    ids = [row.id for row in rows]
+    deliveries, holds = deliveries_of(conn, ids), holds_among(conn, ids)
+    return [recording_document(row, deliveries.get(row.id, ()), holds.get(row.id)) for row in rows]
 
 
 def recording_of(conn: sqlite3.Connection, account_id: str, recording_id: str) -> RecordingRow:
@@ -227,6 +233,8 @@ class _Drawing:
         row, peaks = await self._look(account_id, recording_id)
         if not row.file or row.state != State.READY:
             raise ApiError(404, no_file(row))
+        if sealed(row):
+            raise ApiError(409, f"recording {row.id} is sealed: only who has its key can draw it")
         tag = f"{row.sha256[:32]}-{buckets}"
         if names_tag(request.headers.get("If-None-Match", ""), tag):
             return web.Response(status=304, headers={"ETag": f'"{tag}"'})

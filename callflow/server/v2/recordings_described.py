@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from callflow.recording.messages import SEALED_TYPE
 from callflow.recording.peaks import MOST_BUCKETS
 from callflow.server.openapi import operation, parameter
 from callflow.state.filters import FILTERS, STATES
@@ -75,8 +76,10 @@ SCHEMAS: Mapping[str, Mapping[str, Any]] = {
                 "properties": {
                     "available": {"type": "boolean", "description": "Its file is here."},
                     "content_type": {"type": ["string", "null"]},
+                    "sealed": {"type": "boolean", "description": "To the account's key (age)."},
                 },
             },
+            "held": {"type": ["object", "null"], "description": "It must not be erased: why, by whom."},
             "attempts": {**_COUNT, "description": "At all of its deliveries."},
             "deliveries": {"type": "array", "items": _DELIVERY},
             "events": {"type": "array", "items": _DELIVERY},
@@ -130,6 +133,7 @@ _AUDIO = {
     "audio/mpeg": {"schema": _BINARY},
     "audio/wav": {"schema": _BINARY},
     "audio/ogg": {"schema": _BINARY},
+    SEALED_TYPE: {"schema": _BINARY},
 }
 
 
@@ -183,6 +187,7 @@ PATHS: Mapping[str, Mapping[str, Any]] = {
             "The outline of its sound, for drawing.",
             scope="recordings:read",
             data={"$ref": "#/components/schemas/Peaks"},
+            refusals=(409,),
             query=(
                 parameter(
                     "buckets",
