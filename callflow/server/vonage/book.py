@@ -106,6 +106,7 @@ class Book:
             leg = self._legs[uuid] = _leg(session, body)
             self._forget_oldest()
         leg.status = status
+        leg.conversation_uuid = str(body.get("conversation_uuid") or leg.conversation_uuid)
         if status == "completed":
             leg.ended = {**{key: str(body.get(key) or "") for key in _KEPT}, "network": ""}
 

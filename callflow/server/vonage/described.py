@@ -9,6 +9,7 @@ from callflow.server.openapi import parameter
 from callflow.server.vonage.book import STATES
 from callflow.server.vonage.control import ACTIONS
 from callflow.server.vonage.files import FILE
+from callflow.server.vonage.files import PATHS as FILES
 
 Json = Mapping[str, Any]
 
@@ -150,7 +151,6 @@ _QUERY = (
     parameter("record_index", {"type": "integer", "minimum": 0, "default": 0}, "Where the page begins."),
     parameter("order", {"enum": ["asc", "desc"]}, "asc: the oldest first."),
 )
-_FILE = _operation("vonageFile", "A recording.", (200, None), content=FILE, refusals=_THERE)
 _STREAM = _object({"stream_url": URLS, "loop": LOOP, "level": LEVEL}, "stream_url")
 _TALK = _object(
     {"text": TEXT, "language": TEXT, "style": {"type": "integer"}, "loop": LOOP, "level": LEVEL}, "text"
@@ -167,7 +167,12 @@ def _both(id: str, what: str, body: Json) -> dict[str, Any]:
 
 
 PATHS: Mapping[str, Mapping[str, Any]] = {
-    "/v1/files/{file_id}": {"get": _FILE},
+    **{
+        path: {
+            "get": _operation(id, "A recording, or a transcript.", (200, None), content=FILE, refusals=_THERE)
+        }
+        for path, id in zip(FILES, ("vonageFile", "vonageFileById"), strict=True)
+    },
     "/v1/calls": {
         "post": _operation(
             "vonageCreateCall",

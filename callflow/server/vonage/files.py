@@ -18,6 +18,9 @@ from callflow.state.transcripts import DONE, find_transcript
 
 DAY_S = 86_400.0
 
+PATHS = ("/v1/files/{file_id}", "/v3/files/{file_id}")
+"""The first is in events; the second is where the Node SDK looks for a file by its id."""
+
 _ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _BYTES: Mapping[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 
@@ -65,7 +68,7 @@ def routes(parts: Parts) -> list[web.RouteDef]:
             raise _gone()
         return path
 
-    return [web.get("/v1/files/{file_id}", guarded(parts, fetch), allow_head=True)]
+    return [web.get(path, guarded(parts, fetch), allow_head=True) for path in PATHS]
 
 
 def readable(row: RecordingRow, guest: Guest, wall: float) -> bool:

@@ -188,7 +188,7 @@ async def _start(house: House, folder: Path, ca: trustme.CA, life: AsyncExitStac
         setattr(house, name, await life.enter_async_context(Caller(options, SystemClock())))
     _write(folder / "accounts" / "acme", house)
     write(folder / "system_config" / "delivery.json", {"allow_networks": ["127.0.0.0/8"]})
-    certificate = ca.issue_cert("127.0.0.1", "localhost")
+    certificate = ca.issue_cert("127.0.0.1", "api.nexmo.com")
     certificate.private_key_and_cert_chain_pem.write_to_path(folder / "server.pem")
     options = ExchangeOptions(
         state=folder / "state",
