@@ -121,6 +121,7 @@ def _sealed(spool: Spool, path: Path, making: Making | None, seal_to: Sequence[s
             _write(spool, plain)
     part = part_of(path)
     size, digest = seal(plain, part, seal_to)
+    crash_point("sealed")
     os.replace(part, path)
     return Encoded(path, size, digest)
 

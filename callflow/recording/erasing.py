@@ -47,6 +47,7 @@ def erase(
         return mark_erased(conn, recording_id, why=why, by=by, wall=wall, force=force)
 
     try:
+        crash_point("erased-before")
         proof = database.run(mark)
         crash_point("erased-marked")
         return _remove(folder, database, proof, wall)
@@ -99,6 +100,7 @@ def _remove(folder: StateFolder, database: Database, proof: Proof, wall: float) 
             if path.parent.is_dir():
                 sync_folder(path.parent)
             crash_point("erased-file")
+        crash_point("erased-files")
         remove_spool(spool)
         if spool.is_dir():
             raise OSError(39, "its spool cannot be removed", str(spool))

@@ -131,7 +131,7 @@ def test_a_file_is_opened_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_memory_is_bounded(tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     with plain.open("wb") as file:
-        file.truncate(40_000_000)
+        file.truncate(20_000_000)
     tracemalloc.start()
     try:
         seal(plain, tmp_path / "sealed", [PUBLIC])
