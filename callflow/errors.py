@@ -349,8 +349,9 @@ class NoScript(DeliveryError):
 
 
 class StoreRefused(DeliveryError):
-    """A place for recordings refuses: wrong credentials, no such bucket, no right to write; or a library for
-    it is not installed. Like a 4xx: somebody has to repair it.
+    """A place for recordings refuses: wrong credentials, no such bucket, no library for it.
+
+    Like a 4xx: somebody has to repair it.
     """
 
     code = "CF-DLV-010"

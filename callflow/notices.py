@@ -156,6 +156,9 @@ NOTICES: dict[str, Code] = {
                               "recordings.", "Give a url, or set media.store_recordings to true."),
     "CF-RUN-URL": Code(ERROR, "placeholder in the url", "Nothing resolves a {NAME} in the url; the recording "
                        "is kept in the local store.", "Give it: --var NAME=VALUE."),
+    "CF-RUN-PLAN": Code(ERROR, "storage plan that cannot be used", "storage.json names a place or connection "
+                        "that it does not have; the recording is kept in the local store.",
+                        "Run callflow check on the account's folder: it shows the line."),
     "CF-RUN-MEDIA-ID": Code(WARNING, "media_id in use", "There is a recording with this media_id already; "
                             "this one got a fresh id.", "Leave media_id out."),
     "CF-RUN-RECORDING": Code(WARNING, "recording command refused", "What was asked for does not fit the "

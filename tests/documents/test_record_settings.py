@@ -166,7 +166,7 @@ def test_an_empty_url_is_no_url_and_origin_is_read_only() -> None:
     ],
 )
 def test_storage(url: str | None, media: dict[str, object], kind: str, base: str) -> None:
-    choice = choose_storage(url, _with(**media))
+    choice = choose_storage(url, _with(**media), {})
     assert (choice.kind, choice.url) == (kind, base) and choice.reason
 
 
