@@ -48,7 +48,7 @@ def routes(parts: Parts) -> list[web.RouteDef]:
 
     async def readyz(request: web.Request) -> web.Response:
         troubles = await parts.standing.troubles()
-        body = json.dumps({"ready": not troubles, "troubles": troubles})
+        body = json.dumps({"ready": not troubles, "troubles": troubles}) + "\n"
         return web.Response(text=body, status=503 if troubles else 200, content_type="application/json")
 
     return [web.get("/healthz", healthz), web.get("/readyz", readyz)]

@@ -20,6 +20,7 @@ PAGES = (README, *sorted((ROOT / "docs").rglob("*.md")))
 """Where console blocks may be; each page is run from its top in a folder of its own."""
 PORT = 8765
 SIP_PORT = 5060
+HTTP_PORT = 8080
 """The ports that the page names; a run takes free ones, so that two runs never meet."""
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -47,7 +48,8 @@ CALL_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}\b"
 RECORDING_ID = re.compile(r"\b\d{6}-[0-9a-f]{32}\b")
 DELIVERY_ID = re.compile(r"\b[0-9a-f]{12}\b")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ")
-NAMES = ((CALL_ID, "CALL_ID"), (RECORDING_ID, "RECORDING_ID"), (DELIVERY_ID, "DELIVERY_ID"), (MOMENT, "TIME"))
+REQUEST_ID = re.compile(r'(?<="request_id":")[0-9a-f]{32}\b')
+NAMES = ((REQUEST_ID, "REQUEST_ID"), (CALL_ID, "CALL_ID"), (RECORDING_ID, "RECORDING_ID"), (DELIVERY_ID, "DELIVERY_ID"), (MOMENT, "TIME"))
 
 
 @dataclass(frozen=True)
@@ -58,15 +60,17 @@ class Ports:
 
     receiver: int
     sip: int
+    http: int
 
     @classmethod
     def free(cls) -> Ports:
         """Ports that nobody has, and that no other test is given."""
-        return cls(free_ports(1), free_ports(1))
+        return cls(free_ports(1), free_ports(1), free_ports(1))
 
     def put_in(self, command: str) -> str:
         """A command of the page as it is run."""
-        return command.replace(str(PORT), str(self.receiver)).replace(str(SIP_PORT), str(self.sip))
+        command = command.replace(str(PORT), str(self.receiver)).replace(str(SIP_PORT), str(self.sip))
+        return command.replace(f":{HTTP_PORT}", f":{self.http}")
 
 
 # A real call's figures: the machine's, not the program's.
@@ -84,9 +88,10 @@ def plain(output: str, ports: Ports) -> str:
     """Output without what differs from run to run."""
     port = ports.receiver
     output = output.replace(f"127.0.0.1:{ports.sip}", f"127.0.0.1:{SIP_PORT}")
+    output = output.replace(f"127.0.0.1:{ports.http}", f"127.0.0.1:{HTTP_PORT}")
     output = output.replace(f"{ROOT}/", "").replace(f"127.0.0.1:{port}", f"127.0.0.1:{PORT}")
     output = "".join(_named(line) for line in output.splitlines(keepends=True))
-    output = re.sub(rf"127\.0\.0\.1:(?!{PORT}|{SIP_PORT})\d+", "127.0.0.1:PORT", output)
+    output = re.sub(rf"127\.0\.0\.1:(?!{PORT}|{SIP_PORT}|{HTTP_PORT})\d+", "127.0.0.1:PORT", output)
     for pattern, instead in _FIGURES:
         output = pattern.sub(instead, output)
     output = re.sub(r"/\d{6}/RECORDING_ID", "/MONTH/RECORDING_ID", output)

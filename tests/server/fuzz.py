@@ -1,0 +1,84 @@
+"""schemathesis against a server with real calls, recordings and deliveries: ``make fuzz``.
+
+It sends what the description allows and what it forbids, to every route, and looks whether the answers are
+what the description tells. Not part of the suite: it takes minutes. Words after the module's name go to
+``schemathesis run`` (``--include-path-regex deliveries``, ``--max-examples 200``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+import tempfile
+from pathlib import Path
+from unittest.mock import patch
+
+from tests.serve.accounts import RECORD, account, record_to, write
+from tests.serve.server import phone
+from tests.server.stage import Stage, on_stage
+
+NOWHERE = "http://127.0.0.1:9"
+WORDS = (
+    "--exclude-path-regex", "/events$",  # a stream that never ends
+    # /things/{id} takes /things/draw, too, for a thing of that name: its methods are more than are described
+    # of /things/draw alone.
+    "--exclude-checks", "unsupported_method,allow_header_conformance",
+    "--phases", "examples,coverage,fuzzing", "--max-examples", "25", "--seed", "1",
+    "--continue-on-failure", "--request-timeout", "10", "--suppress-health-check", "all",
+)  # fmt: skip
+
+
+async def call(stage: Stage, number: str, talk_s: float) -> None:
+    """Be somebody who calls."""
+    from callflow.caller import CallPlan
+
+    async with phone() as caller:
+        at = stage.exchange.hops[0].port
+        await caller.call(CallPlan(f"sip:{number}@127.0.0.1:{at}", hangup_after_s=talk_s, keep_s=0))
+
+
+async def let_loose(stage: Stage, folder: Path, words: list[str]) -> int:
+    """Make calls, one of which goes on, and run schemathesis with the ids of what is there; its exit code."""
+    await call(stage, "100", 0.5)
+    await call(stage, "200", 0.5)
+    going_on = asyncio.create_task(call(stage, "100", 3600.0))
+    home = "/v2/accounts/acme"
+    while not (live := (await stage.get(f"{home}/calls")).json["data"]):
+        await asyncio.sleep(0.1)
+    known = {"account_id": "acme", "user_id": "carol", "call_id": live[0]["id"], "channel_id": live[0]["id"]}
+    for name in ("recording", "delivery", "callflow"):
+        listed = (await stage.get(f"{home}/{name[:-1]}ies" if name[-1] == "y" else f"{home}/{name}s")).json
+        known[f"{name}_id"] = listed["data"][-1]["id"]
+    config = folder / "schemathesis.toml"
+    lines = [f"{json.dumps(name)} = {json.dumps(value)}" for name, value in known.items()]
+    config.write_text("\n".join(["[parameters]", *lines]) + "\n")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run",
+        f"{stage.url}/v2/openapi.json", "-H", f"X-Auth-Token: {stage.token}", *WORDS, *words,
+    )  # fmt: skip
+    code = await process.wait()
+    going_on.cancel()
+    return code
+
+
+def main(folder: Path, words: list[str]) -> int:
+    """Serve and let it loose."""
+    flows = {"100": RECORD, "200": record_to(NOWHERE)}
+    home = account(folder / "accounts" / "acme", flows)
+    write(home / "users" / "carol.json", {"first_name": "Carol", "last_name": "C", "username": "carol"})
+    codes = []
+
+    async def use(stage: Stage) -> None:
+        codes.append(await let_loose(stage, folder, words))
+
+    logging.basicConfig(level=logging.ERROR)
+    with patch("callflow.server.tokens.FAILURES", 10**9):  # it guesses, as it should
+        on_stage(folder, use, accounts=folder / "accounts")
+    return codes[0]
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as place:
+        raise SystemExit(main(Path(place), sys.argv[1:]))
