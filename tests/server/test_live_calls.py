@@ -71,6 +71,7 @@ def test_a_call_is_seen_recorded_masked_and_hung_up_over_http(tmp_path: Path) ->
             await shown(stage, call, flow_id)
             await refused(stage, call)
             channel = f"{HERE}/channels/{quote(seen['id'], safe='')}"
+            await channelled(stage, channel)
             done = await stage.ask("POST", channel, data={"action": "hangup"})
             assert done.json["data"]["did"] == ["hung up"], done.body
             result = await asyncio.wait_for(talk, 5)
@@ -144,11 +145,34 @@ def test_a_call_is_seen_recorded_masked_and_hung_up_over_http(tmp_path: Path) ->
         assert (await stage.get(f"{HERE}/calls", token=reader)).json["page_size"] == 1
         assert (await stage.get("/v2/accounts/other/calls")).json["data"] == []
 
+    async def channelled(stage: Stage, channel: str) -> None:
+        """Kazoo's way: actions of a channel, and metaflows."""
+        started = await stage.ask("PUT", channel, data={"action": "start_record", "format": "wav"})
+        assert (started.json["data"][0]["state"], started.json["data"][0]["origin"]) == (
+            "RECORDING",
+            "api : test",
+        )
+        mask = {"module": "record_call", "data": {"action": "mask"}}
+        masked = await stage.ask("PUT", channel, data={"action": "metaflow", "data": mask})
+        assert masked.json["data"]["did"] == [f"masked recording {started.json['data'][0]['id']}"]
+        assert (await stage.ask("POST", channel, data={"action": "stop_record"})).json["data"][0]["over"]
+        nobody = await stage.ask("POST", channel, data={"action": "transfer", "target": "300"})
+        assert (nobody.status, "nobody" in nobody.json["data"]["message"]) == (409, True)
+        wrong = await stage.ask(
+            "POST", channel, data={"action": "metaflow", "data": {"module": "menu", "data": {}}}
+        )
+        assert (wrong.status, next(iter(wrong.json["data"]))) == (400, "data.module")
+        unknown = await stage.ask("POST", channel, data={"action": "dance"})
+        assert (unknown.status, list(unknown.json["data"])) == (400, ["action"])
+        assert (await stage.ask("POST", channel, data={"action": ["hangup"]})).status == 400
+        missing = await stage.ask("POST", f"{HERE}/channels/none", data={"action": "hangup"})
+        assert missing.status == 404
+
     async def over(stage: Stage, call: str) -> None:
         assert (await stage.get(f"{HERE}/calls")).json["data"] == []
         gone = await until(stage, call, lambda data: data["state"] == "over")
         assert gone.json["data"]["cause"] == "NORMAL_CLEARING" and gone.json["data"]["seconds"] > 1
-        assert [row["state"] for row in gone.json["data"]["recordings"]] == ["READY"]
+        assert [row["state"] for row in gone.json["data"]["recordings"]][:1] == ["READY"]
         assert (await stage.get(f"{HERE}/calls?state=over")).json["data"][0]["id"] == gone.json["data"]["id"]
         for answer in (
             await stage.ask("DELETE", call),

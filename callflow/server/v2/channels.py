@@ -91,6 +91,8 @@ async def _do(request: web.Request, *, parts: Parts) -> web.Response:
     if not isinstance(value, dict):
         raise invalid("data", "type", "data is an object with an action")
     action = value.get("action")
+    if not isinstance(action, str | None):
+        raise invalid("action", "type", "action is a text")
     if action in _RECORDS:
         return await record(request, parts, token, seat.call, sent, action=_RECORDS[action])
     if action == "hangup":
@@ -132,7 +134,7 @@ async def _metaflow(
     if tree.get("module") == "transfer" and seat.peer is not None:
         leg = seat.peer  # Kazoo's API transfers the channel that it names, digits the one who has not pressed
     tell(token, seat.call.account.id, f"{one_line(tree.get('module'), 40)} on channel {leg.channel.call_id}")
-    did = await _done(seat.call, tree, leg.name)
+    did = await carried_out(seat.call, tree, leg.name)
     if did is None:
         return ok(request, {"uuid": seat.leg.channel.call_id, "did": [], "going_on": True}, status=202)
     if did and any(did[0].startswith(each) for each in _DID_NOTHING):
@@ -149,7 +151,7 @@ def _check(sent: Sent, tree: Any, pointer: str, parts: Parts, call: Call) -> Non
         raise refusal(problems)
 
 
-async def _done(call: Call, tree: Mapping[str, Any], leg: str) -> list[str] | None:
+async def carried_out(call: Call, tree: Mapping[str, Any], leg: str) -> list[str] | None:
     """What was done, in words; None: it goes on. Raises ApiError 409 if the call is over."""
     if call.gone:
         raise ApiError(409, "the call is over")
