@@ -3,7 +3,7 @@ at the n-th time it gets there. Without the variable a crash point does nothing.
 
 The places: ``in-tick``, ``appending``, ``header-written``, ``encoding``, ``between-rename-and-commit``
 (it has its final name), ``between-commit-and-removal``, ``sending``, ``transcribing``, ``transcript-named``;
-``sealing`` (a part of it), ``sealed`` (not named yet); ``erased-before`` (its transaction), ``erased-marked``,
+``sealing`` (a part of it), ``sealed`` (not named yet); ``erased-before``, ``erased-marked``,
 ``erased-file``, ``erased-files`` (its spool is left).
 """
 
