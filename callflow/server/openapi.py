@@ -110,6 +110,13 @@ def parameter(
     return {**said, "required": True} if required or place == "path" else said
 
 
+def some_of(values: Iterable[str], description: str = "") -> Json:
+    """The schema of a text that names one of these, or several with commas between."""
+    one = f"({'|'.join(map(re.escape, values))})"
+    said = {"type": "string", "pattern": f"^({one}(,{one})*)?$"}
+    return {**said, "description": description} if description else said
+
+
 def enveloped(data: Json | None) -> Json:
     """The schema of an answer around ``data``."""
     return {

@@ -102,7 +102,7 @@ PATHS: Mapping[str, Mapping[str, Any]] = {
             "What `callflow check` says about a document; nothing is saved.",
             scope=_READ,
             query=(_ID,),
-            content_in=SENT,
+            content_in={**SENT, "application/json": {"schema": {"type": "object", "required": ["data"]}}},
             data={
                 "type": "object",
                 "required": ["valid", "errors", "warnings", "problems"],

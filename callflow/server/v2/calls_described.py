@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from callflow.channels.channel import CAUSE_CODES
 from callflow.recording.recorder import State
 from callflow.server.openapi import operation, parameter
 from callflow.server.v2.callflows_described import PAGING, SVG
@@ -118,7 +119,7 @@ _ASK = {
     "description": "An action (hangup, transfer, start_record ... or of a metaflow), or a metaflow's node.",
     "properties": {"action": _TEXT, "module": _TEXT, "data": {"type": "object"}},
 }
-_CAUSE = parameter("cause", _TEXT, "The hangup cause; without it NORMAL_CLEARING.")
+_CAUSE = parameter("cause", {"enum": sorted(CAUSE_CODES)}, "The hangup cause; without it NORMAL_CLEARING.")
 _ALL = "/v2/accounts/{account_id}/calls"
 _ONE = _ALL + "/{call_id}"
 _CHANNELS = "/v2/accounts/{account_id}/channels"

@@ -179,7 +179,10 @@ async def _retry_many(request: web.Request, *, parts: Parts) -> web.Response:
     account_id = request.match_info["account_id"]
     token = await authorize(request, account_id, WRITE)
     data = await read_data(request)
-    wanted = _asked(account_id, {name: str(value) for name, value in data.items()})
+    for name, value in data.items():
+        if not isinstance(value, str):
+            raise invalid(name, "type", f"{name} is a text")
+    wanted = _asked(account_id, data)
     wall = parts.clock.wall()
 
     def write(conn: sqlite3.Connection) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from callflow.delivery.outbox import DeliveryState
-from callflow.server.openapi import operation, parameter
+from callflow.server.openapi import operation, parameter, some_of
 from callflow.state.delivery_list import MOST_PAGE, PAGE
 from callflow.state.filters import FILTERS
 
@@ -61,7 +61,7 @@ SCHEMAS: Mapping[str, Mapping[str, Any]] = {
 
 _DELIVERY = {"$ref": "#/components/schemas/Delivery"}
 _FILTERS: Mapping[str, Mapping[str, Any]] = {
-    "state": {"type": "string", "description": "A state, or several with commas between."},
+    "state": some_of(map(str, DeliveryState), "A state, or several with commas between."),
     "host": {"type": "string", "description": "`host`, or `host:port`."},
     "kind": {"type": "string", "description": "A kind."},
     "recording_id": {"type": "string", "description": "Of this recording."},
@@ -85,10 +85,7 @@ PATHS: Mapping[str, Mapping[str, Any]] = {
             scope="deliveries:read",
             data={"type": "array", "items": _DELIVERY},
             query=(
-                *(
-                    parameter(name, {"type": "string"}, said["description"])
-                    for name, said in _FILTERS.items()
-                ),
+                *(parameter(name, said, said["description"]) for name, said in _FILTERS.items()),
                 parameter(
                     "page_size",
                     {"type": "integer", "minimum": 1, "maximum": MOST_PAGE, "default": PAGE},

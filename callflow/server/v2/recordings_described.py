@@ -7,7 +7,7 @@ from typing import Any
 
 from callflow.recording.messages import SEALED_TYPE
 from callflow.recording.peaks import MOST_BUCKETS
-from callflow.server.openapi import operation, parameter
+from callflow.server.openapi import operation, parameter, some_of
 from callflow.state.filters import FILTERS, STATES
 from callflow.state.library import MOST_PAGE, PAGE
 
@@ -115,11 +115,13 @@ PAGING = (
     parameter("ascending", _FLAG, "The earliest first."),
     parameter("paginate", _FLAG, f"`false`: at most {MOST_PAGE} at once."),
 )
+_SECONDS = {"pattern": r"^([0-9]{1,9}(\.[0-9]{1,6})?)?$"}
+_FORMS = {"state": some_of(STATES), "min_seconds": _SECONDS, "max_seconds": _SECONDS}
 LIST_QUERY = (
     *(
         parameter(
             name,
-            {"type": "string", "maxLength": 200, "examples": [each.example]},
+            {"type": "string", "maxLength": 200, **_FORMS.get(name, {}), "examples": [each.example]},
             f"{each.means}.",
         )
         for name, each in FILTERS.items()
