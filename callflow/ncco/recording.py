@@ -147,7 +147,9 @@ class ConversationRecording:
         if self.over:
             return
         self._points = self.handle.taps = self.plan.points()
-        self._call.services.media.send(MoveTaps(self.handle.id, self._points, self._leg))
+        # A muted first leg is no place to listen to: whose recording it is must be said.
+        leg = self._call.leg if self._leg is None else self._leg
+        self._call.services.media.send(MoveTaps(self.handle.id, self._points, leg))
 
     # ---- its end -------------------------------------------------------------------------------
 
