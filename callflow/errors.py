@@ -124,9 +124,7 @@ class SettingsError(CallflowError):
 
 
 class MissingSecret(SettingsError):
-    """A secret is not where a document says (``secret:env:NAME``, ``secret:file:PATH``): the message names
-    the place, never what is there.
-    """
+    """A secret is not where a document says that it stands. The message names the place, never the secret."""
 
     code = "CF-CFG-001"
     fix = "Put the secret where the document says, or correct the place: secret:env:NAME, secret:file:PATH."
