@@ -18,14 +18,16 @@ from tests.delivery.support import RawRequest, State, answer, raw_server, read_r
 from tests.stores.support import BODY, enqueue, place_of, upload, ways
 
 
-def sent(tmp_path: Path, status: str = "201 Created", **settings: Any) -> tuple[RawRequest, State]:
+def sent(
+    tmp_path: Path, status: str = "201 Created", echo: str = "", **settings: Any
+) -> tuple[RawRequest, State]:
     """The request that a delivery to a web server makes, and the state after it."""
     seen: list[RawRequest] = []
     state = State.make(tmp_path)
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         seen.append(await read_request(reader))
-        await answer(writer, status)
+        await answer(writer, status, body=echo.encode())
 
     async def main() -> None:
         async with raw_server(handle) as base:
@@ -69,6 +71,14 @@ def test_base64(tmp_path: Path) -> None:
     state.database.close()
     assert base64.b64decode(request.body, validate=True) == BODY
     assert not list(state.folder.outbox.glob("callflow-*")), "what was written for it is gone"
+
+
+def test_gone_is_dead_and_what_an_answer_repeats_is_hidden(tmp_path: Path) -> None:
+    _, state = sent(tmp_path, "410 Gone", headers={"X-Key": "hidden-2"}, echo="you said hidden-2")
+    row, attempt = state.row("dlv-1"), state.attempts("dlv-1")[0]
+    state.database.close()
+    assert (row.state, row.last_status, attempt.answer) == ("DEAD", 410, b"you said ***")
+    assert attempt.address == "127.0.0.1"
 
 
 @pytest.mark.parametrize(("status", "slow"), [("401 Unauthorized", 1), ("500 Oh", 0), ("404 Not Found", 1)])

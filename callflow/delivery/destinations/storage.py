@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -17,6 +18,7 @@ from callflow.delivery.destinations.destination import Answer, check_file
 from callflow.delivery.outbox import Parcel
 from callflow.delivery.stores.opened import opened
 from callflow.delivery.stores.store import Store, Upload, Ways, digest_of
+from callflow.delivery.stores.web import WebStore
 from callflow.documents.storage import Place, locator, make_place, numbered
 from callflow.errors import StoreRefused, UnsendableFile
 
@@ -44,12 +46,12 @@ class StorageDestination:
         if began_with is None:
             raise UnsendableFile("the delivery does not say where to", hint="its row is damaged")
         place = await self._now(began_with, parcel.recording.account_id)
-        async with opened(place, self._ways) as store:
+        async with opened(place, replace(self._ways, account=parcel.account)) as store:
+            if isinstance(store, WebStore):
+                return await _sent(store, _upload(parcel, path, row.database))
             for number in range(1, MOST_NAMES + 1):
                 name = row.database if number == 1 or not row.database else numbered(row.database, number)
-                upload = Upload(
-                    name, path, row.bytes, row.content_type, row.sha256, dict(parcel.recording.document)
-                )
+                upload = _upload(parcel, path, name)
                 where = locator(place, name)
                 async with self._names.setdefault(where, asyncio.Lock()):  # not every place sees to it itself
                     kept = await store.put(upload)
@@ -67,6 +69,18 @@ class StorageDestination:
         if found is None or found.handler != place.handler:
             return place
         return found
+
+
+def _upload(parcel: Parcel, file: Path, name: str) -> Upload:
+    row = parcel.delivery
+    document = dict(parcel.recording.document)
+    return Upload(name, file, row.bytes, row.content_type, row.sha256, document)
+
+
+async def _sent(store: WebStore, upload: Upload) -> Answer:
+    """A web server's own answer decides, as for a node's url: 410, ``Retry-After`` ..."""
+    answer = await store.send(upload)
+    return Answer(answer.status, answer.body, answer.headers.get("Retry-After"), answer.address)
 
 
 async def _is_ours(store: Store, upload: Upload) -> bool:

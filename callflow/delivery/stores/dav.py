@@ -28,7 +28,7 @@ class DavStore:
     def __init__(self, place: Place, ways: Ways) -> None:
         settings = place.settings
         self._base = str(settings["url"]).rstrip("/")
-        self._http = ways.http
+        self._http, self._account = ways.http, ways.account
         self._headers: Mapping[str, str] = {}
         if settings.get("token"):
             self._headers = {"Authorization": f"Bearer {settings['token']}"}
@@ -93,7 +93,9 @@ class DavStore:
 
     async def _send(self, path: str, upload: Upload) -> Response:
         headers = {**self._headers, "Content-Type": upload.content_type}
-        return await self._http.upload("PUT", self._url(path), upload.file, headers, size=upload.size)
+        return await self._http.upload(
+            "PUT", self._url(path), upload.file, headers, size=upload.size, account=self._account
+        )
 
     async def _make_folders(self, path: str) -> None:
         """One after the other; one that is there already answers 405, some servers 301."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from callflow.delivery.guard import Guard
 from callflow.delivery.http import GuardedHttp
@@ -61,12 +61,15 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ways:
-    """How places are reached: the guarded client, the guard for what does not go through it, seconds."""
+    """How places are reached: the guarded client, the guard for what does not go through it, seconds.
+    ``account``: ``delivery`` of the account's document, which may have rules for hosts of its own.
+    """
 
     http: GuardedHttp
     guard: Guard
     connect_timeout_s: float
     progress_timeout_s: float
+    account: Mapping[str, Any] | None = None
 
 
 async def digest_of(store: Store, path: str) -> str:

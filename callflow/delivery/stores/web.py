@@ -11,7 +11,7 @@ import json
 import secrets
 import tempfile
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +23,7 @@ from callflow.documents.storage import Place, locator
 from callflow.errors import DeliveryError
 
 _MOST_READ = 1 << 40
+_SHORTEST = 2
 _LINE = 57 * 1024
 """Bytes encoded at a time: a multiple of three, so that the pieces are one Base64 text."""
 
@@ -43,16 +44,24 @@ class WebStore:
 
     def __init__(self, place: Place, ways: Ways) -> None:
         self._place = place
-        self._http = ways.http
+        self._http, self._account = ways.http, ways.account
         self._headers = {str(k): str(v) for k, v in dict(place.settings.get("headers") or {}).items()}
-        self.answer: Response | None = None
 
     async def size(self, path: str) -> int | None:
         """Not asked: many servers that take files give none back."""
         return None
 
     async def put(self, upload: Upload) -> bool:
-        """One request; redirects are followed with the same verb."""
+        """One request, and a yes to it."""
+        answer = await self.send(upload)
+        if not 200 <= answer.status <= 299:
+            raise of_status(self._name, answer.status, "the file")
+        return True
+
+    async def send(self, upload: Upload) -> Response:
+        """One request, whatever is answered; redirects are followed with the same verb. What the answer repeats
+        of the plan's headers is hidden.
+        """
         with tempfile.TemporaryDirectory(prefix="callflow-", dir=upload.file.parent) as folder:
             sent = await asyncio.to_thread(self._made, upload, Path(folder) / "body")
             answer = await self._http.upload(
@@ -65,11 +74,13 @@ class WebStore:
                     "Content-Type": sent.content_type,
                 },
                 size=sent.size,
+                account=self._account,
             )
-        self.answer = answer
-        if not 200 <= answer.status <= 299:
-            raise of_status(self._name, answer.status, "the file")
-        return True
+        body = answer.body
+        for value in self._headers.values():
+            if len(value) > _SHORTEST:
+                body = body.replace(value.encode(), b"***")
+        return replace(answer, body=body)
 
     async def read(self, path: str) -> AsyncIterator[bytes]:
         """By GET, through a temporary file."""
