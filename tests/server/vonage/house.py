@@ -123,6 +123,11 @@ class House:
         url = path if path.startswith("http") else self.http.url + path
         return requests.request(method, url, json=body, headers=sent, verify=str(self.ca), timeout=20)
 
+    def session_post(self, url: str, body: str) -> requests.Response:
+        """A body as it is."""
+        headers = {"Authorization": f"Bearer {self.token()}", "Content-Type": "application/json"}
+        return requests.post(url, data=body, headers=headers, verify=str(self.ca), timeout=20)
+
     def call(self, ncco: list[dict[str, Any]], to: Mapping[str, Any] | None = None, **more: Any) -> str:
         """Begin a call; gives its UUID."""
         endpoint = to or {"type": "sip", "uri": self.phone.contact}
@@ -234,17 +239,21 @@ def _write(account: Path, house: House) -> None:
     write(account / "applications" / f"{OTHER}.json", {"name": "Other", "private_key": "other.pem"})
     (account / "applications" / "support.pub.pem").write_text(house.keys.public)
     gateway = {"server": "127.0.0.1", "port": house.phone.hop.port}
-    write(account / "resources" / "carrier.json", {"name": "Carrier", "gateways": [gateway]})
+    write(
+        account / "resources" / "carrier.json",
+        {"name": "Carrier", "rules": ["^([0-9]{7,15})$"], "gateways": [gateway]},
+    )
     write(account / "users" / "ann.json", {"first_name": "Ann"})
     sip = {"invite_format": "route", "route": house.quiet.contact}
     write(account / "devices" / "desk.json", {"owner_id": "ann", "sip": sip})
 
 
 def other_keys(house: House) -> Keys:
-    """A key pair for the other application, which is there from now on."""
-    keys = Keys.fresh()
-    (house.exchange.options.accounts / "acme" / "applications" / "other.pem").write_text(keys.private)
-    return keys
+    """The key pair of the other application, which is there from now on."""
+    path = house.exchange.options.accounts / "acme" / "applications" / "other.pem"
+    if not path.exists():
+        path.write_text(Keys.fresh().private)
+    return Keys(path.read_text(), "")
 
 
 def tone_file(hertz: int, seconds: float, rate: int = 16000) -> bytes:
