@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from callflow.bus import Bus
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
@@ -365,35 +367,8 @@ class DeliveryChanged(Event):
 
 
 Subscriber = Callable[[Event], None]
-
-
-class EventBus:
-    """Hands each event to every subscriber, in order, at once: first those of its call, then those of all."""
-
-    def __init__(self) -> None:
-        self._all: list[Subscriber] = []
-        self._by_call: dict[str, list[Subscriber]] = {}  # so that an event costs the same among 1,000 calls
-
-    def subscribe(self, subscriber: Subscriber, *, call_id: str | None = None) -> Callable[[], None]:
-        """Add a subscriber to all events, or to those of one call; call what comes back to remove it."""
-        if call_id is None:
-            self._all.append(subscriber)
-            return lambda: self._all.remove(subscriber)
-        self._by_call.setdefault(call_id, []).append(subscriber)
-        return lambda: self._leave(call_id, subscriber)
-
-    def _leave(self, call_id: str, subscriber: Subscriber) -> None:
-        left = self._by_call[call_id]
-        left.remove(subscriber)
-        if not left:
-            del self._by_call[call_id]
-
-    def publish(self, event: Event) -> None:
-        """Tell everybody. A subscriber that raises is a bug and is not hidden."""
-        for subscriber in tuple(self._by_call.get(event.call_id, ())):
-            subscriber(event)
-        for subscriber in tuple(self._all):
-            subscriber(event)
+EventBus = Bus[Event]
+"""Hands each event to every subscriber, at once."""
 
 
 def as_json(event: Event) -> dict[str, Any]:
