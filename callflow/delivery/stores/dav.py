@@ -115,7 +115,11 @@ class DavStore:
 
     async def _ask(self, method: str, path: str, headers: Mapping[str, str] | None = None) -> Response:
         return await self._http.request(
-            method, self._url(path), headers={**self._headers, **(headers or {})}, follow=0
+            method,
+            self._url(path),
+            headers={**self._headers, **(headers or {})},
+            follow=0,
+            account=self._account,
         )
 
     def _url(self, path: str) -> str:

@@ -59,8 +59,8 @@ class WebStore:
         return True
 
     async def send(self, upload: Upload) -> Response:
-        """One request, whatever is answered; redirects are followed with the same verb. What the answer repeats
-        of the plan's headers is hidden.
+        """One request, whatever is answered; redirects are followed with the same verb. What the answer
+        repeats of the plan's headers is hidden.
         """
         with tempfile.TemporaryDirectory(prefix="callflow-", dir=upload.file.parent) as folder:
             sent = await asyncio.to_thread(self._made, upload, Path(folder) / "body")
@@ -93,7 +93,9 @@ class WebStore:
 
     async def delete(self, path: str) -> None:
         """By DELETE."""
-        answer = await self._http.request("DELETE", locator(self._place, path), headers=self._headers)
+        answer = await self._http.request(
+            "DELETE", locator(self._place, path), headers=self._headers, account=self._account
+        )
         if answer.status != 404 and not 200 <= answer.status <= 299:
             raise of_status(self._name, answer.status, "DELETE")
 
