@@ -16,12 +16,10 @@ TITLE = 30
 STYLE = """\
   svg { --paper: #ffffff; --ink: #1b1f24; --soft: #59636e; --line: #8c959f; --box: #f6f8fa; --key: #e1e6eb;
         --error: #b3261e; --warning: #8a5a00; --note: #0a5c8c; --walked: #1a7f37; --record: #c21f5b;
-        --now: #dafbe1;
         background: var(--paper); font-family: system-ui, 'Segoe UI', Roboto, sans-serif; }
   @media (prefers-color-scheme: dark) {
     svg { --paper: #0d1117; --ink: #e6edf3; --soft: #9da7b1; --line: #6e7681; --box: #161b22; --key: #262d35;
-          --error: #ff8f86; --warning: #e0ac3f; --note: #6cb6ff; --walked: #56d364; --record: #ff7ab2;
-          --now: #12361f; }
+          --error: #ff8f86; --warning: #e0ac3f; --note: #6cb6ff; --walked: #56d364; --record: #ff7ab2; }
   }
   text { fill: var(--ink); white-space: pre; }
   .title { font-size: 15px; font-weight: 600; }
@@ -40,10 +38,14 @@ STYLE = """\
   .has-error { stroke: var(--error); stroke-width: 1.8; }
   .has-warning { stroke: var(--warning); stroke-width: 1.8; }
   .walked { stroke: var(--walked); stroke-width: 2.4; }
-  .now { fill: var(--now); stroke-width: 3.6; }
   .bar { fill: var(--record); }
   .arrow { fill: var(--line); }
 """
+NOW = """\
+  .now { fill: #dafbe1; stroke-width: 3.6; }
+  @media (prefers-color-scheme: dark) { .now { fill: #12361f; } }
+"""
+"""Where a call is at this moment: only in pictures of live calls."""
 
 
 def to_svg(picture: Picture) -> str:
@@ -59,13 +61,14 @@ def to_svg(picture: Picture) -> str:
         body.append(f'<text class="small" x="{MARGIN}" y="{y}">{escape(line)}</text>')
         y += LINE
         width = max(width, 7 * len(line))
+    style = STYLE + NOW if any(box.now for tree in picture.trees for box in tree.boxes()) else STYLE
     names = escape(", ".join(tree.title for tree in picture.trees))
     width, height = width + 2 * MARGIN, y + MARGIN // 2
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label={quoteattr("Callflow " + names)} '
         f'width="{width}" height="{height}" viewBox="0 0 {width} {height}">'
     )
-    return "\n".join([head, f"<title>{names}</title>", f"<style>\n{STYLE}</style>", *body, "</svg>", ""])
+    return "\n".join([head, f"<title>{names}</title>", f"<style>\n{style}</style>", *body, "</svg>", ""])
 
 
 def _longest(tree: Tree) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -148,19 +148,26 @@ def _raw(folder: Path | None, name: str) -> bytes | None:
         return None
 
 
-def _shown(request: web.Request, parts: Parts, name: str, **more: Any) -> web.Response:
+def _shown(
+    request: web.Request,
+    parts: Parts,
+    name: str,
+    from_next_start: list[str] | None = None,
+    problems: Sequence[Problem] = (),
+) -> web.Response:
     folder = _folder(parts)
     raw = _raw(folder, name)
     stored = jsontext.examine(raw).value if raw is not None else None
-    body = {
+    body: dict[str, Any] = {
         "id": name,
         "settings": list(rows(parts.catalog.settings, (name,))),
         "stored": hidden("", stored) if isinstance(stored, dict) else None,
         "editable": folder is not None,
     }
-    warnings = more.pop("warnings", None)
+    if from_next_start is not None:
+        body["from_next_start"] = from_next_start
     revision = revision_of(raw) if raw is not None else None
-    return ok(request, {**body, **more}, revision=revision, warnings=warnings)
+    return ok(request, body, revision=revision, warnings=warnings_of(problems))
 
 
 # ---- changing ------------------------------------------------------------------------------------
@@ -202,13 +209,11 @@ async def _change(request: web.Request, parts: Parts, *, merged: bool) -> web.Re
     if refused is not None:
         raise _unfit(refused, folder)
     tell(token, "*", f"system_config {name} changed")
-    values = (
+    was, now = (
         {row["name"]: row["value"] for row in rows(each, (name,))} for each in (old, parts.catalog.settings)
     )
-    was, now = values
     later = [key for key in now if now[key] != was.get(key) and key.startswith(AT_START_ONLY)]
-    more = {"from_next_start": later, "warnings": warnings_of(problems)}
-    return await asyncio.to_thread(partial(_shown, request, parts, name, **more))
+    return await asyncio.to_thread(_shown, request, parts, name, later, problems)
 
 
 def _made(sent: Sent, before: bytes | None, merged: bool) -> bytes:
