@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 import socket
 import ssl
 from dataclasses import dataclass
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from callflow.channels.sip.transport import bracketed
 from callflow.errors import HttpListenError
 from callflow.exchange.binding import TlsFiles
 from callflow.exchange.exchange import Exchange
+from callflow.log import logger
 from callflow.server.app import build
 from callflow.server.meter import Meter
 from callflow.server.parts import Parts
@@ -124,6 +127,7 @@ class HttpServer:
         self.runner = web.AppRunner(
             self.app,
             access_log=None,
+            logger=_LOG,
             shutdown_timeout=END_WITHIN_S,
             keepalive_timeout=IDLE_S,
             lingering_time=LINGER_S,
@@ -141,6 +145,7 @@ class HttpServer:
             ) from error
         host, port = sock.getsockname()[:2]
         self.url = f"{'http' if context is None else 'https'}://{bracketed(host)}:{port}"
+        self._exchange.engine.scripts.sessions.base_url = self.url  # of recording_url
 
     def _connected(self) -> asyncio.Protocol:
         """The other end of a new connection."""
@@ -155,6 +160,16 @@ class HttpServer:
         await self.runner.cleanup()
         for unsubscribe in self._unsubscribe:
             unsubscribe()
+
+
+def _ours(record: logging.LogRecord) -> bool:
+    """Not what a client has sent that is no HTTP: strangers do not write our log."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return kind is None or not issubclass(kind, HttpProcessingError)
+
+
+_LOG = logging.getLogger(f"{logger.name}.http")
+_LOG.addFilter(_ours)
 
 
 class _Full(asyncio.Protocol):

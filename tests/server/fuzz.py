@@ -12,13 +12,18 @@ import json
 import logging
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import jwt
+
+from callflow.state.used_tokens import Use
 from tests.serve.accounts import RECORD, account, record_to, write
 from tests.serve.server import phone
 from tests.server.stage import Stage, on_stage
+from tests.server.vonage.house import APPLICATION, Keys
 
 NOWHERE = "http://127.0.0.1:9"
 WORDS = (
@@ -37,6 +42,7 @@ JUDGED_FURTHER = (
     "do_to_channel", "put_on_channel", "start_call_recording", "change_call_recordings",
     "change_call_recording",
     # ... and a moment of time by whether its month has that day.
+    "validate_callflow",  # numbers beyond 2^63
     "recordings", "user_recordings", "deliveries", "retry_deliveries",
 )  # fmt: skip
 """What is sent to these in the form of their description may still be refused."""
@@ -51,24 +57,31 @@ async def call(stage: Stage, number: str, talk_s: float) -> None:
         await caller.call(CallPlan(f"sip:{number}@127.0.0.1:{at}", hangup_after_s=talk_s, keep_s=0))
 
 
-async def until(stage: Stage, path: str) -> Any:
-    """The answer once there is something in it."""
+async def until(stage: Stage, path: str, count: int = 1) -> Any:
+    """The answer once there is so much in it."""
     for _ in range(100):
         answer = await stage.get(path)
-        if answer.json["data"]:
+        if len(answer.json["data"]) >= count:
             return answer.json
         await stage.parts.clock.sleep(0.1)
     raise AssertionError(path)
 
 
-async def let_loose(stage: Stage, folder: Path, words: list[str]) -> int:
+async def let_loose(stage: Stage, folder: Path, keys: Keys, words: list[str]) -> int:
     """Make calls, one of which goes on, and run schemathesis with the ids of what is there; its exit code."""
     await call(stage, "100", 0.5)
     await call(stage, "200", 0.5)
-    going_on = asyncio.create_task(call(stage, "100", 3600.0))
+    going_on = [asyncio.create_task(call(stage, "100", 3600.0)) for _ in range(2)]
     home = "/v2/accounts/acme"
-    live = (await until(stage, f"{home}/calls"))["data"]
-    known = {"account_id": "acme", "user_id": "carol", "call_id": live[0]["id"], "channel_id": live[0]["id"]}
+    live = (await until(stage, f"{home}/calls", 2))["data"]
+    known = {
+        "account_id": "acme",
+        "user_id": "carol",
+        "document": "delivery",
+        "uuid": live[0]["id"],
+        "call_id": live[0]["id"],
+        "channel_id": live[0]["id"],
+    }
     for name, list_of in (("recording", "recordings"), ("delivery", "deliveries"), ("callflow", "callflows")):
         known[f"{name}_id"] = (await until(stage, f"{home}/{list_of}"))["data"][-1]["id"]
     config = folder / "schemathesis.toml"
@@ -76,14 +89,25 @@ async def let_loose(stage: Stage, folder: Path, words: list[str]) -> int:
     for operation in JUDGED_FURTHER:
         lines += ["[[operations]]", f"include-operation-id = {json.dumps(operation)}"]
         lines += ["checks.positive_data_acceptance.enabled = false"]
+    lines += ["[[operations]]", 'include-operation-id = "hang_up_call"']
+    lines += [f"parameters.call_id = {json.dumps(live[1]['id'])}"]
     config.write_text("\n".join(["[parameters]", *lines]) + "\n")
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run",
-        f"{stage.url}/v2/openapi.json", "-H", f"X-Auth-Token: {stage.token}", *WORDS, *words,
+        f"{stage.url}/v2/openapi.json", "-H", f"X-Auth-Token: {stage.token}",
+        "-H", f"Authorization: Bearer {application_token(keys)}", *WORDS, *words,
     )  # fmt: skip
     code = await process.wait()
-    going_on.cancel()
+    for each in going_on:
+        each.cancel()
     return code
+
+
+def application_token(keys: Keys) -> str:
+    """What an application shows; here it may do so more than once."""
+    now = int(time.time())
+    claims = {"application_id": APPLICATION, "iat": now, "exp": now + 3600, "jti": "again and again"}
+    return jwt.encode(claims, keys.private, algorithm="RS256")
 
 
 def main(folder: Path, words: list[str]) -> int:
@@ -91,14 +115,21 @@ def main(folder: Path, words: list[str]) -> int:
     flows = {"100": RECORD, "200": record_to(NOWHERE)}
     home = account(folder / "accounts" / "acme", flows)
     write(home / "users" / "carol.json", {"first_name": "Carol", "last_name": "C", "username": "carol"})
+    keys = Keys.fresh()
+    write(home / "applications" / f"{APPLICATION}.json", {"name": "Support", "public_key": "support.pem"})
+    (home / "applications" / "support.pem").write_text(keys.public)
+    config = folder / "system_config"
+    write(config / "delivery.json", {"allow_networks": ["127.0.0.0/8"]})
     codes = []
 
     async def use(stage: Stage) -> None:
-        codes.append(await let_loose(stage, folder, words))
+        codes.append(await let_loose(stage, folder, keys, words))
 
     logging.basicConfig(level=logging.ERROR)
-    with patch("callflow.server.tokens.FAILURES", 10**9):  # it guesses, as it should
-        on_stage(folder, use, accounts=folder / "accounts")
+    guesses = patch("callflow.server.tokens.FAILURES", 10**9)
+    again = patch("callflow.server.vonage.door.use_token", lambda *_, **__: Use.FIRST)
+    with guesses, again:
+        on_stage(folder, use, accounts=folder / "accounts", system_config=config)
     return codes[0]
 
 

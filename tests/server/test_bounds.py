@@ -93,7 +93,7 @@ def test_a_head_that_does_not_come_is_not_waited_for(tmp_path: Path, monkeypatch
     on_stage(tmp_path, main)
 
 
-def test_heads_are_bounded(tmp_path: Path) -> None:
+def test_heads_are_bounded(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def main(stage: Stage) -> None:
         many = b"".join(b"X-%d: x\r\n" % number for number in range(5000))
         for head in (b"X: " + b"x" * 20_000 + b"\r\n", many):
@@ -104,6 +104,7 @@ def test_heads_are_bounded(tmp_path: Path) -> None:
         assert (await stage.get("/healthz")).status == 200
 
     on_stage(tmp_path, main)
+    assert not caplog.records, "strangers do not write our log"
 
 
 def test_too_many_connections_are_closed_unheard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
