@@ -211,6 +211,8 @@ class _Document:
             name = said.rpartition("/")[2].removesuffix(".json")
             if name in schemas.names():
                 return "flow" if name == "node" else name
+        if isinstance(value.get("plan"), dict) and isinstance(value.get("attachments"), dict):
+            return "storage"
         if "flow" in value:
             return "callflow"
         if "module" in value or "children" in value:

@@ -168,6 +168,14 @@ def test_a_good_plan_has_no_problem(tmp_path: Path, settings: Settings) -> None:
     assert codes(tmp_path, settings, storage(params={"folder_path": "x"}, stub=False)) == {}
 
 
+def test_a_plan_is_known_wherever_it_lies(tmp_path: Path, settings: Settings) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps(storage({"handler": "s4", "settings": {}})))
+    assert [problem.pointer for problem in check_paths([path], Surroundings(settings))] == [
+        "/attachments/p1/handler"
+    ]
+
+
 @pytest.mark.parametrize("handler", HANDLERS)
 def test_the_example_of_each_handler_is_good(tmp_path: Path, settings: Settings, handler: str) -> None:
     given = {"sftp": {"password": "secret:env:P"}}.get(handler, {})
