@@ -3,7 +3,8 @@
 Sound is judged in frames of 20 ms: a frame is silent if the mean absolute sample of *every* channel is
 below the threshold (kazoo.md 1.5). With ``vad``, a channel of enough energy must also be speech for
 webrtcvad. Two timers, as FreeSWITCH has them: *initial* runs until the first speech, *final* counts
-continuous silence after it. A third, of our own, ends speech that goes on for too long. Times are counted in frames of this recording, never in seconds of a clock.
+continuous silence after it. A third, of our own, ends speech that goes on for too long. Times are counted
+in frames of this recording, never in seconds of a clock.
 """
 
 from __future__ import annotations

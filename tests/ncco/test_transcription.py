@@ -13,7 +13,7 @@ from callflow.channels.sim.scenario import Scenario
 from callflow.clock import VirtualClock, run_virtual
 from callflow.documents.settings import load_settings
 from callflow.events import Event, TranscriptChanged
-from callflow.media.messages import FileClip, SilenceClip
+from callflow.media.messages import Clip, FileClip, SilenceClip
 from callflow.media.speech import Speech, speak
 from callflow.ncco.application import Application, Webhook
 from callflow.ncco.script import Script
@@ -82,7 +82,7 @@ def test_the_whole_way(tmp_path: Path) -> None:
 async def _whole_way(path: Path, clock: VirtualClock) -> None:
     spoken, events = path / "spoken.wav", list[Event]()
     speak(Speech("two seven nine", "en-us"), spoken)
-    says = [SilenceClip(1.0), FileClip(str(spoken)), SilenceClip(5.0)]
+    says: list[Clip] = [SilenceClip(1.0), FileClip(str(spoken)), SilenceClip(5.0)]
     scenario = Scenario(caller=caller(says=says, leaves=20), end_when_quiet_s=None)
     options = EngineOptions(state=path / "state", settings=load_settings())
     with web_server(rec=[""], event=[""], told=[""]) as server:

@@ -168,3 +168,16 @@ def test_vad_alone_is_not_enough_either() -> None:
         rate=RATE, channels=1, initial_ms=100, final_ms=0, threshold=200, judge=Everything()
     )
     assert found.commit(level(150, 200)[None]) == Heard(800, Silence.NO_SPEECH)
+
+
+@given(st.lists(st.integers(1, 2000), min_size=1, max_size=4), st.integers(0, 5), st.integers(1, 40))
+@settings(max_examples=30)
+def test_speech_lasts_at_most_so_long(cuts: list[int], quiet: int, longest: int) -> None:
+    """From the first frame of speech on, with its pauses, to the sample, however sound is cut up."""
+    found = SilenceDetector(
+        rate=RATE, channels=1, initial_ms=0, final_ms=400, threshold=200, longest_ms=longest * 20
+    )
+    said = [level(1000 if frame % 3 else 0, 20) for frame in range(1, 60)]
+    sound = np.concatenate([level(0, quiet * 20), *said])[np.newaxis, :]
+    assert heard_at(found, sound, cuts) == ((quiet + longest) * FRAME, Silence.LONGEST)
+    assert Silence.LONGEST == "max_duration"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -15,11 +16,12 @@ import pytest
 import soundfile
 
 from callflow.errors import CallflowError, TranscriberGone, TranscriptionError
+from callflow.media.transcribing import hearing, plugins, sound
 from callflow.media.transcribing import helper as helper_module
-from callflow.media.transcribing import plugins, sound
 from callflow.media.transcribing.child import NICE
+from callflow.media.transcribing.hearing import Hearing
 from callflow.media.transcribing.helper import Helper
-from callflow.media.transcribing.interface import Recogniser, Request, Word
+from callflow.media.transcribing.interface import Recogniser, Request, Transcription, Word
 from tests.transcribing.conftest import LEAD_S
 from tests.transcribing.plugin import HERE
 
@@ -109,6 +111,16 @@ def test_a_plug_in_hears_for_each_channel_and_what_breaks_in_it_is_told(
         one.transcribe(call_file, Request(), MINE, limit_s=10)
 
 
+def test_the_one_that_the_docs_show(call_file: Path) -> None:
+    page = Path(__file__).parents[2] / "docs" / "transcription.md"
+    _, _, rest = page.read_text(encoding="utf-8").partition("```python\n")
+    names: dict[str, Any] = {}
+    exec(rest.partition("```")[0], names)
+    heard = names["make"]("").transcribe(call_file, Request())
+    assert heard[0] == heard[1] and [word.text for word in heard[0]] == ["hello"]
+    assert heard[0][0].end == pytest.approx(sound.shape(call_file)[1])
+
+
 @pytest.mark.parametrize(
     ("name", "says"),
     [("none", "turned off"), ("vosk", "vosk is not"), ("nobody", "no transcriber 'nobody'")],
@@ -148,6 +160,36 @@ def test_a_channel_comes_in_pieces_at_the_wanted_rate(tmp_path: Path) -> None:
     assert abs(int(spectrum.argmax()) / seconds - 440) < 1
     quiet = np.concatenate(list(sound.blocks(file, 0)))
     assert np.abs(quiet).max() <= 1  # (dither)
+
+
+# ---- callers --------------------------------------------------------------------------------------
+
+
+def test_callers_wait_for_their_turn_and_only_so_many(
+    call_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, heard = threading.Event(), Transcription((), 1.0)
+
+    class Waits:
+        def transcribe(self, *asked: object, limit_s: float) -> Transcription:
+            assert go.wait(10)
+            return heard
+
+        def close(self) -> None:
+            go.set()
+
+    monkeypatch.setattr(hearing, "Helper", Waits)
+    monkeypatch.setattr(hearing, "MOST_WAITING", 4)
+    ears = Hearing()
+    under_way = [ears.submit(call_file, Request(), POCKET, 1.0) for _ in range(4)]
+    with pytest.raises(TranscriptionError, match="too many callers"):
+        ears.submit(call_file, Request(), POCKET, 1.0)
+    assert under_way[3].cancel(), "who hangs up frees his place"
+    under_way[3] = ears.submit(call_file, Request(), POCKET, 1.0)
+    go.set()
+    assert [work.result(10) for work in under_way] == [heard] * 4
+    ears.submit(call_file, Request(), POCKET, 1.0).result(10)
+    ears.close()
 
 
 # ---- the adapters of models that are not here -----------------------------------------------------

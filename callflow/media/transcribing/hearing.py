@@ -42,14 +42,16 @@ class Hearing:
             self._waiting += 1
             if self._threads is None:
                 self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="callflow-hearing")
-        return self._threads.submit(self._hear, path, request, recogniser, limit_s)
+            work = self._threads.submit(self._hear, path, request, recogniser, limit_s)
+        work.add_done_callback(self._over)  # a caller who hangs up takes his back before its turn
+        return work
 
     def close(self) -> None:
         """End the processes; what is under way raises TranscriberGone."""
         for helper in self._helpers:
             helper.close()
         if self._threads is not None:
-            self._threads.shutdown()
+            self._threads.shutdown(cancel_futures=True)
 
     def _hear(self, path: Path, request: Request, recogniser: Recogniser, limit_s: float) -> Transcription:
         with self._count:
@@ -59,4 +61,7 @@ class Hearing:
         finally:
             with self._count:
                 self._free.append(helper)
-                self._waiting -= 1
+
+    def _over(self, work: Future[Transcription]) -> None:
+        with self._count:
+            self._waiting -= 1
