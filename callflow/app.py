@@ -221,7 +221,8 @@ class Engine:
         """Take calls for these accounts from now on, and no others; ``dialer(account_id)`` rings for them.
         Calls under way keep the documents that they began with.
         """
-        self.keeping.remember([tenant.account for tenant in tenants.values()])
+        settings = {tenant.account.id: tenant.settings for tenant in tenants.values()}
+        self.keeping.remember([tenant.account for tenant in tenants.values()], settings)
         self._tenants = {id: self._services_of(id, tenant, dialer(id)) for id, tenant in tenants.items()}
 
     def _services_of(self, account_id: str, tenant: Tenant, dialer: Dialer) -> Services:

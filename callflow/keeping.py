@@ -161,19 +161,20 @@ class Keeping:
         """What calls have changed in the account's documents: one object for as long as the engine runs."""
         return self._changes.setdefault(account_id, Changes())
 
-    def remember(self, accounts: Sequence[Account]) -> None:
+    def remember(self, accounts: Sequence[Account], settings: Mapping[str, Settings] | None = None) -> None:
         """What deliveries must know of these accounts, in this process and in any other of the state folder.
-        Raises StorageError.
+        ``settings``: those that hold for an account, by its id. Raises StorageError.
         """
+        own = settings or {}
 
         def put(conn: sqlite3.Connection) -> None:
             for account in accounts:
                 put_storage(conn, account.id, account.storage)
                 if account.document or not account.broken:  # else what was known before still holds
-                    put_keeping(conn, account.id, rules(account).plain(), lifetimes(account))
+                    rules = account_rules(account, own.get(account.id, self._settings)).plain()
+                    put_keeping(conn, account.id, rules, lifetimes(account))
             put_sending(conn)
 
-        rules = partial(account_rules, system=self._settings)
         put_sending = self.announcer.know(accounts)
         self.database.run(put)
 

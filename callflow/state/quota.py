@@ -34,11 +34,10 @@ class Room(NamedTuple):
 
 def used_bytes(conn: sqlite3.Connection, account_id: str = WHOLE_FOLDER) -> int:
     """Bytes of the files here of an account, or of all."""
-    text = "SELECT coalesce(sum(bytes), 0) FROM recordings WHERE file <> ''"
-    if account_id != WHOLE_FOLDER:
-        found = conn.execute(f"{text} AND account_id = ?", (account_id,))
+    if account_id == WHOLE_FOLDER:
+        found = conn.execute("SELECT coalesce(sum(bytes), 0) FROM room")
     else:
-        found = conn.execute(text)
+        found = conn.execute("SELECT coalesce(sum(bytes), 0) FROM room WHERE account_id = ?", (account_id,))
     return int(found.fetchone()[0])
 
 

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 
 from callflow.errors import StorageError
-from callflow.state.erasing_schema import ERASING
+from callflow.state.erasing_schema import ERASING, ROOM
 from callflow.state.schema_library import LIBRARY
 from callflow.state.transcripts_schema import TRANSCRIPTS
 from callflow.state.used_tokens import USED_TOKENS
@@ -194,6 +194,7 @@ STEPS: tuple[str, ...] = (
     CREATE INDEX deliveries_account_state ON deliveries (account_id, state, created_wall, id);
     CREATE INDEX deliveries_account_host ON deliveries (account_id, host, created_wall, id);
     """,
+    ROOM,
 )
 
 

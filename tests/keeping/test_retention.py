@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from callflow.recording import expiry
 from callflow.recording.expiry import tidy
 from callflow.recording.orphans import sweep
 from callflow.state.erasing import hold, list_proofs
-from callflow.state.quota import WHOLE_FOLDER, refuse_if_full, room_of
+from callflow.state.quota import WHOLE_FOLDER, refuse_if_full, room_of, used_bytes
 from callflow.state.records import list_recordings
 from callflow.state.retention import expires_at
 from tests.keeping.support import DAY, House
@@ -177,3 +178,19 @@ def test_orphans_are_told_and_only_old_ones_go(house: House) -> None:
     assert {each.path for each in found.orphans if each.removed} == {"media/202609/old.wav", "spool/nobody"}
     assert (old.exists(), spool.exists(), young.exists(), known.exists()) == (False, False, True, True)
     assert house.database.run(list_proofs) == [], "what nobody knew has no proof"
+
+
+def test_the_room_that_is_taken_is_counted_whoever_writes(house: House) -> None:
+    for number in range(4):
+        house.recording(f"r{number}", content=b"x" * 10**number, account_id=f"a{number % 2}")
+
+    def change(conn: sqlite3.Connection) -> None:
+        conn.execute("UPDATE recordings SET file = '' WHERE id = 'r0'")  # delivered, and removed here
+        conn.execute("UPDATE recordings SET bytes = 50 WHERE id = 'r1'")
+        conn.execute("UPDATE recordings SET account_id = 'a1' WHERE id = 'r2'")
+        conn.execute("DELETE FROM recordings WHERE id = 'r3'")
+        conn.execute("UPDATE recordings SET label = 'x'")
+
+    house.database.run(change)
+    used = [house.database.run(partial(used_bytes, account_id=name)) for name in ("a0", "a1", "", "none")]
+    assert used == [0, 150, 150, 0]
