@@ -23,7 +23,7 @@ PAGE = 50
 """Recordings of a page, if nobody says how many."""
 MOST_PAGE = 1000
 MOST_FOUND = 3000
-"""So many recordings that have a word are put in order; with more the word is looked for page by page."""
+"""So many recordings that have a word, or a length, are put in order; with more, they are looked through."""
 
 _KEY = re.compile(r"(-?\d{1,15}(?:\.\d{1,17})?(?:e[+-]?\d{1,3})?)_(\d{1,18})")
 
@@ -160,7 +160,7 @@ def _way(conn: sqlite3.Connection, wanted: Filter) -> _Way:
             (account, wanted.number),
             "k",
         )
-    return _by_words(conn, wanted) or _by_column(wanted)
+    return _by_words(conn, wanted) or _by_length(conn, wanted) or _by_column(wanted)
 
 
 def _by_words(conn: sqlite3.Connection, wanted: Filter) -> _Way | None:
@@ -176,6 +176,22 @@ def _by_words(conn: sqlite3.Connection, wanted: Filter) -> _Way | None:
         return None
     found = "(SELECT rowid AS n FROM library_words WHERE words MATCH ?) AS w"
     return _Way(f"{found} CROSS JOIN library AS l ON l.n = w.n", (), (match,))
+
+
+def _by_length(conn: sqlite3.Connection, wanted: Filter) -> _Way | None:
+    if wanted.owner_id or wanted.flow_id or (wanted.min_seconds is None and wanted.max_seconds is None):
+        return None
+    least, most = wanted.min_seconds or 0.0, wanted.max_seconds
+    values = (wanted.account_id, least, math.inf if most is None else most)
+    source, where = (
+        "library AS l INDEXED BY library_length",
+        ("l.account_id = ?", "l.seconds BETWEEN ? AND ?"),
+    )
+    counted = conn.execute(
+        f"SELECT count(*) FROM (SELECT 1 FROM {source} WHERE {' AND '.join(where)} LIMIT ?)",
+        (*values, MOST_FOUND + 1),
+    )
+    return None if counted.fetchone()[0] > MOST_FOUND else _Way(source, where, values)
 
 
 def _by_column(wanted: Filter) -> _Way:

@@ -195,6 +195,9 @@ STEPS: tuple[str, ...] = (
     CREATE INDEX deliveries_account_host ON deliveries (account_id, host, created_wall, id);
     """,
     ROOM,
+    """
+    CREATE INDEX library_length ON library (account_id, seconds, started, n, state);
+    """,
 )
 
 

@@ -146,14 +146,17 @@ def test_a_filter_gives_what_fits_each_once_and_in_order(
     assert found == expected
 
 
-def test_a_word_that_many_have_is_found_page_by_page(
-    library: tuple[Database, list[RecordingRow]], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "asked", [{"text": "smith"}, {"min_seconds": "9"}, {"text": "smith", "max_seconds": "80"}], ids=str
+)
+def test_what_many_have_is_found_page_by_page(
+    library: tuple[Database, list[RecordingRow]], monkeypatch: pytest.MonkeyPatch, asked: dict[str, str]
 ) -> None:
     database, _ = library
     ways = {}
     for most in (MOST_FOUND, 10):
         monkeypatch.setattr("callflow.state.library.MOST_FOUND", most)
-        wanted = read_filter({"text": "smith", "min_seconds": "9"}, account_id="a")
+        wanted = read_filter(asked, account_id="a")
         ways[most] = database.run(lambda conn: find_recordings(conn, wanted, COUNT))  # noqa: B023
         plan = database.run(lambda conn: _plan(conn, wanted))  # noqa: B023
         assert any("library_time" in line for line in plan) == (most == 10)
@@ -179,6 +182,9 @@ def test_no_page_is_found_by_looking_through_everything(
     scans = [line for line in plan if re.match(r"SCAN (?!library_words VIRTUAL TABLE INDEX \d+:M)", line)]
     assert not [line for line in scans if not line.startswith("SCAN json_each")], plan
     by_words = "text" in asked or "*" in asked.get("number", "")
+    if "min_seconds" in asked or "max_seconds" in asked:
+        assert by_words or "library_length" in plan[0]
+        return
     expected = next((index for name, index in INDEX.items() if name in asked), "")
     if not by_words:
         first = "SEARCH k" if expected == "library_numbers" else f"USING.* INDEX {expected or 'library_'}"
