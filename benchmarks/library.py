@@ -64,12 +64,12 @@ def _questions(chance: random.Random) -> dict[str, dict[str, str]]:
 class _Server:
     """``callflow serve`` over a state folder, its token, and how long it took until it answered."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, state: str = "state") -> None:
         sip, self._port = free_ports(2), free_ports(1)
         documents(folder, url="http://127.0.0.1:9/", callee=9)
         words = [
             *(sys.executable, "-m", "callflow", "serve", "--accounts", str(folder / "accounts")),
-            *("--system-config", str(folder / "system_config"), "--state", str(folder / "state")),
+            *("--system-config", str(folder / "system_config"), "--state", str(folder / state)),
             *("--bind", f"udp:127.0.0.1:{sip}", "--workers", "1", "--http", f"127.0.0.1:{self._port}"),
         ]
         began = time.perf_counter()
@@ -116,11 +116,19 @@ def measure() -> Iterator[Row]:
             f"{filled['wall_s'] / COUNT * 1e6:.0f} µs",
         )
         yield Row("  the database", f"{state.database.stat().st_size / 1e6:.0f} MB")
+        nothing = _Server(folder, state="nothing")
+        nothing.stop()
+        yield Row(
+            "serve without a recording: from its command to its first answer", f"{nothing.start_s:.2f} s"
+        )
         server = _Server(folder)
         try:
             met = server.start_s < START_S
             yield Row(
-                "serve: from its command to its first answer", f"{server.start_s:.2f} s", "under 2 s", met
+                "  with the library",
+                f"{server.start_s:.2f} s",
+                f"under {START_S:.0f} s",
+                met,
             )
             yield from _pages(server)
         finally:

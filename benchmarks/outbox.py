@@ -94,9 +94,12 @@ async def _receive(log: str) -> None:
 
 
 def _send(state: Path, log: IO[bytes]) -> subprocess.Popen[bytes]:
+    config = state.parent / "system_config"
+    config.mkdir(exist_ok=True)
+    (config / "delivery.json").write_text('{"keep_delivered": false}')
     words = [sys.executable, "-m", "callflow", "deliveries", "run", "--until-empty", "--allow-loopback"]
     return subprocess.Popen(
-        [*words, "--state", str(state)],
+        [*words, "--state", str(state), "--system-config", str(config)],
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
