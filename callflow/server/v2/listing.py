@@ -48,10 +48,10 @@ def fits(query: Iterable[tuple[str, str]], document: Mapping[str, Any]) -> bool:
     for name, wanted in query:
         if name.startswith("filter_") and not _holds(_at(document, name.removeprefix("filter_")), wanted):
             return False
-        if name == "has_key" and _at(document, wanted) is None:
-            return False
-        if name == "key_missing" and _at(document, wanted) is not None:
-            return False
+        if name in ("has_key", "key_missing"):
+            there = _at(document, wanted) not in (None, [], {}, "")  # what is empty may be a default
+            if there is (name == "key_missing"):
+                return False
     return True
 
 
