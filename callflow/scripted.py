@@ -49,7 +49,7 @@ class ScriptedCalls:
         MissingDocument for an endpoint that the account does not have.
         """
         call = begun(services, placement)
-        groups = reachable(call, placement)
+        groups = reachable(call, placement, application)
         endpoint = str(placement.endpoint.get("type") or "phone")
         session = self.session(call, application, direction="outbound", endpoint=endpoint)
         self.sessions.add(session)

@@ -56,9 +56,9 @@ def begun(services: Services, placement: Placement) -> Call:
     return Call(services, NobodyYet(new_uuid(services.ids), rate, party))
 
 
-def reachable(call: Call, placement: Placement) -> list[list[DialTarget]]:
+def reachable(call: Call, placement: Placement, application: Application) -> list[list[DialTarget]]:
     """Whom to ring, group after group; none: nobody. Raises MissingDocument for who is not there."""
-    return groups_of(placement.endpoint, call.party, call)
+    return groups_of(placement.endpoint, call.party, call, application)
 
 
 async def run_placed(

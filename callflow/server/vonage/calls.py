@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,6 +12,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from callflow.documents.secrets import is_secret
 from callflow.errors import ApiError, MissingDocument
 from callflow.ncco.application import Application
 from callflow.ncco.placing import Placement, chosen_number
@@ -24,6 +26,9 @@ from callflow.server.vonage.door import Guest, guarded
 PAGE, MOST_PAGE = 10, 100
 LONGEST_CALL_S, LONGEST_RING_S = 86_400, 120
 MOST_HEADERS = 50
+MOST_SOCKET_HEADERS = 512
+
+_NAMES = {"phone": "number", "sip": "uri", "app": "user", "vbc": "extension", "websocket": "uri"}
 
 _NUMBER = re.compile(r"\+?[0-9]{2,15}")
 _DIGITS = re.compile(r"[0-9*#p]{0,100}")
@@ -129,9 +134,9 @@ def _to(value: object) -> dict[str, Any]:
         raise wrong("to", "must be a list with one endpoint")
     to = dict(value[0])
     kind = to.get("type", "phone")
-    key = {"phone": "number", "sip": "uri", "app": "user", "vbc": "extension"}.get(str(kind))
+    key = _NAMES.get(str(kind))
     if key is None:
-        raise wrong("to", f"type {str(kind)[:40]!r} is not called here; phone, sip, app and vbc are")
+        raise wrong("to", f"type {str(kind)[:40]!r} is not called here")
     name = bodies.text(to, key, most=500)
     digits = bodies.text(to, "dtmfAnswer", most=100)
     if not _DIGITS.fullmatch(digits):
@@ -142,12 +147,28 @@ def _to(value: object) -> dict[str, Any]:
         raise wrong("to", "uri must be a SIP URI: sip:user@host")
     if kind != "sip" and not name:
         raise wrong("to", f"{key} is required")
+    if kind == "websocket":
+        return {"type": kind, "uri": name, **_socket(to)}
     endpoint = {"type": kind, key: name, "dtmfAnswer": digits}
     if kind == "sip":
         endpoint |= {each: to[each] for each in ("user", "domain") if isinstance(to.get(each), str)}
         endpoint["headers"] = _headers(to.get("headers"))
         endpoint["standardHeaders"] = _standard(to.get("standard_headers", to.get("standardHeaders")))
     return endpoint
+
+
+def _socket(to: Mapping[str, Any]) -> dict[str, Any]:
+    """What else there is to a websocket. Documents of the account may name secrets; who asks here may not."""
+    if not str(to["uri"]).lower().startswith(("ws://", "wss://")):
+        raise wrong("to", "uri must be a WebSocket's: wss://host/path")
+    said = to.get("headers") or {}
+    if not isinstance(said, dict) or len(json.dumps(said)) > MOST_SOCKET_HEADERS:
+        raise wrong("to", f"headers must be an object of at most {MOST_SOCKET_HEADERS} bytes")
+    allowed = to.get("authorization") or {}
+    if not isinstance(allowed, dict) or is_secret(str(allowed.get("value") or "")):
+        raise wrong("to", 'authorization must be {"type": "vonage"} or {"type": "custom", "value": "..."}')
+    kind = bodies.text(to, "content-type", most=100)
+    return {"content-type": kind, "headers": said, "authorization": allowed or None}
 
 
 def _headers(value: object) -> dict[str, str]:

@@ -6,10 +6,12 @@ Vonage's Python SDK waits where it asks, so the server must be in another thread
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import threading
 import time
 import uuid
+from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -76,6 +78,7 @@ class House:
     web: WebServer
     ca: Path
     results: list[CallResult] = field(default_factory=list)
+    asking: requests.Session = field(default_factory=requests.Session)
     exchange: Exchange = field(init=False)
     http: HttpServer = field(init=False)
     phone: Caller = field(init=False)
@@ -112,7 +115,7 @@ class House:
         self,
         method: str,
         path: str,
-        body: object = None,
+        body: Any = None,
         *,
         token: str | None = None,
         headers: Mapping[str, str] | None = None,
@@ -121,12 +124,12 @@ class House:
         shown = self.token() if token is None else token
         sent = {**({"Authorization": f"Bearer {shown}"} if shown else {}), **(headers or {})}
         url = path if path.startswith("http") else self.http.url + path
-        return requests.request(method, url, json=body, headers=sent, verify=str(self.ca), timeout=20)
+        return self.asking.request(method, url, json=body, headers=sent, verify=str(self.ca), timeout=20)
 
     def session_post(self, url: str, body: str) -> requests.Response:
         """A body as it is."""
         headers = {"Authorization": f"Bearer {self.token()}", "Content-Type": "application/json"}
-        return requests.post(url, data=body, headers=headers, verify=str(self.ca), timeout=20)
+        return self.asking.post(url, data=body, headers=headers, verify=str(self.ca), timeout=20)
 
     def call(self, ncco: list[dict[str, Any]], to: Mapping[str, Any] | None = None, **more: Any) -> str:
         """Begin a call; gives its UUID."""
@@ -178,8 +181,9 @@ def house(folder: Path) -> Iterator[House]:
                 found.run(_start(found, folder, ca, life))
                 yield found
             finally:
-                found.run(_hang_up(found))
+                found.asking.close()
                 found.run(life.aclose())
+                found.run(_hang_up(found))
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
@@ -195,7 +199,7 @@ async def _start(house: House, folder: Path, ca: trustme.CA, life: AsyncExitStac
     write(folder / "system_config" / "delivery.json", {"allow_networks": ["127.0.0.0/8"]})
     certificate = ca.issue_cert("127.0.0.1", "api.nexmo.com")
     certificate.private_key_and_cert_chain_pem.write_to_path(folder / "server.pem")
-    options = ExchangeOptions(
+    serving = ExchangeOptions(
         state=folder / "state",
         accounts=folder / "accounts",
         around=around,
@@ -205,7 +209,7 @@ async def _start(house: House, folder: Path, ca: trustme.CA, life: AsyncExitStac
         allow_loopback=True,
         poll_s=0,
     )
-    house.exchange = Exchange(options, catalog(options.accounts, options.system_config))
+    house.exchange = Exchange(serving, catalog(serving.accounts, serving.system_config))
     tls = TlsFiles(folder / "server.pem")
     house.http = HttpServer(house.exchange, HttpOptions(HttpBind("127.0.0.1", 0), tls))
     await life.enter_async_context(house.exchange)
@@ -214,12 +218,11 @@ async def _start(house: House, folder: Path, ca: trustme.CA, life: AsyncExitStac
 
 
 async def _hang_up(house: House) -> None:
-    """Connections that clients keep open have a goodbye of TLS, for which nobody waits."""
-    server = house.http.runner.server
-    assert server is not None
-    for connection in server.connections:
-        if connection.transport is not None:
-            connection.transport.abort()
+    """TLS has a goodbye of its own: connections whose clients have gone without one wait for it."""
+    for each in gc.get_objects():
+        if isinstance(each, SSLProtocol) and each._loop is house.loop and each._transport is not None:
+            each._transport.abort()
+    await asyncio.sleep(0)
 
 
 async def _answer(house: House) -> None:

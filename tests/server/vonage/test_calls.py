@@ -174,6 +174,7 @@ def test_pages_and_what_is_asked_of_a_list(vonage: House) -> None:
 
 
 TO = [{"type": "phone", "number": "447700900123"}]
+SOCKET = {"type": "websocket", "uri": "wss://127.0.0.1/"}
 FROM = {"type": "phone", "number": NUMBER}
 
 
@@ -189,7 +190,13 @@ FROM = {"type": "phone", "number": NUMBER}
         ("event_url", {"ncco": WAIT, "event_url": ["https://a/", "https://b/"]}),
         ("to", {"ncco": WAIT, "to": []}),
         ("to", {"ncco": WAIT, "to": TO * 2}),
-        ("to", {"ncco": WAIT, "to": [{"type": "websocket", "uri": "ws://127.0.0.1/"}]}),
+        ("to", {"ncco": WAIT, "to": [{"type": "websocket", "uri": "http://127.0.0.1/"}]}),
+        (
+            "to",
+            {"ncco": WAIT, "to": [{**SOCKET, "authorization": {"type": "custom", "value": "secret:env:A"}}]},
+        ),
+        ("to", {"ncco": WAIT, "to": [{**SOCKET, "headers": {"a": "b" * 512}}]}),
+        ("to", {"ncco": WAIT, "to": [{"type": "fax", "number": "447700900123"}]}),
         ("to", {"ncco": WAIT, "to": [{"type": "phone", "number": "12a"}]}),
         ("to", {"ncco": WAIT, "to": [{"type": "sip", "uri": "alice"}]}),
         ("to", {"ncco": WAIT, "to": [{"type": "app", "user": "nobody"}]}),
