@@ -75,6 +75,8 @@ class StoryTeller:
                 self._notice(event)
             case ev.RecordingChanged():
                 self._recording(event)
+            case ev.TranscriptChanged():
+                self._transcript(event)
             case ev.DeliveryChanged():
                 self._delivery(event)
             case _:
@@ -147,6 +149,15 @@ class StoryTeller:
         return self._names.get(leg, leg[:8])
 
     # ---- recordings and deliveries ----
+
+    def _transcript(self, event: ev.TranscriptChanged) -> None:
+        line = _at(event.time, inner=True)
+        line.append(
+            f"recording {self._recordings.get(event.recording_id, event.recording_id)} ", style="magenta"
+        )
+        line.append("is not transcribed: " if event.error else "is transcribed: ")
+        line.append(event.error or event.file, style="red" if event.error else "")
+        self._print(line)
 
     def _recording(self, event: ev.RecordingChanged) -> None:
         number = self._recordings.setdefault(event.recording_id, str(len(self._recordings) + 1))

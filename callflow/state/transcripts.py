@@ -8,6 +8,7 @@ Every function takes a connection inside a transaction: call it through ``Databa
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Collection, Mapping
@@ -166,7 +167,7 @@ def settle(
     body = {**row.wish.failed, "error": error} if error else message.body
     sent = message_row(
         replace(message, body=dict(body)),
-        id=f"transcript-{row.id}",
+        id=hashlib.sha256(f"transcript {row.id}".encode()).hexdigest()[:12],
         call_id=call_id,
         wall=wall,
         recording_id=row.recording_id,
