@@ -21,7 +21,7 @@ from callflow.errors import SpoolError
 from callflow.media.messages import Side, TapPoint
 from callflow.media.wav import unfinished_header
 from callflow.recording.messages import FileFormat, RecordingSpec, SilenceRule, StartOn, Target
-from callflow.state.events import Message
+from callflow.state.events import Message, message_of
 from callflow.state.transcripts import TranscriptWish
 
 META = "meta.json"
@@ -185,7 +185,7 @@ def _spec(plain: dict[str, Any]) -> RecordingSpec:
     values["target"] = Target(**plain["target"])
     keys = values.get("seal_to")
     values["seal_to"] = None if keys is None else tuple(str(key) for key in keys)
-    values["event"] = Message(**plain["event"]) if plain.get("event") else None
+    values["event"] = message_of(plain["event"]) if plain.get("event") else None
     values["transcript"] = TranscriptWish.of(plain["transcript"]) if plain.get("transcript") else None
     if not values["taps"] or int(values["rate"]) <= 0:
         raise ValueError("no channels or no rate")

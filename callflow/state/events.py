@@ -35,6 +35,11 @@ class Message:
     retries: int | None = None
 
 
+def message_of(plain: Mapping[str, Any]) -> Message:
+    """As it was written with ``dataclasses.asdict``, as JSON. Raises TypeError for what is none."""
+    return Message(**{**plain, "secrets": tuple(plain.get("secrets") or ())})
+
+
 def message_row(
     message: Message,
     *,

@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from callflow.state.events import Message, message_row
+from callflow.state.events import Message, message_of, message_row
 from callflow.state.records import add_delivery, find_recording, finish_recording
 
 WANTED, RUNNING, DONE, FAILED = "WANTED", "RUNNING", "DONE", "FAILED"
@@ -36,9 +36,7 @@ class TranscriptWish:
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> TranscriptWish:
         """As it was written with ``dataclasses.asdict``."""
-        event = plain.get("event")
-        if event is not None:
-            event = Message(**{**event, "secrets": tuple(event.get("secrets") or ())})
+        event = message_of(plain["event"]) if plain.get("event") else None
         return cls(str(plain["id"]), str(plain["language"]), event, dict(plain.get("failed") or {}))
 
 
