@@ -180,4 +180,4 @@ def test_speech_lasts_at_most_so_long(cuts: list[int], quiet: int, longest: int)
     said = [level(1000 if frame % 3 else 0, 20) for frame in range(1, 60)]
     sound = np.concatenate([level(0, quiet * 20), *said])[np.newaxis, :]
     assert heard_at(found, sound, cuts) == ((quiet + longest) * FRAME, Silence.LONGEST)
-    assert Silence.LONGEST == "max_duration"
+    assert Silence.LONGEST.value == "max_duration"
