@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 JOBS ?= 3
 
-.PHONY: demo test lint types layers tests peers bench docs site fmt wheel clean
+.PHONY: demo test lint types layers tests peers fuzz bench docs site fmt wheel clean
 
 demo: .venv/.run
 	@$(BIN)/callflow demo
@@ -28,6 +28,10 @@ tests: .venv/.dev
 # The npm programs that some tests talk to (a real CouchDB, an Express receiver); tests skip without them.
 peers:
 	cd tests/peers && npm install --no-audit --no-fund --no-package-lock --ignore-scripts
+
+# The HTTP API, asked for all that its description allows and forbids; takes minutes.
+fuzz: .venv/.dev
+	$(BIN)/python -m tests.server.fuzz
 
 bench: .venv/.dev
 	$(BIN)/python -m benchmarks

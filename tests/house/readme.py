@@ -49,7 +49,13 @@ RECORDING_ID = re.compile(r"\b\d{6}-[0-9a-f]{32}\b")
 DELIVERY_ID = re.compile(r"\b[0-9a-f]{12}\b")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ")
 REQUEST_ID = re.compile(r'(?<="request_id":")[0-9a-f]{32}\b')
-NAMES = ((REQUEST_ID, "REQUEST_ID"), (CALL_ID, "CALL_ID"), (RECORDING_ID, "RECORDING_ID"), (DELIVERY_ID, "DELIVERY_ID"), (MOMENT, "TIME"))
+NAMES = (
+    (REQUEST_ID, "REQUEST_ID"),
+    (CALL_ID, "CALL_ID"),
+    (RECORDING_ID, "RECORDING_ID"),
+    (DELIVERY_ID, "DELIVERY_ID"),
+    (MOMENT, "TIME"),
+)
 
 
 @dataclass(frozen=True)
@@ -88,10 +94,11 @@ def plain(output: str, ports: Ports) -> str:
     """Output without what differs from run to run."""
     port = ports.receiver
     output = output.replace(f"127.0.0.1:{ports.sip}", f"127.0.0.1:{SIP_PORT}")
-    output = output.replace(f"127.0.0.1:{ports.http}", f"127.0.0.1:{HTTP_PORT}")
+    output = output.replace(f"127.0.0.1:{ports.http}", "127.0.0.1:HTTP_PORT")
     output = output.replace(f"{ROOT}/", "").replace(f"127.0.0.1:{port}", f"127.0.0.1:{PORT}")
     output = "".join(_named(line) for line in output.splitlines(keepends=True))
-    output = re.sub(rf"127\.0\.0\.1:(?!{PORT}|{SIP_PORT}|{HTTP_PORT})\d+", "127.0.0.1:PORT", output)
+    output = re.sub(rf"127\.0\.0\.1:(?!{PORT}|{SIP_PORT})\d+", "127.0.0.1:PORT", output)
+    output = output.replace("127.0.0.1:HTTP_PORT", f"127.0.0.1:{HTTP_PORT}")
     for pattern, instead in _FIGURES:
         output = pattern.sub(instead, output)
     output = re.sub(r"/\d{6}/RECORDING_ID", "/MONTH/RECORDING_ID", output)

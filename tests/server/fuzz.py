@@ -42,6 +42,17 @@ JUDGED_FURTHER = (
     "do_to_channel", "put_on_channel", "start_call_recording", "change_call_recordings",
     "change_call_recording",
     # ... and a moment of time by whether its month has that day.
+    # (settings, scripts and endpoints, too)
+    "vonageCreateCall",
+    "vonageChangeCall",
+    "vonageDtmf",
+    "vonageListen",
+    "vonageStream",
+    "vonageTalk",
+    "replace_settings",
+    "replace_settings_post",
+    "change_settings",
+    "vonageCalls",
     "validate_callflow",  # numbers beyond 2^63
     "recordings", "user_recordings", "deliveries", "retry_deliveries",
 )  # fmt: skip
