@@ -66,7 +66,7 @@ def test_lists_and_history(tmp_path: Path) -> None:
         second = await stage.get(f"{BASE}?page_size=4&start_key={first.json['next_start_key']}")
         assert _ids(first) + _ids(second) == latest and "next_start_key" not in second.json
         for query, expected in (
-            ("state=dead", ["d-r1"]),
+            ("state=DEAD", ["d-r1"]),
             ("state=DEAD,BLOCKED", ["d-r2", "d-r1"]),
             ("host=192.0.2.1", ["d-there"]),
             ("host=127.0.0.1:9&state=QUEUED", ["d-r4", "d-r3", "d-r0"]),
