@@ -42,7 +42,7 @@ def _authorization(endpoint: Mapping[str, Any], call: Call, application: Applica
         return reveal(str(wanted.get("value") or ""))
     if application is None or not application.signature_secret:
         call.notice(
-            "warning",
+            "error",
             "CF-RUN-NCCO",
             "connect: the WebSocket server gets no token: the application has no signature_secret",
             "Write one in the application's document, or authorization of the type custom.",
