@@ -6,6 +6,7 @@ A change is a file in the account's folder, and in force when the answer comes (
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -32,6 +33,7 @@ from callflow.server.v2.telling import tell
 __all__ = ["PATHS", "SCHEMAS", "routes"]
 
 READ, WRITE = "callflows:read", "callflows:write"
+_REVISION = re.compile(r'(?:W/)?"([0-9a-f]{32})"')
 _SHOWN = ("id", "name", "numbers", "patterns", "description", "featurecode", "flags")
 
 
@@ -145,14 +147,14 @@ async def _delete(request: web.Request, *, parts: Parts) -> web.Response:
 
 
 def if_match(request: web.Request) -> str:
-    """The revision that the client has seen: ``If-Match``, else nothing. Raises ApiError 400 for several."""
-    text = request.headers.get("If-Match", "").strip()
-    if text in ("", "*"):
-        return text
-    plain = text.removeprefix("W/").strip()
-    if "," in plain:
-        raise ApiError(400, "If-Match has one revision here")
-    return plain.strip('"')
+    """The revision that the client has seen: ``If-Match``, else nothing; ``*``: any. Raises ApiError 400."""
+    given = request.headers.get("If-Match")
+    if given is None or given.strip() == "*":
+        return "*" if given else ""
+    form = _REVISION.fullmatch(given.strip())
+    if form is None:
+        raise ApiError(400, 'If-Match has one revision here: "32 hex digits", as in ETag')
+    return form[1]
 
 
 def _own_id(sent: Sent) -> str:

@@ -57,8 +57,9 @@ FILTERS = (
         "filter_numbers", _TEXT, "Only those with this number; `filter_KEY=VALUE` works for every key."
     ),
 )
+REVISION = {"type": "string", "pattern": r'^(\*|(W/)?"[0-9a-f]{32}")$'}
 IF_MATCH = parameter(
-    "If-Match", _TEXT, "The revision that is to be changed; another one is a 412.", place="header"
+    "If-Match", REVISION, "The revision that is to be changed; another one is a 412.", place="header"
 )
 SENT: Mapping[str, Any] = {
     "application/json": {

@@ -104,8 +104,8 @@ def checked(sent: Sent, action: str, judged_in: Surroundings) -> tuple[dict[str,
     value = sent.value
     if not isinstance(value, dict):
         raise invalid("data", "type", "data is an object, as in a record_call node")
-    said = value.get("action")
-    known = said if said not in (f"{action}_record", f"{action}_recording", None) else action
+    said = value.get("action", action)
+    known = action if said in (f"{action}_record", f"{action}_recording") else said
     sheet = Sheet(jsontext.examine(sent.text))
     data = check_object(sheet, {**value, "action": known}, "modules/record_call", "", judged_in)
     problems = sent.placed(sorted(sheet.problems))
