@@ -220,8 +220,10 @@ async def _start(house: House, folder: Path, ca: trustme.CA, life: AsyncExitStac
 async def _hang_up(house: House) -> None:
     """TLS has a goodbye of its own: connections whose clients have gone without one wait for it."""
     for each in gc.get_objects():
-        if isinstance(each, SSLProtocol) and each._loop is house.loop and each._transport is not None:
-            each._transport.abort()
+        if isinstance(each, SSLProtocol) and each._loop is house.loop:
+            transport = each._transport
+            if isinstance(transport, asyncio.Transport):
+                transport.abort()
     await asyncio.sleep(0)
 
 
