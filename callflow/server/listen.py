@@ -136,7 +136,12 @@ class HttpServer:
         loop = asyncio.get_running_loop()
         try:
             sock = _bound(options.bind)
-            self._listener = await loop.create_server(self._connected, sock=sock, ssl=context)
+            self._listener = await loop.create_server(
+                self._connected,
+                sock=sock,
+                ssl=context,
+                ssl_shutdown_timeout=LINGER_S if context is not None else None,  # else 30 s for each
+            )
         except OSError as error:
             await self.runner.cleanup()
             raise HttpListenError(
