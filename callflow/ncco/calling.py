@@ -50,7 +50,7 @@ def groups_of(
     endpoint: Mapping[str, Any], caller: Party, call: Call, application: Application | None = None
 ) -> list[list[DialTarget]]:
     """Targets that ring together, one group after the other until one is reached; none: nobody can be rung.
-    ``application``: whose secret signs a WebSocket's token. Raises MissingDocument, MissingSecret.
+    ``application``: whose secret signs a WebSocket's token. Raises MissingDocument.
     """
     kind = endpoint.get("type")
     if kind == "phone":

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from callflow.engine.call import BridgeResult, Call
-from callflow.errors import CallflowError, CallGone, MissingDocument, MissingSecret
+from callflow.errors import CallflowError, CallGone, MissingDocument
 from callflow.media.messages import Clip
 from callflow.ncco import events
 from callflow.ncco.calling import groups_of, name_of, shown
@@ -51,7 +51,7 @@ async def _ring(
 ) -> BridgeResult:
     try:
         groups = groups_of(endpoint, shown(data, call, session), call, session.application)
-    except (MissingDocument, MissingSecret) as error:
+    except MissingDocument as error:
         await session.report(str(error), error.hint)
         return NO_WAY
     if not groups:
