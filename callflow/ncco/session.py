@@ -94,10 +94,7 @@ class Session:
         self.sessions = sessions or Sessions()
         self.uuid = leg_uuid(call.id)
         self.conversation = Conversation(conversation_uuid(call.services.ids))
-        party = call.party
-        self.conversation.join(
-            Member(self.uuid, call.leg, call.id, direction, party.from_number, party.to_number, endpoint)
-        )
+        self.conversation.join(self.member)
         self.status = "started"
         """The last state of the first leg that was told (ncco.md 3.2)."""
         self.script = Script()
@@ -134,6 +131,14 @@ class Session:
         party = self.call.party
         return events.Party(
             self.uuid, self.conversation_uuid, party.from_number, party.to_number, self.direction
+        )
+
+    @property
+    def member(self) -> Member:
+        """The first leg, as conversations name it."""
+        call, party = self.call, self.call.party
+        return Member(
+            self.uuid, call.leg, call.id, self.direction, party.from_number, party.to_number, self.endpoint
         )
 
     # ---- the web server ------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from callflow.media.messages import Clip
 from callflow.ncco.moves import End, Move, Next
 from callflow.ncco.named import MOST_MEMBERS, RULES, Attendee, NamedConversation
 from callflow.ncco.recording import Wanted
-from callflow.ncco.session import Member, Session
+from callflow.ncco.session import Session
 
 
 async def run(data: Mapping[str, Any], call: Call, session: Session) -> Move:
@@ -54,22 +54,11 @@ async def inside(named: NamedConversation, session: Session, entry: Entry) -> Ou
     """From the way in to the way out. Raises ``CallGone``."""
     call, former = session.call, session.conversation
     session.conversation = named.conversation
-    party = call.party
     try:
         if former.recording is not None and not former.recording.over:
             former.recording.follow(named.conversation)  # it goes on, and hears who is there
             former.recording.mute(call.leg, entry.muted)
-        named.conversation.join(
-            Member(
-                session.uuid,
-                call.leg,
-                call.id,
-                session.direction,
-                party.from_number,
-                party.to_number,
-                session.endpoint,
-            )
-        )
+        named.conversation.join(session.member)
         named.reach()
         return await call.rooms.join(named.room_name, RULES, entry)
     finally:

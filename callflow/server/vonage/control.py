@@ -14,7 +14,7 @@ from callflow.ncco.application import Webhook
 from callflow.ncco.asking import Question, ask
 from callflow.ncco.moves import Replace
 from callflow.ncco.script import Script
-from callflow.ncco.session import Conversation, Member, Session
+from callflow.ncco.session import Conversation, Session
 from callflow.ncco.uuids import conversation_uuid
 from callflow.server.parts import Parts
 from callflow.server.vonage import bodies
@@ -89,22 +89,12 @@ async def _fetch(session: Session, webhook: Webhook) -> None:
 
 def _go_on(session: Session, script: Script) -> None:
     """The leg leaves its conversation, whose recording ends unless others are in it, for one of its own."""
-    former, call, party = session.conversation, session.call, session.call.party
+    former, call = session.conversation, session.call
     named = session.sessions.named.of_conversation(former.uuid)
     if named is None and former.recording is not None:
         former.recording.stop("transferred")
     session.conversation = Conversation(conversation_uuid(call.services.ids))
-    session.conversation.join(
-        Member(
-            session.uuid,
-            call.leg,
-            call.id,
-            session.direction,
-            party.from_number,
-            party.to_number,
-            session.endpoint,
-        )
-    )
+    session.conversation.join(session.member)
     told = events.transferred(session.uuid, former.uuid, session.conversation.uuid, session.wall)
     call.spawn(session.send(told))
     session.interrupt(Replace(script=script))
