@@ -13,7 +13,7 @@ from callflow.cli._figures import length, size, when
 from callflow.cli._output import Output, OutputOption, show_json, show_table
 from callflow.cli._state_folder import DEFAULT_STATE, StateOption, opened_state
 from callflow.clock import SystemClock, iso
-from callflow.recording.document import proof_facts
+from callflow.recording.document import proof_document, proof_facts
 from callflow.recording.erasing import erase
 from callflow.recording.expiry import tidy
 from callflow.recording.orphans import OLD_S, Orphan, sweep
@@ -190,16 +190,7 @@ def _hold_json(held: Hold) -> dict[str, Any]:
 
 
 def _proof_json(proof: Proof) -> dict[str, Any]:
-    return {
-        **proof_facts(proof),
-        "call_id": proof.call_id,
-        "account_id": proof.account_id,
-        "state": proof.state,
-        "seconds": proof.seconds,
-        "started": iso(proof.started_wall) if proof.started_wall else None,
-        "files": list(proof.files),
-        "files_gone": iso(proof.done_wall) if proof.done_wall else None,
-    }
+    return {**proof_document(proof), "files": list(proof.files)}
 
 
 def _proof_line(proof: Proof) -> tuple[str, ...]:

@@ -53,9 +53,7 @@ def recording_document(
         **_shown(row.document),
         **_ours(row),
     }
-    facts["held"] = (
-        None if hold is None else {"reason": hold.reason, "by": hold.by_whom, "at": iso(hold.wall)}
-    )
+    facts["held"] = None if hold is None else hold_facts(hold)
     files = [each for each in deliveries if each.kind != EVENT]
     facts["attempts"] = sum(each.attempts for each in files)
     facts["deliveries"] = [delivery_facts(each) for each in _first_first(files)]
@@ -92,6 +90,27 @@ def proof_facts(proof: Proof) -> dict[str, Any]:
         "bytes": proof.bytes,
         "copies": list(proof.copies),
     }
+
+
+def proof_document(proof: Proof) -> dict[str, Any]:
+    """The whole proof as JSON has it, but for the names that its files had."""
+    return {
+        **proof_facts(proof),
+        "call_id": proof.call_id,
+        "account_id": proof.account_id,
+        "state": proof.state,
+        "seconds": proof.seconds,
+        "started": iso(proof.started_wall) if proof.started_wall else None,
+        "files_gone": iso(proof.done_wall) if proof.done_wall else None,
+    }
+
+
+def hold_facts(held: Hold) -> dict[str, Any]:
+    """That a recording is held (why, by whom, since when); of one that has ended, when and by whom, too."""
+    facts: dict[str, Any] = {"reason": held.reason, "by": held.by_whom, "at": iso(held.wall)}
+    if held.released_wall:
+        facts |= {"released": iso(held.released_wall), "released_by": held.released_by}
+    return facts
 
 
 def _ours(row: RecordingRow) -> dict[str, Any]:
