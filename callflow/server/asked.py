@@ -57,8 +57,10 @@ def _check(name: str, text: str, schema: Draft202012Validator) -> None:
     error = next(schema.iter_errors(_read(text, schema.schema.get("type"))), None)
     if error is not None:
         rule = str(error.validator)
-        wanted = one_line(error.validator_value, 200)
-        raise invalid(name, rule, f"{name} is {one_line(text, 60)!r}: its {rule} is {wanted}")
+        wanted = f"its {rule} is {one_line(error.validator_value, 200)}"
+        if rule == "pattern":  # say it in words, where there are some
+            wanted = schema.schema.get("description", wanted)
+        raise invalid(name, rule, f"{name} is {one_line(text, 60)!r}: {wanted}")
 
 
 def _read(text: str, kind: object) -> Any:

@@ -31,10 +31,13 @@ async def authorize(
     """Let the request pass, and say whose it is; ``account_id`` None: what belongs to no account.
 
     Raises ApiError: 401 without a good token, 404 for an account that is not there or not the token's (which,
-    is not told), 403 for a scope that it lacks, 429 for who guesses.
+    is not told), 403 for a scope that it lacks, and for a token of one account where all are meant, 429 for
+    who guesses.
     """
     token = await authenticate(request, query=query)
     parts = request.app[PARTS]
+    if account_id is None and not token.opens(None):
+        raise ApiError(403, "this is for tokens of all accounts", hint="callflow tokens create --account '*'")
     if not token.opens(account_id) or (account_id is not None and parts.tenant(account_id) is None):
         raise ApiError(404, "there is no such account, or it is not this token's")
     if not token.may(scope):

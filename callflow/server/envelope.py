@@ -171,7 +171,7 @@ def as_api_error(error: Exception) -> ApiError:
     if isinstance(error, ApiError):
         return error
     if isinstance(error, web.HTTPException):
-        return ApiError(error.status, error.reason or "", headers=_kept(error))
+        return ApiError(error.status, _told(error), headers=_kept(error))
     if isinstance(error, CallflowError):
         for kind, status in _STATUS:
             if isinstance(error, kind):
@@ -198,6 +198,14 @@ async def errors(request: web.Request, handler: Any) -> web.StreamResponse:
             )
         return failed(request, told)
     return response
+
+
+def _told(error: web.HTTPException) -> str:
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        return f"{error.method} is not for this path, which takes {', '.join(sorted(error.allowed_methods))}"
+    if isinstance(error, web.HTTPNotFound):
+        return "there is nothing at this path; /v2/openapi.json describes all there are"
+    return error.reason or ""
 
 
 def _kept(error: web.HTTPException) -> dict[str, str]:

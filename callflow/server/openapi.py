@@ -110,11 +110,12 @@ def parameter(
     return {**said, "required": True} if required or place == "path" else said
 
 
-def some_of(values: Iterable[str], description: str = "") -> Json:
+def some_of(values: Iterable[str]) -> Json:
     """The schema of a text that names one of these, or several with commas between."""
-    one = f"({'|'.join(map(re.escape, values))})"
-    said = {"type": "string", "pattern": f"^({one}(,{one})*)?$"}
-    return {**said, "description": description} if description else said
+    known = tuple(values)
+    one = f"({'|'.join(map(re.escape, known))})"
+    words = f"one of {', '.join(known)}, or several with commas between"
+    return {"type": "string", "pattern": f"^({one}(,{one})*)?$", "description": words}
 
 
 def enveloped(data: Json | None) -> Json:

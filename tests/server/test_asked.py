@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 
 from callflow.errors import ApiError
 from callflow.server.asked import check_query, checks_of
+from callflow.server.openapi import some_of
 
 DESCRIPTION = {
     "paths": {
@@ -19,6 +20,7 @@ DESCRIPTION = {
                     {"name": "page_size", "in": "query", "schema": {"type": "integer", "maximum": 50}},
                     {"name": "least", "in": "query", "schema": {"type": "number", "minimum": 0}},
                     {"name": "state", "in": "query", "schema": {"enum": ["up", "over"]}},
+                    {"name": "of", "in": "query", "schema": some_of(("UP", "OVER"))},
                     {"name": "X-Thing", "in": "header", "schema": {"type": "integer"}},
                 ]
             },
@@ -83,3 +85,10 @@ def test_paths_that_judge_themselves() -> None:
         isinstance(each, Draft202012Validator)
         for each in checks_of(DESCRIPTION)["GET", "/v2/things"].values()
     )
+
+
+def test_a_pattern_is_told_in_words() -> None:
+    ask("of=UP,OVER")
+    with pytest.raises(ApiError) as refused:
+        ask("of=Up")
+    assert refused.value.message == "of is 'Up': one of UP, OVER, or several with commas between"

@@ -160,6 +160,8 @@ def test_faults_say_nothing_of_our_inside(
             "bad_method",
             "GET,HEAD",
         )
+        assert "DELETE is not for this path, which takes GET, HEAD" in wrong.json["data"]["message"]
+        assert "/v2/openapi.json" in (await stage.get("/v2/nothing")).json["data"]["message"]
         assert (await stage.ask("HEAD", "/v2/nothing")).status == 404
 
     on_probe(tmp_path, monkeypatch, main)

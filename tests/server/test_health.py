@@ -112,6 +112,8 @@ def test_metrics_tell_what_is_there_and_what_happened(tmp_path: Path) -> None:
         (stage.parts.folder.spool / "one").mkdir()
         (stage.parts.folder.spool / "one" / "audio.s16").write_bytes(b"x" * 640)
         tell(stage.parts.meter)
+        refused = await stage.get("/metrics", token=stage.token_for("acme", "*"))
+        assert refused.status == 403 and "all accounts" in refused.json["data"]["message"]
         answer = await stage.get("/metrics", token=stage.token_for("*", "metrics:read"))
         assert answer.headers["Content-Type"].startswith("text/plain; version=")
         found = figures(answer.body.decode())

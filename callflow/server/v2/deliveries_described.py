@@ -61,7 +61,7 @@ SCHEMAS: Mapping[str, Mapping[str, Any]] = {
 
 _DELIVERY = {"$ref": "#/components/schemas/Delivery"}
 _FILTERS: Mapping[str, Mapping[str, Any]] = {
-    "state": some_of(map(str, DeliveryState), "A state, or several with commas between."),
+    "state": some_of(map(str, DeliveryState)),
     "host": {"type": "string", "description": "`host`, or `host:port`."},
     "kind": {"type": "string", "description": "A kind."},
     "recording_id": {"type": "string", "description": "Of this recording."},

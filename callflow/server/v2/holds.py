@@ -115,7 +115,7 @@ async def _proofs(request: web.Request, *, parts: Parts) -> web.Response:
     size = page_size(request, PAGE, MOST_PAGE)
     start = request.query.get("start_key", "")
     if start and not (start.isascii() and start.isdigit() and len(start) <= LONGEST_KEY):
-        raise invalid("start_key", "pattern", "start_key is the next_start_key of the page before")
+        raise invalid("start_key", "pattern", "start_key is the `next_start_key` of the page before")
     asked = partial(
         list_proofs,
         account_id=account_id,

@@ -16,6 +16,7 @@ LONGEST_KEY = 18
 MOST_PAGE = MOST_PROOFS - 1
 """One more is looked for: whether there is a next page."""
 
+_KEY = "the `next_start_key` of the page before"
 _TEXT = {"type": "string"}
 _COUNT = {"type": "integer", "minimum": 0}
 _MOMENT = {"type": ["string", "null"], "format": "date-time"}
@@ -118,8 +119,8 @@ PATHS: Mapping[str, Mapping[str, Any]] = {
                 ),
                 parameter(
                     "start_key",
-                    {"type": "string", "pattern": f"^[0-9]{{0,{LONGEST_KEY}}}$"},
-                    "`next_start_key` of the page before.",
+                    {"type": "string", "pattern": f"^[0-9]{{0,{LONGEST_KEY}}}$", "description": _KEY},
+                    f"{_KEY}.",
                 ),
             ),
         )

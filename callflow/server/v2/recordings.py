@@ -207,8 +207,11 @@ async def _delete(request: web.Request, *, parts: Parts) -> web.Response:
             wall=parts.clock.wall(),
             force=is_yes(request, "force"),
         )
-    except (NotErasable, RecordingHeld) as error:
-        raise ApiError(409, f"{error.code}  {error.message}", hint=error.hint) from error
+    except RecordingHeld as error:
+        raise ApiError(409, f"{error.code}  {error.message}", hint="release it: DELETE .../hold") from error
+    except NotErasable as error:
+        hint = "wait for its end and its delivery, cancel that, or ?force=true"
+        raise ApiError(409, f"{error.code}  {error.message}", hint=hint) from error
     logger.info("HTTP: recording %s of account %s erased by %s", one_line(row.id), one_line(account_id), by)
     return ok(request, {**recording_document(row), "erased": proof_facts(proof)})
 

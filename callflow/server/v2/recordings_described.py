@@ -115,7 +115,7 @@ PAGING = (
     parameter("ascending", _FLAG, "The earliest first."),
     parameter("paginate", _FLAG, f"`false`: at most {MOST_PAGE} at once."),
 )
-_SECONDS = {"pattern": r"^([0-9]{1,9}(\.[0-9]{1,6})?)?$"}
+_SECONDS = {"pattern": r"^([0-9]{1,9}(\.[0-9]{1,6})?)?$", "description": "seconds, such as 90 or 2.5"}
 _FORMS = {"state": some_of(STATES), "min_seconds": _SECONDS, "max_seconds": _SECONDS}
 LIST_QUERY = (
     *(
