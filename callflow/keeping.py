@@ -139,9 +139,8 @@ class Keeping:
         if self._deliver:
             self._transcribing.start()
         for id in self.database.run(lambda conn: forgotten_clips(conn, self._clock.wall() - CLIP_S)):
-            file = self.database.run(partial(discard_clip, recording_id=id))
-            if file:
-                (self.folder.root / file).unlink(missing_ok=True)
+            with suppress(OSError):  # it is one of the next start's, too
+                self.database.run(partial(discard_clip, recording_id=id, root=self.folder.root))
 
     async def _close_outside(self) -> None:
         await self._outside.run(self._deliverer.close(), self._clock)

@@ -13,6 +13,7 @@ import secrets
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import Any
 
 from callflow.clock import Clock
@@ -26,8 +27,10 @@ from callflow.delivery.destinations.storage import StorageDestination
 from callflow.delivery.destinations.tus import Uploads
 from callflow.delivery.guard import Guard
 from callflow.delivery.http import GuardedHttp
+from callflow.delivery.leftovers import forget_file, leftovers, let_go
 from callflow.delivery.outbox import DeliveryState, Parcel
 from callflow.delivery.stores.store import Ways
+from callflow.delivery.turns import Turns
 from callflow.documents.delivery_hosts import rule_for
 from callflow.documents.settings import DeliverySettings
 from callflow.errors import CallflowError
@@ -45,6 +48,8 @@ POLL_S = 5.0
 VIRTUAL_POLL_S = 3600.0
 LAST_POLL_S = 0.25
 """The same while all that is left is with other processes, and we end when they are done."""
+TIDY_S = 600.0
+"""How often files are looked for that were delivered and stayed."""
 BACK_S = 5.0
 """How long to wait after the database could not be used."""
 
@@ -101,8 +106,10 @@ class Deliverer:
         self._sending: dict[asyncio.Task[None], Parcel] = {}
         self._woken = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._turns = Turns()
         self._renewed: float | None = None
-        self._tidied = False
+        self._wall = inf
+        self._tidied: float | None = None
 
     def wake(self) -> None:
         """Something was put into the outbox: look at once. From any thread."""
@@ -186,6 +193,7 @@ class Deliverer:
             host_bound=self._bound_of,
             per_account=self._settings.parallel_per_account,
             of_accounts=Counter(parcel.delivery.account_id for parcel in sending),
+            turns=self._turns,
         )
         return parcels, outbox.next_due(conn, now), outbox.any_left(conn)
 
@@ -232,7 +240,7 @@ class Deliverer:
         if row is None:
             return
         if row.state == DeliveryState.DELIVERED and row.file and not self._settings.keep_delivered:
-            await self._remove(row)
+            await self._remove(row.id)
         wait_s = row.next_wall - self._clock.wall() if row.state == DeliveryState.WAITING else None
         self._tell(parcel, row, row.state.lower(), tried, wait_s)
 
@@ -252,16 +260,18 @@ class Deliverer:
                 logger.error("delivery %s cannot be settled yet: %s", parcel.delivery.id, error)
                 await self._clock.sleep(BACK_S)
 
-    async def _remove(self, row: DeliveryRow) -> None:
-        """The commit comes first, then the file, then the note that it is gone. What cannot be removed now
-        is tidied away at the next start.
+    async def _remove(self, delivery_id: str) -> None:
+        """The commit comes first, then the file, then the note that it is gone. What cannot be removed now,
+        or is still wanted here, is tidied away later.
         """
         try:
             with self._clock.external():
-                await asyncio.to_thread((self._folder.root / row.file).unlink, missing_ok=True)
-                await self._database.arun(lambda conn: outbox.forget_file(conn, row.id))
+                file = await self._database.arun(lambda conn: let_go(conn, delivery_id))
+                if file:
+                    await asyncio.to_thread((self._folder.root / file).unlink, missing_ok=True)
+                    await self._database.arun(lambda conn: forget_file(conn, delivery_id, file))
         except (CallflowError, OSError) as error:
-            logger.warning("the file of delivery %s, which is done, stays here: %s", row.id, error)
+            logger.warning("the file of delivery %s, which is done, stays here: %s", delivery_id, error)
 
     def _tell(
         self,
@@ -298,14 +308,19 @@ class Deliverer:
             self._lock = FileLock.try_acquire(leases / f"{self._owner}.lock")
 
     async def _tidy(self) -> None:
-        """Once: remove files that a process delivered and had no time to remove."""
-        if self._tidied or self._settings.keep_delivered:
+        """From time to time: remove files that a process delivered and had no time to remove, or that were
+        wanted here longer than that.
+        """
+        since_start = self._clock.now()
+        if self._settings.keep_delivered or (
+            self._tidied is not None and since_start - self._tidied < TIDY_S
+        ):
             return
-        self._tidied = True
+        self._tidied = since_start
         with self._clock.external():
-            leftovers = await self._database.arun(outbox.leftovers)
-        for row in leftovers:
-            await self._remove(row)
+            found = await self._database.arun(leftovers)
+        for delivery_id in found:
+            await self._remove(delivery_id)
 
     async def _keep_leases(self) -> None:
         """Renew ours; take back what dead owners, leases that are over and faults of ours held."""
@@ -314,8 +329,11 @@ class Deliverer:
             return
         self._renewed = since_start
         now = self._clock.wall()
+        was, self._wall = self._wall, now
         sending = frozenset(parcel.delivery.id for parcel in self._sending.values())
         with self._clock.external():
+            if now < was - 1.0:
+                await self._database.arun(lambda conn: outbox.put_back(conn, now))
             others = await self._database.arun(
                 lambda conn: outbox.renew(conn, self._owner, sending, now, LEASE_S)
             )

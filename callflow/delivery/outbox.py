@@ -16,6 +16,7 @@ from typing import Any
 
 from callflow.delivery.bounds import AccountBounds
 from callflow.delivery.retry import LONGEST_WAIT_S, Decision, Next
+from callflow.delivery.turns import Turns, due_hosts, due_of
 from callflow.errors import StateError
 from callflow.state.events import KIND, read_message
 from callflow.state.hooks import announce_recording
@@ -131,55 +132,36 @@ def claim(
     host_bound: Callable[[str], int] | None = None,
     per_account: int = 0,
     of_accounts: Mapping[str, int] | None = None,
+    turns: Turns | None = None,
 ) -> list[Parcel]:
     """Take up to ``limit`` due deliveries, at most ``per_host`` to a host with those ``in_flight``, and at
     most ``per_account`` (0: any number) for an account with those ``of_accounts``, or what its own document
     says. ``host_bound``: says another bound for a host, or 0.
 
-    The hosts take turns, so that a thousand files for one never stand before a single one for another.
+    The hosts take ``turns``, and the accounts of a host, so that a thousand files of one never stand before a
+    single one of another.
     """
-    found: list[list[tuple[str, str]]] = []
+    turns = turns or Turns()
+    found: list[tuple[str, list[tuple[str, str]]]] = []
     accounts = AccountBounds(conn, per_account, of_accounts or {})
     full = json.dumps(accounts.full())
-    for host in _due_hosts(conn, now):
+    for host in due_hosts(conn, now, turns):
+        if len(found) >= limit:
+            break
         bound = (host_bound(host) if host_bound else 0) or per_host
         free = min(bound - in_flight.get(host, 0), limit)
         if free > 0:
-            rows = conn.execute(
-                "SELECT id, account_id FROM deliveries WHERE host = ? AND next_wall <= ? "
-                "AND state IN ('QUEUED', 'WAITING') AND account_id NOT IN (SELECT value FROM json_each(?)) "
-                "ORDER BY next_wall, created_wall, id LIMIT ?",
-                (host, now, full, free),
-            )
-            found.append(rows.fetchall())
+            rows = due_of(conn, host, now, turns, without=full, limit=free)
+            found += [(host, rows)] if rows else []
     taken: list[Parcel] = []
-    while len(taken) < limit and any(found):
-        for waiting in found:
+    while len(taken) < limit and any(waiting for _, waiting in found):
+        for host, waiting in found:
             if waiting and len(taken) < limit:
                 delivery_id, account_id = waiting.pop(0)
                 if accounts.take(account_id):
+                    turns.took(host, account_id)
                     taken.append(_take(conn, delivery_id, owner, now + lease_s, accounts.of(account_id)))
     return taken
-
-
-def _due_hosts(conn: sqlite3.Connection, now: float) -> list[str]:
-    """The hosts with something due, the one that waits longest first. It steps through an index by hosts."""
-    rows = conn.execute(
-        """
-        WITH RECURSIVE hosts (host) AS (
-            SELECT min(host) FROM deliveries WHERE state IN ('QUEUED', 'WAITING')
-            UNION ALL
-            SELECT (SELECT min(host) FROM deliveries
-                    WHERE state IN ('QUEUED', 'WAITING') AND host > hosts.host)
-            FROM hosts WHERE hosts.host IS NOT NULL
-        )
-        SELECT host, (SELECT min(next_wall) FROM deliveries
-                      WHERE state IN ('QUEUED', 'WAITING') AND host = hosts.host) AS due
-        FROM hosts WHERE host IS NOT NULL AND due <= ? ORDER BY due, host
-        """,
-        (now,),
-    )
-    return [row[0] for row in rows]
 
 
 def _take(
@@ -221,6 +203,8 @@ def settle(
         last_error=attempt.error,
     )
     moved = _move(conn, settled, _AFTER[decision.next])
+    if moved.state == DeliveryState.DELIVERED:  # not before: a resumed upload that is whole is not made anew
+        conn.execute("DELETE FROM uploads WHERE delivery_id = ?", (moved.id,))
     if moved.recording_id and moved.kind != KIND and moved.state != row.state:
         _announce(conn, moved)
     return moved
@@ -270,6 +254,16 @@ def renew(
     return [row[0] for row in others]
 
 
+def put_back(conn: sqlite3.Connection, now: float) -> None:
+    """The machine's clock was put back, or may have been: what failed in the future is due now."""
+    conn.execute(
+        "UPDATE deliveries SET next_wall = :now, since_wall = min(since_wall, :now) "
+        "WHERE state = 'WAITING' AND next_wall > :now AND :now + 1 < "
+        "(SELECT max(started_wall) FROM attempts WHERE delivery_id = deliveries.id)",
+        {"now": now},
+    )
+
+
 def release(conn: sqlite3.Connection, owner: str, now: float) -> list[DeliveryRow]:
     """Give back all that ``owner`` was sending (it ends, or is dead): due at once, and no failure."""
     rows = conn.execute("SELECT id FROM deliveries WHERE state = 'SENDING' AND lease_owner = ?", (owner,))
@@ -291,19 +285,6 @@ def any_left(conn: sqlite3.Connection) -> bool:
         "OR EXISTS (SELECT 1 FROM deliveries WHERE state = 'SENDING')"
     ).fetchone()
     return bool(left)
-
-
-def leftovers(conn: sqlite3.Connection) -> list[DeliveryRow]:
-    """What is delivered and has its file still."""
-    rows = conn.execute("SELECT id FROM deliveries WHERE state = 'DELIVERED' AND file <> ''")
-    return [get_delivery(conn, row[0]) for row in rows.fetchall()]
-
-
-def forget_file(conn: sqlite3.Connection, delivery_id: str) -> None:
-    """The file of a delivery was removed."""
-    row = get_delivery(conn, delivery_id)
-    conn.execute("UPDATE deliveries SET file = '' WHERE id = ?", (delivery_id,))
-    conn.execute("UPDATE recordings SET file = '' WHERE id = ? AND file = ?", (row.recording_id, row.file))
 
 
 # ---- by hand --------------------------------------------------------------------------------

@@ -117,12 +117,9 @@ class _Clip:
             self._call.services.media.send(StopRecording(self.handle.id, "stopped"))
 
     def discard(self) -> None:
-        """Nobody waits for it: the row first, then the file."""
-        path = self.path
-        done = self._call.services.database.submit(lambda conn: discard_clip(conn, self.handle.id))
-        done.add_done_callback(
-            lambda done: path.unlink(missing_ok=True) if not done.exception() and done.result() else None
-        )
+        """Nobody waits for it."""
+        database, id = self._call.services.database, self.handle.id
+        database.submit(lambda conn: discard_clip(conn, id, database.path.parent))
 
     def _hear(self, event: Event) -> None:
         if not isinstance(event, RecordingChanged) or event.recording_id != self.handle.id:

@@ -147,16 +147,18 @@ def finish_recording(
     """Write a recording's end (``READY``, ``DISCARDED``, ``CANCELLED``, ``FAILED``) and enqueue what is to
     be sent of it.
 
-    Doing it again with the same rows (recovery after a crash) changes nothing. A recording that needs no
-    delivery any more gives its url back, unless it is ``READY`` or ``FAILED`` (its spool is kept).
+    Doing it again with the same rows (recovery after a crash) changes nothing. (Several messages of a
+    recording may go to one url; its file goes there once.) A recording that needs no delivery any more gives
+    its url back, unless it is ``READY`` or ``FAILED`` (its spool is kept).
     """
     _put(conn, "recordings", _recording_values(row), or_update=True)
     if row.state in ("DISCARDED", "CANCELLED"):
         release_url(conn, row.id)
     for each in more if delivery is None else (delivery, *more):
         same = conn.execute(
-            "SELECT 1 FROM deliveries WHERE id = ? OR (recording_id = ? AND kind = ? AND url = ?)",
-            (each.id, each.recording_id, each.kind, each.url),
+            "SELECT 1 FROM deliveries WHERE id = :id "
+            "OR (recording_id = :recording AND kind = :kind AND url = :url AND :kind <> 'event')",
+            {"id": each.id, "recording": each.recording_id, "kind": each.kind, "url": each.url},
         ).fetchone()
         if same is None:
             add_delivery(conn, each)

@@ -1,7 +1,8 @@
 """Layer 1: which recordings have had their time, and which could make room. Queries only.
 
-Never one that is held, that is being made, that failed (its spool is all there is of it), or whose file still
-has to be delivered; and never messages and greetings of mailboxes, which belong to their mailbox.
+Never one that is held, that is being made, that failed (its spool is all there is of it), whose file still
+has to be delivered, or whose transcript is still to be made; and never messages and greetings of mailboxes,
+which belong to their mailbox.
 Every function takes a connection inside a transaction.
 """
 
@@ -23,6 +24,8 @@ _ERASABLE = """
     r.finished_wall > 0 AND r.state IN ('READY', 'DISCARDED', 'CANCELLED')
     AND r.origin NOT IN ('voicemail', 'voicemail greeting')
     AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.recording_id = r.id AND h.released_wall = 0)
+    AND NOT EXISTS (
+        SELECT 1 FROM transcripts t WHERE t.recording_id = r.id AND t.state IN ('WANTED', 'RUNNING'))
     AND NOT EXISTS (
         SELECT 1 FROM deliveries d WHERE d.recording_id = r.id AND CASE d.kind
             WHEN 'event' THEN d.state IN ('QUEUED', 'WAITING', 'SENDING')

@@ -198,6 +198,10 @@ STEPS: tuple[str, ...] = (
     """
     CREATE INDEX library_length ON library (account_id, seconds, started, n, state);
     """,
+    """
+    CREATE INDEX deliveries_lanes ON deliveries (host, account_id, next_wall, created_wall, id)
+        WHERE state IN ('QUEUED', 'WAITING');
+    """,  # the accounts that send to a host take turns
 )
 
 

@@ -13,12 +13,15 @@ import json
 import sqlite3
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from callflow.state.events import Message, message_of, message_row
 from callflow.state.records import add_delivery, find_recording, finish_recording
 
 WANTED, RUNNING, DONE, FAILED = "WANTED", "RUNNING", "DONE", "FAILED"
+LONGEST_S = 120.0
+"""No wait is longer; one that is was written while the machine's clock was wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,10 @@ def claim(conn: sqlite3.Connection, wall: float) -> TranscriptRow | None:
     """Begin with the one that is due first; None: none is. The attempt counts from here on, so that a
     recording that kills whoever listens to it is not tried for ever.
     """
+    conn.execute(
+        f"UPDATE transcripts SET next_wall = 0 WHERE state = '{WANTED}' AND next_wall > ?",
+        (wall + LONGEST_S,),
+    )
     due = _one(
         conn, f"state = '{WANTED}' AND next_wall <= ? ORDER BY next_wall, created_wall, id LIMIT 1", wall
     )
@@ -198,15 +205,22 @@ def is_clip(document: Mapping[str, Any]) -> bool:
     return document.get("temporary") is True
 
 
-def discard_clip(conn: sqlite3.Connection, recording_id: str) -> str:
-    """A clip is understood: it is DISCARDED. Gives the file that has to go, relative to the state folder;
-    empty: there is none, or it is to be kept.
+def discard_clip(conn: sqlite3.Connection, recording_id: str, root: Path) -> bool:
+    """A clip is understood: its file goes, and it is DISCARDED. False: there is none, or it is to be kept.
+
+    ``root``: the state folder. The file goes before the commit: killed in between, the clip is one that
+    somebody has forgotten, and no sound is left that nobody knows. Raises OSError.
     """
     row = find_recording(conn, recording_id)
     if row is None or row.state != "READY" or not is_clip(row.document):
-        return ""
+        return False
+    held = "SELECT 1 FROM holds WHERE recording_id = ? AND released_wall = 0"
+    if conn.execute(held, (recording_id,)).fetchone():
+        return False
+    if row.file:
+        (root / row.file).unlink(missing_ok=True)
     finish_recording(conn, replace(row, state="DISCARDED", reason="heard", file="", bytes=0, sha256=""), None)
-    return row.file
+    return True
 
 
 def forgotten_clips(conn: sqlite3.Connection, before: float) -> list[str]:

@@ -78,7 +78,7 @@ def test_an_attempt_that_raises_is_made_again(tmp_path: Path, monkeypatch: pytes
 def test_a_state_folder_that_refuses_at_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     full = raises_first(FileLock.try_acquire, OSError(28, "No space left on device"))
     monkeypatch.setattr(FileLock, "try_acquire", full)
-    monkeypatch.setattr(outbox, "leftovers", raises_first(outbox.leftovers, StorageError("full")))
+    monkeypatch.setattr(deliverer, "leftovers", raises_first(deliverer.leftovers, StorageError("full")))
     deliver_one(State.make(tmp_path), replace(SETTINGS, keep_delivered=False))
 
 

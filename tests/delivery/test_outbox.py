@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from callflow.delivery import outbox
+from callflow.delivery.leftovers import forget_file
 from callflow.delivery.outbox import TABLE, DeliveryState, Happening, apply
 from callflow.delivery.retry import Decision, Next
 from callflow.errors import StateError
@@ -185,7 +186,7 @@ def test_by_hand(database: Database) -> None:
     with pytest.raises(StateError, match="CANCELLED cannot cancel"):
         database.run(lambda conn: outbox.cancel(conn, "a", 13.0))
     assert claim(database, now=14.0) == ["b", "c"]
-    database.run(lambda conn: outbox.forget_file(conn, "a"))
+    database.run(lambda conn: forget_file(conn, "a", "outbox/a.wav"))
     with pytest.raises(StateError, match="its file was removed"):
         database.run(lambda conn: outbox.retry(conn, "a", 15.0))
 

@@ -7,7 +7,6 @@ there (HEAD) and sends the rest (PATCH).
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -147,7 +146,6 @@ class Tus:
                     hint="is it a tus 1.0.0 server?",
                 )
             return _answer(sent, again=sent.status in _BUSY | _NOT_THERE)
-        await asyncio.shield(self._uploads.forget(row.id))
         return Answer(200) if sent is None else _answer(sent)
 
 
