@@ -39,7 +39,7 @@ class TextVoice:
     def started(self, lines: list[str], facts: Mapping[str, Any]) -> None:
         """The server takes calls: ``lines`` say where, ``facts`` what else it has."""
         if self._chatter > Chatter.QUIET:
-            more = [f"  {name:<11}{facts[name]}" for name in ("http", "token") if name in facts]
+            more = [f"  {name:<11}{facts[name]}" for name in ("http", "token", "console") if name in facts]
             for line in (*lines, *more):
                 self._write(line)
 

@@ -85,6 +85,7 @@ def _facts(exchange: Exchange, web: HttpServer | None, manner: Manner) -> dict[s
         facts["http"] = web.url
         if web.loopback and not manner.log_json:
             facts["token"] = web.parts.tokens.issue("printed at the start")
+            facts["console"] = f"{web.url}/console/#token={facts['token']}"
     return facts
 
 

@@ -14,6 +14,7 @@ Where to look:
     standing   what is looked at for that, and for metrics
     metrics    figures for Prometheus
     meter      counts what happens
+    console    the web page that shows it all, and what serves it
     feed       what happens, numbered and kept for a while, for who listens
 
 A route file has ``def routes(parts: Parts) -> list[web.RouteDef]`` and ``PATHS``, the same routes as they

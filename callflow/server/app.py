@@ -13,6 +13,7 @@ from aiohttp import web
 from callflow.server import health, metrics
 from callflow.server.asked import Checks, check_query, checks_of
 from callflow.server.auth import PARTS
+from callflow.server.console import pages
 from callflow.server.envelope import MOST_BODY_BYTES, errors
 from callflow.server.openapi import describe, operation
 from callflow.server.parts import Parts
@@ -25,6 +26,7 @@ from callflow.server.v2 import (
     holds,
     recordings,
     system_config,
+    token_auth,
     users,
 )
 from callflow.server.vonage import api as vonage
@@ -41,7 +43,9 @@ MODULES: tuple[ModuleType, ...] = (
     calls,
     system_config,
     events,
+    token_auth,
     vonage,
+    pages,
 )
 """Every route file: add yours here."""
 

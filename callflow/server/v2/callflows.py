@@ -15,6 +15,7 @@ from typing import Any
 
 from aiohttp import web
 
+from callflow.documents import jsontext
 from callflow.documents.changes import merge
 from callflow.documents.check_flow import nodes_of
 from callflow.documents.storing import Stored, is_file_id
@@ -24,6 +25,7 @@ from callflow.log import one_line
 from callflow.server.auth import Token, authorize
 from callflow.server.envelope import invalid, ok
 from callflow.server.parts import Parts
+from callflow.server.v2.asking import choose, wishes
 from callflow.server.v2.callflows_described import PATHS, SCHEMAS
 from callflow.server.v2.listing import fits, page_of
 from callflow.server.v2.saving import KIND, RESERVED, Saved, Shelf, saved
@@ -97,9 +99,14 @@ async def _read(request: web.Request, *, parts: Parts) -> web.Response:
     shelf, _ = await shelf_of(request, parts, READ)
     stored: Stored = await asyncio.to_thread(shelf.find, request.match_info["callflow_id"])
     found = saved(stored.id, stored.raw, ())
+    headers = {"ETag": f'"{found.revision}"', "Vary": "Accept"}
     if f'"{found.revision}"' in request.headers.get("If-None-Match", ""):
-        return web.Response(status=304, headers={"ETag": f'"{found.revision}"'})
-    return ok(request, found.document, revision=found.revision)
+        return web.Response(status=304, headers=headers)
+    if choose(wishes(request.headers.get("Accept", "")), ("application/json", "text/plain")) == "text/plain":
+        text = jsontext.examine(stored.raw).text
+        more = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+        return web.Response(text=text, content_type="text/plain", charset="utf-8", headers=headers | more)
+    return ok(request, found.document, revision=found.revision, headers={"Vary": "Accept"})
 
 
 # ---- changing ------------------------------------------------------------------------------------

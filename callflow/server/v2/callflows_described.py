@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from callflow.documents import schemas
-from callflow.server.openapi import operation, parameter
+from callflow.server.openapi import enveloped, operation, parameter
 from callflow.server.v2.listing import MOST, PAGE
 
 _TEXT = {"type": "string"}
@@ -121,9 +121,14 @@ PATHS: Mapping[str, Mapping[str, Any]] = {
             "get_callflow",
             "A callflow as it is in its file.",
             scope=_READ,
-            data=_DOCUMENT,
             query=(parameter("If-None-Match", _TEXT, "A revision that is known.", place="header"),),
             responses={"304": {"description": "It is the revision that is known."}},
+            content={
+                "application/json": {"schema": enveloped(_DOCUMENT)},
+                "text/plain": {
+                    "schema": {"type": "string", "description": "The file itself, for an editor."}
+                },
+            },
         ),
         "post": operation(
             "replace_callflow",
