@@ -253,7 +253,8 @@ def summarize(
         line.append(f"  {row.id}", style="dim")
         console.print(line, soft_wrap=True)
         if row.file:
-            console.print(Text(f"  listen     {state / row.file}"), soft_wrap=True)
+            word = "sealed" if row.file.endswith(".age") else "listen"
+            console.print(Text(f"  {word}     {state / row.file}"), soft_wrap=True)
         for delivery in deliveries:
             if delivery.recording_id == row.id:
                 console.print(_sent(delivery), soft_wrap=True)

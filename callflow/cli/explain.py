@@ -17,6 +17,7 @@ from callflow.cli._output import Output, fail, show_table
 
 if TYPE_CHECKING:
     from callflow.cli._explain_call import CallAsked
+    from callflow.documents.keeping_rules import KeepingRules
     from callflow.documents.notes import Note
     from callflow.documents.record_settings import RecordSettings
     from callflow.documents.settings import Origin, Settings
@@ -72,13 +73,13 @@ def main(
     if flow is None and not asked.asked:
         fail("what is to be explained?", "name a FLOW, or a call: --account DIR --from-device ID --to NUMBER")
     try:
-        settings, plan = _settings(account, system_config)
+        settings, plan, keeping = _settings(account, system_config)
         if flow is None:
             _explain_call(asked, account, settings, output)
             return
         if asked.asked:
             fail("a flow or a call, not both", "leave FLOW out: --to finds it")
-        found = [_explain(*node, settings, plan) for node in _recordings(flow)]
+        found = [_explain(*node, settings, plan, keeping) for node in _recordings(flow)]
     except CallflowError as error:
         fail(str(error), error.hint)
     rest = _settings_rows(settings)
@@ -125,16 +126,20 @@ def _explain_call(asked: CallAsked, account: Path | None, settings: Settings, ou
             _print(f"{side.origin}: the {side.leg}", rows)
 
 
-def _settings(account: Path | None, system_config: Path | None) -> tuple[Settings, Mapping[str, Any]]:
-    """What holds for the account, and its storage plan."""
+def _settings(
+    account: Path | None, system_config: Path | None
+) -> tuple[Settings, Mapping[str, Any], KeepingRules | None]:
+    """What holds for the account, its storage plan, and how it keeps recordings."""
     from callflow.documents.accounts import Account
+    from callflow.documents.keeping_rules import account_rules
     from callflow.documents.settings import for_account, load_settings
 
     settings = load_settings(system_config)
     if account is None:
-        return settings, {}
+        return settings, {}, None
     loaded = Account.load(account)
-    return for_account(settings, loaded.document, str(account / "account.json")), loaded.storage
+    mine = for_account(settings, loaded.document, str(account / "account.json"))
+    return mine, loaded.storage, account_rules(loaded, settings)
 
 
 def _recordings(path: Path) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
@@ -153,7 +158,12 @@ def _recordings(path: Path) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
 
 
 def _explain(
-    pointer: str, module: str, data: Mapping[str, Any], settings: Settings, plan: Mapping[str, Any]
+    pointer: str,
+    module: str,
+    data: Mapping[str, Any],
+    settings: Settings,
+    plan: Mapping[str, Any],
+    keeping: KeepingRules | None,
 ) -> Explained:
     from callflow.documents.record_settings import choose_storage, resolve_record, resolve_record_caller
 
@@ -161,27 +171,32 @@ def _explain(
     record = resolve(data, settings)
     rows = [_row(key, _value(record, key), record.origins[key]) for key in _keys(record, module)]
     storage = choose_storage(record.url, settings, plan)
+    ending = f"{record.format}{'.age' if keeping and keeping.sealed else ''}"
     goes = {
-        "http": _upload(record),
-        "storage": _planned(storage.place, record.format),
+        "http": _upload(record, ending),
+        "storage": _planned(storage.place, ending),
         "couchdb": _unusable(storage.url) or f"attachment in {_masked(storage.url)}",
         "local": f"the local media store{': ' if storage.problem else ''}{storage.problem}",
         "none": "nowhere: nothing is recorded",
     }[storage.kind]
     rows.append(Row("goes to", goes, storage.reason, ""))
+    if keeping and keeping.sealed:
+        rows.append(Row("sealed to", ", ".join(keeping.recipients) or "nobody", "recordings.encryption", ""))
+    if keeping and keeping.retention_days:
+        rows.append(Row("kept", f"{keeping.retention_days:g} days", "retention_days", ""))
     rows += [_setting(settings, key) for key in _FILE_KEYS + (_SILENCE_KEYS if record.silence else ())]
     return Explained(pointer, module, tuple(rows), record.notes)
 
 
-def _planned(place: Place | None, file_format: str) -> str:
-    """Where a recording of this format would be, with words in place of what only a call knows."""
+def _planned(place: Place | None, ending: str) -> str:
+    """Where a file with this ending would be, with words in place of what only a call knows."""
     from callflow.documents.storage import Facts, locator, paths
 
     if place is None:
         return ""
     words = {"owner_id": "OWNER_ID"}
     facts = Facts(
-        "ACCOUNT_ID", "RECORDING_ID", f"call_recording_CALL_ID.{file_format}", "CALL_ID", "DATABASE", words
+        "ACCOUNT_ID", "RECORDING_ID", f"call_recording_CALL_ID.{ending}", "CALL_ID", "DATABASE", words
     )
     return _masked(locator(place, next(paths(place, facts))))
 
@@ -213,14 +228,14 @@ def _value(record: RecordSettings, key: str) -> object:
     return None if found == "" else found
 
 
-def _upload(record: RecordSettings) -> str:
+def _upload(record: RecordSettings, ending: str) -> str:
     from callflow.delivery.urls import with_name
     from callflow.documents.placeholders import in_authority
 
     url = record.url or ""
     unusable = "" if in_authority(url) else _unusable(url)
     # masked first, so that the name of the file is still seen in a query
-    shown = with_name(_masked(url), f"call_recording_CALL_ID.{record.format}")
+    shown = with_name(_masked(url), f"call_recording_CALL_ID.{ending}")
     return unusable or f"{record.method.upper()} {shown}"
 
 

@@ -128,6 +128,8 @@ async def _try(
                     print(f"  {step.name}: {word}: {step.message}")
                     if step.hint:
                         print(f"    {step.hint}")
+                    if "(loopback)" in step.message:
+                        print("    or, for this test only: --allow-loopback")
             told.append({"place": place.id, "handler": place.handler, "steps": steps})
     finally:
         await http.close()

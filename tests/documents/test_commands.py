@@ -100,7 +100,9 @@ def test_check_looks_at_each_file_once(tmp_path: Path) -> None:
 def test_explain_shows_values_with_their_origins(tmp_path: Path) -> None:
     _write(tmp_path / "flow.json", FLOW)
     _write(tmp_path / "mine" / "media.json", {"record_min_sec": 2})
-    _write(tmp_path / "acme" / "account.json", {"configs": {"media": {"record_stereo": False}}})
+    keeping = {"retention_days": 30, "encryption": {"recipients": ["age1ours"]}}
+    account = {"configs": {"media": {"record_stereo": False}}, "recordings": keeping}
+    _write(tmp_path / "acme" / "account.json", account)
     options = ("--system-config", "mine", "--account", "acme", "-o", "json")
     done = _run("explain", "flow.json", *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -114,7 +116,8 @@ def test_explain_shows_values_with_their_origins(tmp_path: Path) -> None:
     assert found["silence_initial_timeout"] == ("8 s", "node", "")
     assert found["silence_final_timeout"] == ("5 s", "default", "")
     assert [note["code"] for note in node["notes"]] == ["CF-CHK-075", "CF-CHK-080"]
-    assert "hunter" not in done.stdout and "call_recording_CALL_ID.mp3" in done.stdout
+    assert "hunter" not in done.stdout and "call_recording_CALL_ID.mp3.age" in done.stdout
+    assert (found["sealed to"][0], found["kept"][0]) == ("age1ours", "30 days")
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 import callflow.cli
+from callflow.cli._story import summarize
 from callflow.recording.sealing import keygen, seal
+from callflow.state.records import RecordingRow
 from tests.keeping.support import House
 
 
@@ -104,3 +108,10 @@ def test_check_tells_of_keys_that_are_none(tmp_path: Path) -> None:
     found = CliRunner().invoke(callflow.cli.app_for("check"), ["check", str(account)])
     assert "is a secret key" in found.output
     assert secret not in found.output
+
+
+def test_the_end_of_run_says_that_a_file_is_sealed(tmp_path: Path) -> None:
+    row = RecordingRow(id="r", call_id="c", state="READY", format="wav", channels=2, file="media/r.wav.age")
+    shown = Console(file=io.StringIO(), width=200)
+    summarize(shown, [row], [], tmp_path)
+    assert f"  sealed     {tmp_path / 'media' / 'r.wav.age'}\n" in cast(io.StringIO, shown.file).getvalue()

@@ -136,6 +136,7 @@ def test_storage_test_says_which_step_fails(folder: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("CF_S", "hidden-1")
     blocked = told("storage", "test", str(folder / "storage.json"))
     assert blocked.exit_code == 1 and "allow_networks" in blocked.output
+    assert "--allow-loopback" in blocked.output
     gone = told("storage", "test", str(folder), "--allow-loopback", "-o", "json")
     (place,) = json.loads(gone.output)
     (step,) = place["steps"]
