@@ -32,14 +32,15 @@ class Tidied:
     full: tuple[str, ...] = ()
 
 
-def tidy(folder: StateFolder, database: Database, wall: float) -> Tidied:
+def tidy(folder: StateFolder, database: Database, wall: float, *, expire: bool = True) -> Tidied:
     """Erase what has had its time, and where the policy is ``oldest``, as much as is over the quota.
 
-    ``wall``: seconds since 1970. Raises StorageError if the database cannot be used.
+    ``wall``: seconds since 1970. ``expire`` False: nothing has had its time now. Raises StorageError if the
+    database cannot be used.
     """
     finish_erasing(folder, database, wall)
     erased: list[Proof] = []
-    for _ in range(MOST_ROUNDS):
+    for _ in range(MOST_ROUNDS if expire else 0):
         due = database.run(lambda conn: expired(conn, wall, BATCH))
         done = _erase_all(folder, database, due, Why.RETENTION, wall)
         erased += done

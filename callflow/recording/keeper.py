@@ -12,6 +12,10 @@ from callflow.state.database import Database
 from callflow.state.folder import StateFolder
 
 EVERY_S = 3600.0
+LEAP_S = 600.0
+"""The machine's clock has moved by more than this since the last round: nothing has had its time until it has
+stayed so for a round. (A machine that slept, or whose clock was wrong at its start and is right now.)
+"""
 QUOTA_S = 60.0
 """So often after something was finished, at most."""
 
@@ -26,6 +30,7 @@ class Keeper:
         self._task: asyncio.Task[None] | None = None
         self._grown = asyncio.Event()
         self._full: tuple[str, ...] = ()
+        self._began: float | None = None
 
     def start(self, every_s: float = EVERY_S) -> None:
         """From now on, on the running loop; the first round is at once."""
@@ -45,8 +50,14 @@ class Keeper:
     async def round(self) -> Tidied:
         """Tidy now. Raises StorageError."""
         wall = self._clock.wall()
+        began, self._began = self._began, wall - self._clock.now()
+        leapt = began is not None and self._began - began > LEAP_S
+        if leapt:
+            logger.warning("the clock was put forward: recordings whose time is over are erased in a while")
         with self._clock.external():
-            working = asyncio.ensure_future(asyncio.to_thread(tidy, self._folder, self._database, wall))
+            working = asyncio.ensure_future(
+                asyncio.to_thread(tidy, self._folder, self._database, wall, expire=not leapt)
+            )
             try:
                 done = await asyncio.shield(working)
             except asyncio.CancelledError:

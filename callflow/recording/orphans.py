@@ -2,7 +2,8 @@
 
 What crashes leave is cleared away by recovery; an orphan is a fault of a disk, of a restored backup, or of
 somebody's hands. So nothing is removed unless it is asked for, and never what is younger than a day: a file
-gets its name before its row.
+gets its name before its row. Age alone does not decide (a clock may have been put forward): a file goes
+while the lock of its recording's spool is ours, and still no row names it.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def sweep(folder: StateFolder, database: Database, wall: float, *, remove: bool 
         known = _known(database, folder.relative(place)) | being_erased
         for path in _files(place):
             if folder.relative(path) not in known:
-                orphans += _judged(folder, path, "file", wall, remove=remove)
+                orphans += _judged(folder, database, path, "file", wall, remove=remove)
     orphans += _spools(folder, database, wall, remove=remove)
     return Swept(tuple(orphans), tuple(_missing(folder, database)))
 
@@ -99,12 +100,14 @@ def _spools(folder: StateFolder, database: Database, wall: float, *, remove: boo
         if lock is None:
             continue
         try:
-            yield from _judged(folder, spool, "spool", wall, remove=remove)
+            yield from _judged(folder, database, spool, "spool", wall, remove=remove)
         finally:
             lock.release(remove=not spool.is_dir())
 
 
-def _judged(folder: StateFolder, path: Path, kind: str, wall: float, *, remove: bool) -> list[Orphan]:
+def _judged(
+    folder: StateFolder, database: Database, path: Path, kind: str, wall: float, *, remove: bool
+) -> list[Orphan]:
     """Nothing, if it went meanwhile."""
     try:
         inner = [each for each in path.rglob("*") if each.is_file()] if kind == "spool" else [path]
@@ -113,8 +116,32 @@ def _judged(folder: StateFolder, path: Path, kind: str, wall: float, *, remove: 
     except FileNotFoundError:
         return []
     age_s = wall - changed
-    gone = remove and age_s > OLD_S and _remove(path, kind)
+    gone = remove and age_s > OLD_S
+    if gone:
+        gone = _remove(path, kind) if kind == "spool" else _remove_file(folder, database, path)
     return [Orphan(folder.relative(path), kind, sum(each.st_size for each in sizes), age_s, gone)]
+
+
+def _remove_file(folder: StateFolder, database: Database, path: Path) -> bool:
+    """Not if somebody is at its recording, or has listed the file since we looked."""
+    spool = folder.spool / path.name.removeprefix(".").partition(".")[0]
+    try:
+        lock = FileLock.try_acquire(folder.lock_of(spool))
+    except OSError:
+        return False
+    if lock is None:
+        return False
+    try:
+        return not database.run(partial(_is_named, file=folder.relative(path))) and _remove(path, "file")
+    finally:
+        lock.release(remove=not spool.is_dir())
+
+
+def _is_named(conn: sqlite3.Connection, file: str) -> bool:
+    tables = ("recordings", "deliveries", "transcripts")
+    asked = " OR ".join(f"EXISTS (SELECT 1 FROM {table} WHERE file = :file)" for table in tables)
+    (named,) = conn.execute(f"SELECT {asked}", {"file": file}).fetchone()
+    return bool(named)
 
 
 def _remove(path: Path, kind: str) -> bool:

@@ -14,7 +14,7 @@ from callflow.errors import CallflowError
 from callflow.log import logger
 from callflow.recording.erasing import finish_erasing
 from callflow.recording.finish import Finished, Finisher
-from callflow.recording.messages import SEALED, SpoolClosed
+from callflow.recording.messages import SpoolClosed
 from callflow.recording.spool import is_empty, remove_spool
 from callflow.state.folder import StateFolder
 from callflow.state.lock import FileLock
@@ -67,12 +67,9 @@ def _clear_locks(folder: StateFolder) -> None:
 
 
 def _clear_parts(folder: StateFolder) -> None:
-    """Half-made files of spools that nobody finishes now. (``.ID.mp3.part``)"""
+    """Half-made files of spools that nobody finishes now. (``.ID.mp3.part``, ``.ID.transcript.json.part``)"""
     for part in (*folder.outbox.glob(".*.part"), *folder.media.glob("*/.*.part")):
-        spool = (
-            folder.spool
-            / part.name.removeprefix(".").removesuffix(".part").removesuffix(SEALED).rpartition(".")[0]
-        )
+        spool = folder.spool / part.name.removeprefix(".").partition(".")[0]  # no spool's name has a dot
         lock = _try(folder.lock_of(spool))
         if lock is not None:
             with suppress(OSError):

@@ -3,7 +3,8 @@
 Threads of its own, each with a helper process; calls and their event loop never wait for it. Of all processes
 that use a state folder one at a time transcribes: the one that holds its lock. What it was at when it was
 killed is begun again at the next start; how often is bounded. A file is whole and named before the
-transaction that lists it and puts the webhook into the outbox.
+transaction that lists it and puts the webhook into the outbox; meanwhile the lock of its recording's spool is
+held, so that nobody erases the recording in between.
 """
 
 from __future__ import annotations
@@ -13,16 +14,17 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from callflow.clock import SystemClock
 from callflow.documents.settings import TranscriptionSettings
-from callflow.errors import CallflowError, TranscriberGone
+from callflow.errors import CallflowError, StorageError, TranscriberGone
 from callflow.ids import Ids
 from callflow.log import logger
 from callflow.media.transcribing.helper import Helper
-from callflow.media.transcribing.interface import Recogniser, Request
+from callflow.media.transcribing.interface import Recogniser, Request, Transcription
 from callflow.media.transcribing.paper import document
 from callflow.recording.crashpoints import crash_point
 from callflow.recording.messages import SEALED
@@ -90,6 +92,7 @@ class TranscribingDesk:
         self._closed = False
         self._looked = False
         self._lock: FileLock | None = None
+        self._owed: dict[str, tuple[TranscriptRow, str]] = {}
         self._threads: list[threading.Thread] = []
         self._helpers: list[Helper] = []
 
@@ -145,10 +148,11 @@ class TranscribingDesk:
             woken = self._woken
             wait_s = LOOK_S
             try:
+                self._pay()
                 row = self._next()
                 if row is not None:
                     idle_s = 0.0
-                    self._transcribe(row, helper)
+                    self._try(row, helper)
                     continue
                 wait_s = self._until_due()
             except (CallflowError, OSError) as error:
@@ -179,6 +183,28 @@ class TranscribingDesk:
 
     # ---- one recording -------------------------------------------------------------------------
 
+    def _try(self, row: TranscriptRow, helper: Helper) -> None:
+        """``_transcribe``; if the disk or the database refuses, it is wanted again, and that attempt does not
+        count. A fault of ours does.
+        """
+        try:
+            self._transcribe(row, helper)
+        except (StorageError, OSError) as error:
+            self._owed[row.id] = replace(row, attempts=row.attempts - 1), str(error)
+            raise
+        except Exception as error:  # a thread that ends would transcribe nothing any more
+            logger.exception("transcription of %s: a fault of callflow's own", row.recording_id)
+            self._owed[row.id] = row, f"a fault of callflow's own: {error!r}"
+
+    def _pay(self) -> None:
+        """Give back what was claimed and came to no end. Raises StorageError: then it is still owed."""
+        for id, (row, error) in tuple(self._owed.items()):
+            next_wall = self._wall() + AGAIN_S[-1]
+            self._database.run(
+                partial(transcripts.again, id=id, next_wall=next_wall, error=error, attempts=row.attempts)
+            )
+            self._owed.pop(id, None)
+
     def _transcribe(self, row: TranscriptRow, helper: Helper) -> None:
         recording = self._database.run(lambda conn: find_recording(conn, row.recording_id))
         if recording is None:  # it was erased just now, and its row of here went with it
@@ -195,34 +221,50 @@ class TranscribingDesk:
             )
             return
         try:
-            written = self._written(row, recording, helper)
+            heard = self._heard(row, recording, helper)
         except TranscriberGone as error:
             self._gone(row, recording, error)
         except CallflowError as error:
             self._settle(row, recording, error=" ".join((error.message, error.hint)).strip())
         else:
-            self._settle(row, recording, file=written)
+            spool = self._folder.spool_of(recording.id)
+            lock = FileLock.acquire(self._folder.lock_of(spool))
+            try:
+                self._keep(row, recording, heard)
+            finally:
+                lock.release(remove=not spool.is_dir())
 
-    def _written(self, row: TranscriptRow, recording: RecordingRow, helper: Helper) -> Path:
-        """The transcript's file, whole. Raises CallflowError, OSError."""
+    def _heard(self, row: TranscriptRow, recording: RecordingRow, helper: Helper) -> Transcription:
         settings = self._settings
         crash_point("transcribing")
-        heard = helper.transcribe(
+        return helper.transcribe(
             self._folder.root / recording.file,
             Request(language=row.wish.language, options=settings.options),
             Recogniser(settings.transcriber, settings.model),
             limit_s=LEAST_S + settings.longest * recording.seconds * max(1, recording.channels),
         )
+
+    def _keep(self, row: TranscriptRow, recording: RecordingRow, heard: Transcription) -> None:
+        """The transcript's file, whole, and then its row; nothing if the recording was erased meanwhile. The
+        lock of its spool is held. Raises StorageError, OSError.
+        """
+        if self._database.run(lambda conn: find_recording(conn, recording.id)) is None:
+            return
         path = (self._folder.root / recording.file).with_name(f"{safe_name(recording.id)}.transcript.json")
-        part = path.with_name(f".{path.name}.new")
-        with part.open("wb") as file:
-            file.write(json.dumps(document(heard, self._ids.hex32()[:24]), ensure_ascii=False).encode())
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        part = path.with_name(f".{path.name}.part")
+        try:
+            with part.open("wb") as file:
+                file.write(json.dumps(document(heard, self._ids.hex32()[:24]), ensure_ascii=False).encode())
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        except OSError:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise
         sync_folder(path.parent)
         crash_point("transcript-named")
-        return path
+        self._settle(row, recording, file=path)
 
     def _gone(self, row: TranscriptRow, recording: RecordingRow, error: TranscriberGone) -> None:
         """The process died or hung. Our own end is not the recording's fault: that attempt does not count."""
@@ -251,9 +293,6 @@ class TranscribingDesk:
             )
         )
         if delivery_id is None:  # erased meanwhile
-            if file is not None:
-                with suppress(OSError):
-                    file.unlink(missing_ok=True)
             return
         event = row.wish.event
         self._tell(

@@ -16,6 +16,7 @@ from enum import StrEnum
 
 from callflow.errors import NotErasable, RecordingError, RecordingHeld
 from callflow.log import mask_url
+from callflow.state.hooks import announce_erased
 from callflow.state.records import (
     ACTIVE,
     DeliveryRow,
@@ -96,6 +97,9 @@ def mark_erased(
     copies = sorted({mask_url(each.url) for each in deliveries if each.state == "DELIVERED" and each.sha256})
     conn.execute("DELETE FROM recordings WHERE id = ?", (recording_id,))
     release_url(conn, recording_id)
+    announce_erased(
+        conn, row, str(why), {each.hook for each in deliveries if each.hook and each.state in ACTIVE}
+    )
     cursor = conn.execute(
         "INSERT INTO erased VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
         (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from callflow.clock import GREGORIAN_OFFSET_S, SystemClock
@@ -34,14 +34,17 @@ def announce(
     fact: str,
     call_id: str = "",
     recording_id: str = "",
+    only: Collection[str] | None = None,
 ) -> list[DeliveryRow]:
-    """A message for each webhook of the account that wants ``hook``; gives those that are new. ``fact``: what
-    happened, so that the same is never told twice.
+    """A message for each webhook of the account that wants ``hook`` (of ``only`` these, by id); gives those
+    that are new. ``fact``: what happened, so that the same is never told twice.
     """
     made: list[DeliveryRow] = []
     wall = SystemClock().wall()  # the outbox goes by the machine's time, also while that of calls is virtual
     for id, document in webhooks_of(conn, account_id).items() if account_id else ():
         if document.get("enabled") is False or document.get("hook") not in {hook, *ALL}:
+            continue
+        if only is not None and id not in only:
             continue
         name = hashlib.sha256(f"webhook {account_id} {id} {hook} {fact}".encode()).hexdigest()[:12]
         if conn.execute("SELECT 1 FROM deliveries WHERE id = ?", (name,)).fetchone():
@@ -87,6 +90,22 @@ def announce_recording(
         call_id=row.call_id,
         recording_id=row.id,
     )
+
+
+def announce_erased(conn: sqlite3.Connection, row: RecordingRow, why: str, hooks: Collection[str]) -> None:
+    """These webhooks had messages of a recording that were not sent yet, and were erased with it: one without
+    its facts stands for them, so that nobody waits for an end that never comes.
+    """
+    body = {
+        "recording_id": row.id,
+        "call_id": row.call_id,
+        "action": "erased",
+        "state": "ERASED",
+        "reason": why,
+        "timestamp": gregorian(),
+    }
+    fact = f"{row.id} erased {row.started_wall}"
+    announce(conn, row.account_id, RECORDING, body, fact=fact, call_id=row.call_id, only=hooks)
 
 
 def recording_facts(row: RecordingRow) -> dict[str, Any]:
