@@ -1,4 +1,4 @@
-"""Layer 6: the console's files at ``/console/``; ``/`` leads there. Whoever asks gets them: they hold nothing."""
+"""Layer 6: the console's files at ``/console/``, for whoever asks: they hold nothing; ``/`` leads there."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ PATHS: Mapping[str, Mapping[str, Any]] = {
         "get": operation(
             "console_file",
             "A file of the console's.",
-            content={kind: _TEXT for kind in TYPES.values()},
+            content=dict.fromkeys(TYPES.values(), _TEXT),
             query=(parameter("If-None-Match", {"type": "string"}, "One that is known.", place="header"),),
             responses={
                 "304": {"description": "It is the one that is known."},

@@ -119,7 +119,7 @@ function attempts(history) {
     h("table", {}, h("thead", {}, h("tr", {}, heads.map((each) => h("th", { scope: "col" }, each)))),
       h("tbody", {}, history.map((each) => h("tr", {},
         h("td", { class: "num" }, each.number), h("td", { class: "num", title: exactly(each.started) }, when(each.started)),
-        h("td", { class: "num" }, took(each.seconds)), h("td", {}, chip(word(each.outcome), { delivered: "good", ok: "good", success: "good" }[each.outcome] ?? "plain")),
+        h("td", { class: "num" }, took(each.seconds)), h("td", {}, chip(word(each.outcome), each.outcome === "success" ? "good" : "bad")),
         h("td", { class: "num" }, each.status || "–"), h("td", {}, h("code", {}, each.address || "–")),
         h("td", { class: "wrap" }, each.error || each.answer || ""))))));
 }

@@ -112,7 +112,7 @@ function silent(each) {
 function about(each) {
   return section("About", facts([
     ["Began", exactly(each.started)], ["Ended", exactly(each.finished)], ["Because of", word(each.reason)],
-    ["User", each.owner_id], ["Flow", each.flow_id], ["Label", each.label], ["Origin", each.origin],
+    ["User", each.owner_id], ["Flow", each.callflow_id], ["Label", each.label], ["Origin", each.origin],
     ["Sound", [each.media_type, each.sample_rate && `${each.sample_rate / 1000} kHz`, each.channels && (each.channels === 2 ? "stereo" : each.channels === 1 ? "mono" : `${each.channels} channels`), size(each.bytes)].filter(Boolean).join(", ")],
     ["Goes to", each.url || each.stored], ["Call id", h("code", {}, each.call_id)], ["Id", h("code", {}, each.id)],
   ]));

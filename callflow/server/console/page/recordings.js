@@ -99,7 +99,7 @@ function recordingRow(each, href) {
     each.state !== "READY" && chip(word(each.state), tone(each.state)),
   ];
   return row(each.id, href, parties(each), marks,
-    [when(each.started), each.flow_id ? ` · ${each.flow_id}` : "", each.label ? ` · ${each.label}` : ""], length(each.duration_ms / 1000));
+    [when(each.started), each.callflow_id ? ` · ${each.callflow_id}` : "", each.label ? ` · ${each.label}` : ""], length(each.duration_ms / 1000));
 }
 
 function delivered(each) {
