@@ -18,6 +18,7 @@ from callflow.delivery import outbox
 from callflow.delivery.leftovers import forget_file
 from callflow.delivery.outbox import TABLE, DeliveryState, Happening, apply
 from callflow.delivery.retry import Decision, Next
+from callflow.delivery.turns import Turns
 from callflow.errors import StateError
 from callflow.state.database import Database
 from callflow.state.records import (
@@ -51,6 +52,10 @@ def put(conn: sqlite3.Connection, name: str, host: str, due: float = 0.0) -> Non
             next_wall=due,
         ),
     )
+
+
+def give(conn: sqlite3.Connection, name: str, account_id: str) -> None:
+    conn.execute("UPDATE deliveries SET account_id = ? WHERE id = ?", (account_id, name))
 
 
 @pytest.fixture
@@ -189,6 +194,36 @@ def test_by_hand(database: Database) -> None:
     database.run(lambda conn: forget_file(conn, "a", "outbox/a.wav"))
     with pytest.raises(StateError, match="its file was removed"):
         database.run(lambda conn: outbox.retry(conn, "a", 15.0))
+
+
+def test_hosts_and_accounts_take_turns_also_one_by_one(database: Database) -> None:
+    """One place is free at a time: who has many does not come first for ever."""
+    for number in range(6):
+        for account, host in (("a", HOSTS[0]), ("b", HOSTS[0]), ("a", HOSTS[1])):
+            if account == "a" or number < 2:
+                name = f"{account}{host[0]}{number}"
+                database.run(partial(put, name=name, host=host))
+                database.run(partial(give, name=name, account_id=account))
+    turns = Turns()
+    order = [claim(database, limit=1, turns=turns)[0] for _ in range(8)]
+    assert order == ["aa0", "ab0", "ba0", "ab1", "aa1", "ab2", "ba1", "ab3"]
+    assert claim(database, limit=3, turns=turns) == ["aa2", "ab4", "aa3"]
+
+
+def test_a_clock_that_was_put_back_holds_nothing_up(database: Database) -> None:
+    day = 86_400.0
+    database.run(lambda conn: put(conn, "late", HOSTS[0]))
+    database.run(lambda conn: put(conn, "asked", HOSTS[0]))
+    wait = Decision(Next.WAIT, 3600.0)
+    assert claim(database, now=10 * day) == ["asked", "late"]
+    for name, at in (("late", 10 * day), ("asked", 9 * day - 60)):
+        tried = AttemptRow(delivery_id=name, number=1, started_wall=at, seconds=0.1, outcome="fault")
+        database.run(partial(outbox.settle, owner="me", attempt=tried, decision=wait, now=10 * day))
+    database.run(lambda conn: conn.execute("UPDATE deliveries SET since_wall = ?", (10 * day,)))
+    assert claim(database, now=9 * day) == []
+    database.run(lambda conn: outbox.put_back(conn, 9 * day))
+    assert claim(database, now=9 * day) == ["late"], "the other was asked to wait so long"
+    assert database.run(lambda conn: get_delivery(conn, "late")).since_wall == 9 * day
 
 
 class Outbox(RuleBasedStateMachine):
