@@ -11,6 +11,10 @@ from callflow.documents.patterns import Pattern, caught, compile_pattern
 
 MOST_PATTERNS = 1000
 """Accounts with more are not looked at: every pattern is held against every other."""
+MOST_SEARCHES = 100_000
+"""So often a pattern is held against a number; what is left then is not looked at."""
+MOST_SLOW = 5
+"""Nor is anything more once so many patterns were too slow."""
 
 
 class Shadow(NamedTuple):
@@ -43,12 +47,15 @@ class NumberMap:
                 self._numbers[number] = id  # of several the lowest id, as the engine has it
             listed += [(text, id) for text in _strings(documents[id], "patterns")]
         self._patterns = [*_compiled(sorted(listed, reverse=True))]
+        self.searches = 0
 
     def shadow(self, id: str, pattern: str) -> Shadow | None:
         """Who takes all numbers that ``pattern`` of callflow ``id`` fits; None: some number reaches it."""
         own = [each for each in self._patterns if each.text == pattern]
         if len(own) != 1 or own[0].flow != id or len(self._patterns) > MOST_PATTERNS:
             return None  # in two flows: that is said elsewhere
+        if self.searches > MOST_SEARCHES or sum(each.compiled.slow for each in self._patterns) >= MOST_SLOW:
+            return None
         samples = samples_of(pattern)
         first: Shadow | None = None
         for number in samples.texts:
@@ -66,6 +73,7 @@ class NumberMap:
             return self._numbers[number], "has that number"
         best: tuple[int, _Pattern] | None = None
         equal = False
+        self.searches += len(self._patterns)
         for each in self._patterns:
             text = caught(each.compiled, number)
             if text is None:

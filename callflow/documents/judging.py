@@ -5,6 +5,7 @@ Knows the keywords that schemas of keys use here; ``tests/documents`` holds it a
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -101,9 +102,16 @@ def _list(value: list[Any], schema: Mapping[str, Any]) -> str:
                 return f"has an item ({index}) that {why}"
     if len(value) < schema.get("minItems", 0):
         return "is empty" if not value else f"has fewer than {schema['minItems']} items"
-    if schema.get("uniqueItems") and any(item in value[:index] for index, item in enumerate(value)):
+    if schema.get("uniqueItems") and len({_key(item) for item in value}) < len(value):
         return "holds an item twice"
     return ""
+
+
+def _key(item: Any) -> object:
+    """The same for items that are equal: a list may be as long as a body may be."""
+    if isinstance(item, dict | list):
+        return dict, json.dumps(item, sort_keys=True)
+    return isinstance(item, bool), item
 
 
 def _object(value: dict[str, Any], schema: Mapping[str, Any]) -> str:

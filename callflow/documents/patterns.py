@@ -33,6 +33,11 @@ class Pattern:
         self._compiled = compiled
         self._given_up = 0
 
+    @property
+    def slow(self) -> bool:
+        """It has been given up before."""
+        return self._given_up > 0
+
     def search(self, text: str) -> re.Match[str] | None:
         """Find it anywhere in ``text``; None: it is not there, or the text is longer than ``MAX_TEXT``.
 

@@ -3,6 +3,7 @@
 Where to look:
 
     app        the route files, put together into one application
+    turns      what takes long, one after the other
     parts      what a route file may use
     envelope   what an answer looks like (Kazoo's), and an error
     auth       who asks, and what he may do

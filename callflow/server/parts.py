@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from callflow.clock import SystemClock
 from callflow.documents.catalog import Catalog, Tenant
 from callflow.events import EventBus
 from callflow.livecalls import LiveCalls
+from callflow.server.turns import Turns
 from callflow.state.database import Database
 from callflow.state.folder import StateFolder
 
@@ -27,6 +29,7 @@ class Parts:
     """The server of calls behind the HTTP server, and who may ask.
 
     ``closing`` is set when the process is about to end: answers that go on for ever end then.
+    ``judging``: documents that clients send are judged and drawn one after the other.
     """
 
     exchange: Exchange
@@ -34,6 +37,7 @@ class Parts:
     meter: Meter
     standing: Standing
     closing: asyncio.Event = field(default_factory=asyncio.Event)
+    judging: Turns = field(default_factory=partial(Turns, "documents"))
 
     @property
     def engine(self) -> Engine:

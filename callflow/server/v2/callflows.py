@@ -18,6 +18,7 @@ from aiohttp import web
 from callflow.documents import jsontext
 from callflow.documents.changes import merge
 from callflow.documents.check_flow import nodes_of
+from callflow.documents.problems import Problem
 from callflow.documents.storing import Stored, is_file_id
 from callflow.engine.routing import find_flow
 from callflow.errors import ApiError
@@ -26,6 +27,7 @@ from callflow.server.auth import Token, authorize
 from callflow.server.envelope import invalid, ok
 from callflow.server.parts import Parts
 from callflow.server.v2.asking import choose, wishes
+from callflow.server.v2.bounds import MOST_TOLD
 from callflow.server.v2.callflows_described import PATHS, SCHEMAS
 from callflow.server.v2.listing import fits, page_of
 from callflow.server.v2.saving import KIND, RESERVED, Saved, Shelf, saved
@@ -198,20 +200,21 @@ def _told(request: web.Request, token: Token, what: str, id: str) -> None:
 async def _validate(request: web.Request, *, parts: Parts) -> web.Response:
     shelf, _ = await shelf_of(request, parts, READ)
     sent = await read_sent(request)
-    problems = [as_dict(replace(each, file="")) for each in await judged(request, shelf, sent)]
-    levels = {level: sum(each["level"] == level for each in problems) for level in ("error", "warning")}
+    found = await judged(request, shelf, sent)
+    levels = {level: sum(each.level == level for each in found) for level in ("error", "warning")}
     body = {"valid": not levels["error"], "errors": levels["error"], "warnings": levels["warning"]}
+    problems = [as_dict(replace(each, file="")) for each in found[:MOST_TOLD]]
     return ok(request, {**body, "problems": problems})
 
 
-async def judged(request: web.Request, shelf: Shelf, sent: Sent) -> list[Any]:
+async def judged(request: web.Request, shelf: Shelf, sent: Sent) -> list[Problem]:
     """What is wrong with what was sent, as the callflow ``?id=``, or that it says it is."""
     id = request.query.get("id") or _own_id(sent)
 
-    def judge() -> list[Any]:
+    def judge() -> list[Problem]:
         path = shelf.path(id) if is_file_id(id) and id not in RESERVED else shelf.nowhere
         with suppress(ApiError):
             path = shelf.find(id).path if id else path
         return sent.placed(shelf.judge(sent.text, path))
 
-    return await asyncio.to_thread(judge)
+    return await shelf.in_turn(judge)

@@ -4,7 +4,6 @@ their picture; to hang them up; ``/calls/ID/recordings``: to start, stop, mask a
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
@@ -167,7 +166,7 @@ async def _draw(request: web.Request, *, parts: Parts, traces: Traces) -> web.Re
             journey(event)
         return to_svg(journey.draw_on(lambda id: _tree(flows, id), now))
 
-    return svg(await asyncio.to_thread(drawn, draw))
+    return svg(await parts.judging.do(lambda: drawn(draw)))
 
 
 def _tree(flows: Mapping[str, Mapping[str, Any]], flow_id: str) -> Tree | None:

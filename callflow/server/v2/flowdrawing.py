@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -18,6 +17,7 @@ from callflow.errors import ApiError, EngineError
 from callflow.server.envelope import invalid
 from callflow.server.openapi import operation, parameter
 from callflow.server.parts import Parts
+from callflow.server.v2.bounds import MOST_TOLD, check_document
 from callflow.server.v2.callflows import READ, judged, shelf_of
 from callflow.server.v2.callflows_described import SENT, SVG
 from callflow.server.v2.sent import read_sent
@@ -66,7 +66,7 @@ async def _draw_stored(request: web.Request, *, parts: Parts) -> web.Response:
         problems = shelf.judge(stored.raw, stored.path) if wanted else []
         return picture_of(jsontext.examine(stored.raw).value, id, problems)
 
-    return svg(await asyncio.to_thread(drawn, draw))
+    return svg(await shelf.in_turn(lambda: drawn(draw)))
 
 
 async def _draw_sent(request: web.Request, *, parts: Parts) -> web.Response:
@@ -75,7 +75,7 @@ async def _draw_sent(request: web.Request, *, parts: Parts) -> web.Response:
     problems = await judged(request, shelf, sent) if _with_problems(request) else []
     value = sent.value
     id = str(value.get("id") or "") if isinstance(value, dict) else ""
-    return svg(await asyncio.to_thread(drawn, lambda: picture_of(value, id, problems)))
+    return svg(await shelf.in_turn(lambda: drawn(lambda: picture_of(value, id, problems))))
 
 
 def drawn(draw: Callable[[], str]) -> str:
@@ -90,7 +90,8 @@ def picture_of(document: object, id: str, problems: Sequence[Problem]) -> str:
     """One flow as SVG. Raises ApiError, EngineError."""
     if not isinstance(document, dict) or not ({"flow", "module"} & document.keys()):
         raise invalid("data", "type", "this is no flow: a callflow has a flow, a bare flow a module")
-    return to_svg(Picture([tree_of(document, flow_id=id, problems=problems)]))
+    check_document(document)
+    return to_svg(Picture([tree_of(document, flow_id=id, problems=problems[:MOST_TOLD])]))
 
 
 def _with_problems(request: web.Request) -> bool:

@@ -27,6 +27,7 @@ from callflow.documents.storing import (
 )
 from callflow.errors import ApiError
 from callflow.server.parts import Parts
+from callflow.server.v2.bounds import check_document, check_room
 from callflow.server.v2.sent import Sent, as_dict, refusal
 
 KIND = "callflow"
@@ -52,6 +53,7 @@ class Shelf:
             raise ApiError(409, "this account has no folder: its documents cannot be changed")
         self.folder: Path = folder
         self._exchange = parts.exchange
+        self.in_turn = parts.judging.do
 
     def find(self, id: str) -> Stored:
         """The file of a callflow. Blocks. Raises ApiError 404."""
@@ -75,7 +77,10 @@ class Shelf:
     # ---- judging -----------------------------------------------------------------------------
 
     def judge(self, text: str | bytes, path: Path) -> list[Problem]:
-        """What ``callflow check`` says about ``text`` as the content of ``path``. Blocks."""
+        """What ``callflow check`` says about ``text`` as the content of ``path``. Blocks. Raises ApiError 400
+        for one that is too large.
+        """
+        check_document(jsontext.examine(text).value)
         raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
         return sorted(self._checker({path: raw}).text(text, path, named=True))
 
@@ -96,10 +101,11 @@ class Shelf:
     async def create(self, id: str, sent: Sent) -> Saved:
         """A new callflow of what was sent. Raises ApiError: 400, 409 for an id that is taken."""
         path = self.path(id)
-        problems = await asyncio.to_thread(self._judge_sent, sent, path)
+        problems = await self.in_turn(lambda: self._judge_sent(sent, path))
         raw = dumped(sent.value, b"")
 
         def write() -> Undo:
+            check_room(path.parent, path, len(raw))
             if path.exists() or find_stored(self.folder, KIND, id) is not None:
                 raise ApiError(409, f"there is a callflow {id} already", hint="POST or PATCH changes it")
             return put_file(path, raw)
@@ -110,7 +116,7 @@ class Shelf:
     async def replace(self, id: str, sent: Sent, if_match: str) -> Saved:
         """What was sent takes the callflow's place. Raises ApiError: 400, 404, 409, 412."""
         stored = await asyncio.to_thread(self.find, id)
-        problems = await asyncio.to_thread(self._judge_sent, sent, stored.path)
+        problems = await self.in_turn(lambda: self._judge_sent(sent, stored.path))
         value = sent.value
         if stored.path.stem != id:
             value = {"id": id, **value}  # else its file would give it another
@@ -123,14 +129,14 @@ class Shelf:
         if before.faults or not before.readable:
             raise ApiError(409, f"the file of {id} is not JSON", hint="POST replaces it as a whole")
         raw = dumped(merged(before.value), stored.raw)
-        problems = sent.pointed(await asyncio.to_thread(self.judge, raw, stored.path))
+        problems = sent.pointed(await self.in_turn(lambda: self.judge(raw, stored.path)))
         _refuse(problems)
         return await self._put(stored, raw, problems, if_match or stored.revision)
 
     async def delete(self, id: str, if_match: str) -> Saved:
         """The callflow is gone. Raises ApiError: 404, 409 if another document needs it, 412."""
         stored = await asyncio.to_thread(self.find, id)
-        needing = await asyncio.to_thread(self.judge_rest, stored.path)
+        needing = await self.in_turn(lambda: self.judge_rest(stored.path))
         if needing:
             raise in_use(id, needing)
 
@@ -143,6 +149,7 @@ class Shelf:
 
     async def _put(self, stored: Stored, raw: bytes, problems: Sequence[Problem], if_match: str) -> Saved:
         def write() -> Undo:
+            check_room(stored.path.parent, stored.path, len(raw))
             self._expect(stored.path, if_match)
             return put_file(stored.path, raw)
 

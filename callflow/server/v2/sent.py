@@ -18,6 +18,7 @@ from callflow.documents.jsontext import Parsed
 from callflow.documents.problems import Problem
 from callflow.errors import ApiError
 from callflow.server.envelope import read_body
+from callflow.server.v2.bounds import MOST_TOLD
 
 DATA = "/data"
 _RULES = {
@@ -118,7 +119,7 @@ def as_dict(problem: Problem) -> dict[str, Any]:
 
 def warnings_of(problems: Iterable[Problem]) -> list[dict[str, Any]] | None:
     """What is doubtful about a document that was taken; None: nothing."""
-    return [as_dict(problem) for problem in problems if not problem.is_error] or None
+    return [as_dict(problem) for problem in problems if not problem.is_error][:MOST_TOLD] or None
 
 
 def refusal(problems: Sequence[Problem]) -> ApiError:
@@ -126,12 +127,11 @@ def refusal(problems: Sequence[Problem]) -> ApiError:
     way to it with dots, ``data`` the document as a whole.
     """
     data: dict[str, dict[str, Mapping[str, Any]]] = {}
-    for problem in problems:
-        if problem.is_error:
-            field = ".".join(_token(part) for part in problem.pointer.split("/")[1:]) or "data"
-            rules = data.setdefault(field, {})
-            rule = _RULES.get(problem.code, problem.code)
-            rules[_free(rule, rules)] = as_dict(problem)
+    for problem in [each for each in problems if each.is_error][:MOST_TOLD]:
+        field = ".".join(_token(part) for part in problem.pointer.split("/")[1:]) or "data"
+        rules = data.setdefault(field, {})
+        rule = _RULES.get(problem.code, problem.code)
+        rules[_free(rule, rules)] = as_dict(problem)
     return ApiError(400, "the document is refused", data)
 
 
