@@ -79,12 +79,13 @@ class Page:
         raise AssertionError(f"never true: {script}\n{self.said}\n{shown}")
 
     async def click(self, selector: str) -> None:
-        """Click an element with the mouse, once it is there."""
+        """Click an element with the mouse, once it is there and nothing covers it."""
         quoted = json.dumps(selector)
         place = await self.until(
             f"(() => {{ const e = document.querySelector({quoted}); if (!e || e.disabled) return null;"
             "e.scrollIntoView({block: 'nearest'}); const r = e.getBoundingClientRect();"
-            "return r.width ? [r.x + r.width / 2, r.y + r.height / 2] : null; })()"
+            "const [x, y] = [r.x + r.width / 2, r.y + r.height / 2];"
+            "return r.width && e.contains(document.elementFromPoint(x, y)) ? [x, y] : null; })()"
         )
         await self.press_at(*place)
 

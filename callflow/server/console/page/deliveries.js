@@ -21,8 +21,8 @@ export function show(context, route) {
     signal: context.signal,
     fetch: (start_key) => context.api.get(path("accounts", context.account, "deliveries")
       + query({ ...wanted, page_size: 50, start_key }), { signal: context.signal }),
-    show: (each) => row(each.id, context.href(each.id, wanted), h("span", { class: "url" }, each.url), chip(word(each.state), tone(each.state)),
-      [each.kind, " · ", each.attempts ? `${each.attempts} attempt${each.attempts > 1 ? "s" : ""}` : "not tried yet", each.last_error ? ` · ${each.last_error}` : ""], when(each.created)),
+    show: (each) => row(each.id, context.href(each.id, wanted), fileOf(each.url), chip(word(each.state), tone(each.state)),
+      [each.host || each.kind, " · ", each.attempts ? `${each.attempts} attempt${each.attempts > 1 ? "s" : ""}` : "not tried yet", each.last_error ? ` · ${each.last_error}` : ""], when(each.created)),
     none: () => (Object.keys(wanted).length ? ["No delivery fits", "Other filters may find some."] : ["Nothing was to be delivered yet", "Recordings with a url, and webhooks, appear here."]),
   });
   pages.onload = () => choose(view.both, id);
@@ -50,6 +50,12 @@ export function show(context, route) {
       if (next.id !== id) { ({ id } = next); open(); }
     },
   };
+}
+
+/** The last part of an address's path. */
+function fileOf(url) {
+  const parts = url.split(/[?#]/)[0].replace(/\/+$/, "").split("/");
+  return parts.length > 3 ? parts.at(-1) : url;
 }
 
 function asked(values) {
@@ -99,7 +105,7 @@ function fillPanel(context, box, each, again) {
   const write = context.can("deliveries:write");
   refill(box, h("header", { class: "panel-head" },
     h("a", { class: "back", href: context.href("") }, "‹ Deliveries"),
-    h("div", { class: "panel-title" }, h("h2", { class: "wrap" }, h("span", { class: "to" }, `${each.method} `), each.url)),
+    h("div", { class: "panel-title" }, h("h2", { class: "wrap" }, h("span", { class: "to" }, `${each.method.toUpperCase()} `), each.url)),
     h("p", { class: "marks" }, chip(word(each.state), tone(each.state)), each.last_error && h("span", { class: "soft" }, each.last_error)),
     h("div", { class: "actions" },
       write && AGAIN.includes(each.state) && (each.file_kept || each.kind === "event") && button("Retry now", change("retry", "Queued again"), { class: "primary", "data-key": "retry" }),

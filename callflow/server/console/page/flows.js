@@ -108,11 +108,13 @@ class Editor {
     refill(this.conflict);
     refill(this.drawing);
     refill(this.list);
+    this.shown = "";
     refill(this.box, h("header", { class: "panel-head" },
       h("a", { class: "back", href: this.context.href("") }, "‹ Callflows"),
       h("div", { class: "panel-title" }, this.title), this.state,
       write && h("div", { class: "actions" }, this.saving, this.reverting, id ? this.deleting : null)),
-    this.conflict, h("div", { class: "editor" }, h("div", { class: "editor-text" }, this.text.box, section("Problems", this.list)), section("Drawing", this.drawing)));
+    this.conflict, h("div", { class: "editor" }, section("Document", this.text.box),
+      h("div", { class: "editor-side" }, section("Drawing", this.drawing), section("Problems", this.list))));
     this.text.area.readOnly = !write;
     const draft = drafts.get(key(this.context, id));
     try {
@@ -174,6 +176,9 @@ class Editor {
     const said = [many(data.errors, "error"), many(data.warnings, "warning")].filter(Boolean).join(", ") || "no problem";
     refill(this.state, chip(said, data.errors ? "bad" : data.warnings ? "warn" : "good"),
       this.id && this.text.value === this.saved && h("span", { class: "soft" }, "saved"));
+    const shown = JSON.stringify(data.problems);
+    if (shown === this.shown) return; // what somebody is about to click stays what it is
+    this.shown = shown;
     announce(said);
     refill(this.list, data.problems.length ? data.problems.map((each) => h("li", { class: each.level },
       h("button", { type: "button", onclick: () => this.text.jump(each.line, each.column) },

@@ -14,13 +14,16 @@ const policy = globalThis.trustedTypes?.createPolicy("callflow-picture", { creat
 
 /** The drawing as a scrolling figure. Throws for what is no drawing. */
 export function picture(text, label, { onnode = null } = {}) {
-  const parsed = new DOMParser().parseFromString(policy ? policy.createHTML(text) : text, "image/svg+xml");
+  const plain = text.replace(/<style>[^<]*<\/style>/, ""); // the page's policy would complain about it
+  const parsed = new DOMParser().parseFromString(policy ? policy.createHTML(plain) : plain, "image/svg+xml");
   if (parsed.documentElement.localName !== "svg" || parsed.querySelector("parsererror")) {
     throw new Error("the drawing cannot be read");
   }
   const drawn = copied(parsed.documentElement);
   drawn.setAttribute("class", "flow");
   drawn.setAttribute("aria-label", label);
+  const width = Number(drawn.getAttribute("width")) || 0; // it shrinks to fit, as long as it can be read
+  drawn.style.width = `clamp(${Math.round(width * 0.72)}px, 100%, ${width}px)`;
   if (onnode) nodesOf(drawn, onnode);
   return h("div", { class: "picture", "data-scroll": "picture", tabindex: "0", role: "group", "aria-label": label }, drawn);
 }

@@ -121,7 +121,7 @@ function about(each) {
 function deliveries(each, context) {
   const rows = [...each.deliveries, ...each.events];
   if (!rows.length) return null;
-  const link = (one) => (context.can("deliveries:read") ? h("a", { href: context.link("deliveries", one.id) }, `${one.method} ${one.url}`) : `${one.method} ${one.url}`);
+  const link = (one) => (context.can("deliveries:read") ? h("a", { href: context.link("deliveries", one.id) }, `${one.method.toUpperCase()} ${one.url}`) : `${one.method.toUpperCase()} ${one.url}`);
   return section("Deliveries", h("ul", { class: "plain" }, rows.map((one) => h("li", { class: "line" },
     chip(word(one.state), tone(one.state)), h("span", { class: "grow wrap" }, link(one)),
     h("span", { class: "soft" }, [one.attempts && `${one.attempts} attempt${one.attempts > 1 ? "s" : ""}`, when(one.finished ?? one.created)].filter(Boolean).join(" · "))))));

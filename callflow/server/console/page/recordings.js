@@ -72,7 +72,7 @@ function filters(context, apply) {
     event.preventDefault();
     apply(Object.fromEntries(new FormData(form)));
   }, onchange: () => form.requestSubmit() },
-  field("Words", text("text", "name, label …", { type: "search" })),
+  field("Words", text("text", "any", { type: "search" })),
   field("Number", text("number", "+49…, *123", { type: "search" })),
   field("From", h("input", { type: "datetime-local", name: "created_from" })),
   field("To", h("input", { type: "datetime-local", name: "created_to" })),
@@ -104,7 +104,7 @@ function recordingRow(each, href) {
 
 function delivered(each) {
   const bad = each.deliveries.find((one) => one.state !== "DELIVERED");
-  return bad ? chip(word(bad.state), tone(bad.state)) : null;
+  return bad ? chip(`delivery ${word(bad.state)}`, tone(bad.state)) : null;
 }
 
 /** Who called whom, as far as the recording's document says. */

@@ -12,12 +12,12 @@ export function show(context) {
     context.everything && h("option", { value: "system" }, "the whole system"), h("option", { value: "account" }, `account ${context.account}`));
   const table = h("div", { class: "settings-list" });
   const tools = h("form", { class: "tools filters", role: "search", "aria-label": "Filter settings", onsubmit: (event) => event.preventDefault() },
-    field("Of", which), field("Words", search), field("Only what is not the default", only, "check"));
+    field("Of", which), field("Words", search), field("Only what was chosen here", only, "check"));
   context.root.replaceChildren(tools, table);
   let rows = [];
   const fill = () => {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const fits = (each) => (!only.checked || each.source !== "default")
+    const fits = (each) => (!only.checked || isOwn(each))
       && words.every((word) => `${each.name} ${each.title} ${each.description} ${JSON.stringify(each.value)} ${each.source}`.toLowerCase().includes(word));
     const shown = rows.filter(fits);
     refill(table, shown.length ? groups(shown) : empty("No setting fits", "Other words may find some."));
@@ -44,11 +44,21 @@ function groups(rows) {
       h("tbody", {}, of.map(line)))));
 }
 
+/** Did somebody choose it? */
+function isOwn(each) {
+  return !["default", "shipped"].includes(each.source);
+}
+
+/** A text with its `names` as code. */
+function withCode(text) {
+  return text.split("`").map((part, at) => (at % 2 ? h("code", {}, part) : part));
+}
+
 function line(each) {
-  const own = each.source !== "default";
+  const own = isOwn(each);
   const title = each.description && each.description !== each.title ? `${each.title ? `${each.title}. ` : ""}${each.description}` : each.title;
   return h("tr", { class: own ? "own" : null },
-    h("th", { scope: "row" }, h("code", {}, each.name.slice(each.name.indexOf(".") + 1)), title && h("span", { class: "soft" }, title)),
+    h("th", { scope: "row" }, h("code", {}, each.name.slice(each.name.indexOf(".") + 1)), title && h("span", { class: "soft" }, withCode(title))),
     h("td", {}, h("code", { class: "value" }, shown(each.value)), own && shown(each.default) !== shown(each.value) && each.default !== null
       ? h("span", { class: "soft" }, "default ", h("code", {}, shown(each.default))) : null),
     h("td", {}, chip(each.source, own ? "busy" : "plain"), own && each.file ? h("span", { class: "soft wrap" }, each.file.split("/").slice(-2).join("/")) : null));
