@@ -54,6 +54,10 @@ HttpPlain = Annotated[
     bool,
     typer.Option("--http-plain", help="Serve HTTP without TLS to other machines, too (behind a proxy)."),
 ]
+HttpNames = Annotated[
+    list[str] | None,
+    typer.Option("--http-name", metavar="NAME", help="A name that it is called by (a proxy's); repeatable."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Each step of every call, too.")]
 LogJson = Annotated[

@@ -36,6 +36,7 @@ def main(
     http_cert: opt.HttpCert = None,
     http_key: opt.HttpKey = None,
     http_plain: opt.HttpPlain = False,
+    http_name: opt.HttpNames = None,
     drain: opt.Drain = None,
     var: opt.Variables = None,
     quiet: opt.Quiet = False,
@@ -74,7 +75,7 @@ def main(
         for each in options.bind:
             each.check()
         manner = Manner(
-            http=_http(http, http_cert, http_key, http_plain),
+            http=_http(http, http_cert, http_key, http_plain, tuple(http_name or ())),
             drain_s=drain,
             chatter=Chatter.VERBOSE if verbose else Chatter(not quiet),
             log_json=log_json,
@@ -99,18 +100,22 @@ def _check_tls(options: ExchangeOptions) -> None:
         fail("--tls-cert is given, but nothing listens for TLS", "add --bind tls:127.0.0.1:5061")
 
 
-def _http(address: str | None, cert: Path | None, key: Path | None, plain: bool) -> HttpOptions | None:
+def _http(
+    address: str | None, cert: Path | None, key: Path | None, plain: bool, names: tuple[str, ...]
+) -> HttpOptions | None:
     """Where HTTP is served, if it is. Raises HttpListenError for what must not be."""
     if address is None:
-        if cert is not None or key is not None or plain:
-            fail("--http-cert, --http-key and --http-plain need --http", "add --http 127.0.0.1:8080")
+        if cert is not None or key is not None or plain or names:
+            said = "--http-cert, --http-key, --http-plain and --http-name need --http"
+            fail(said, "add --http 127.0.0.1:8080")
         return None
     from callflow.exchange.binding import TlsFiles
     from callflow.server.listen import HttpBind, HttpOptions
 
     if key is not None and cert is None:
         fail("--http-key needs --http-cert")
-    options = HttpOptions(HttpBind.parse(address), TlsFiles(cert, key) if cert is not None else None, plain)
+    tls = TlsFiles(cert, key) if cert is not None else None
+    options = HttpOptions(HttpBind.parse(address), tls, plain, names)
     options.check()
     options.context()
     return options

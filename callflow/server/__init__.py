@@ -5,6 +5,7 @@ Where to look:
     app        the route files, put together into one application
     turns      what takes long, one after the other
     parts      what a route file may use
+    names      what it may be called by; what browsers are told about every answer
     envelope   what an answer looks like (Kazoo's), and an error
     auth       who asks, and what he may do
     tokens     how a token is made, and how it is known again

@@ -15,6 +15,7 @@ from callflow.server.asked import Checks, check_query, checks_of
 from callflow.server.auth import PARTS
 from callflow.server.console import pages
 from callflow.server.envelope import MOST_BODY_BYTES, errors
+from callflow.server.names import add_headers, check_name
 from callflow.server.openapi import describe, operation
 from callflow.server.parts import Parts
 from callflow.server.v2 import (
@@ -50,6 +51,7 @@ MODULES: tuple[ModuleType, ...] = (
 """Every route file: add yours here."""
 
 
+_NAMES = web.AppKey("callflow_names", tuple[str, ...])
 _CHECKS = web.AppKey("callflow_checks", Checks)
 
 
@@ -66,9 +68,14 @@ class RouteFile(Protocol):
 FILES = tuple(cast(RouteFile, module) for module in MODULES)
 
 
-def build(parts: Parts) -> web.Application:
-    """The application: every route of every file, with errors in Kazoo's envelope."""
-    app = web.Application(client_max_size=MOST_BODY_BYTES, middlewares=[_counted, errors, _checked])
+def build(parts: Parts, names: tuple[str, ...] | None = None) -> web.Application:
+    """The application: every route of every file, with errors in Kazoo's envelope. ``names``: what it may be
+    called by besides addresses and localhost; None: whatever.
+    """
+    known = [] if names is None else [_named]
+    app = web.Application(client_max_size=MOST_BODY_BYTES, middlewares=[_counted, errors, *known, _checked])
+    app.on_response_prepare.append(add_headers)
+    app[_NAMES] = names or ()
     app[_CHECKS] = checks_of(described())
     app[PARTS] = parts
     for file in FILES:
@@ -82,6 +89,14 @@ async def _counted(request: web.Request, handler: Any) -> web.StreamResponse:
     """Counts every answer by its status; what breaks off has none."""
     response: web.StreamResponse = await handler(request)
     request.app[PARTS].meter.on_request(request.method, response.status)
+    return response
+
+
+@web.middleware
+async def _named(request: web.Request, handler: Any) -> web.StreamResponse:
+    """Nobody is answered who has been led here by a name that is not ours."""
+    check_name(request, request.app[_NAMES], request.app[PARTS].catalog.settings.ncco.public_url)
+    response: web.StreamResponse = await handler(request)
     return response
 
 

@@ -60,6 +60,7 @@ _MESSAGES = {
     413: "request_too_large",
     415: "unsupported_media_type",
     416: "range_not_satisfiable",
+    421: "misdirected_request",
     429: "too_many_requests",
     503: "service_unavailable",
 }

@@ -69,11 +69,14 @@ class HttpBind:
 
 @dataclass(frozen=True, slots=True)
 class HttpOptions:
-    """``tls``: the certificate that it shows; ``plain``: without one, other machines may still reach it."""
+    """``tls``: the certificate that it shows; ``plain``: without one, other machines may still reach it.
+    ``names``: what it may be called by, where that counts: on loopback, and where there are any.
+    """
 
     bind: HttpBind
     tls: TlsFiles | None = None
     plain: bool = False
+    names: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Raises HttpListenError if tokens and recordings would cross a network for all to read."""
@@ -123,7 +126,8 @@ class HttpServer:
         self._unsubscribe.append(exchange.engine.media.subscribe(self._meter.on_media))
         tokens = Tokens(exchange.engine.database, exchange.clock)
         self.parts = Parts(exchange, tokens, self._meter, Standing(exchange))
-        self.app = build(self.parts)
+        named = self.loopback or options.names
+        self.app = build(self.parts, tuple(each.lower() for each in options.names) if named else None)
         self.runner = web.AppRunner(
             self.app,
             access_log=None,

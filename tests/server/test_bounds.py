@@ -15,6 +15,7 @@ from aiohttp import web
 from callflow.errors import HttpListenError, StorageError
 from callflow.server.envelope import MOST_BODY_BYTES, read_data
 from callflow.server.listen import UNREAD_S, HttpBind, HttpOptions, HttpServer
+from callflow.server.names import is_named
 from tests.server.stage import Stage, on_stage
 
 Use = Callable[[Stage], Awaitable[None]]
@@ -77,7 +78,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(tmp_path: Path, monkeypatch
     monkeypatch.setattr("callflow.server.listen.LINGER_S", 0.05)
 
     async def main(stage: Stage) -> None:
-        head = b"PUT /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 100\r\n\r\n{"
+        head = b"PUT /echo HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: 100\r\n\r\n{"
         assert (await raw(stage, head)).startswith(b"HTTP/1.1 408")
 
     on_probe(tmp_path, monkeypatch, main)
@@ -206,5 +207,46 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
         port = int(stage.url.rpartition(":")[2])
         with pytest.raises(HttpListenError, match="in use"):
             await HttpServer(stage.exchange, HttpOptions(HttpBind("127.0.0.1", port))).start()
+
+    on_stage(tmp_path, main)
+
+
+# ---- whom it answers -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("host", "good"),
+    [("127.0.0.1:8080", True), ("[::1]:8080", True), ("localhost", True), ("console.localhost:1", True),
+     ("Calls.Example:443", True), ("192.0.2.1", True), ("", True), ("localhost.", True),
+     ("rebound.example:8080", False), ("127.0.0.1.example", False), ("localhost.example", False),
+     ("example@127.0.0.1", False), ("[::1", True), ("127.1", False)],
+)  # fmt: skip
+def test_names_that_it_is_called_by(host: str, good: bool) -> None:
+    assert is_named(host, {"calls.example"}) is good
+
+
+def test_a_page_that_lets_its_name_point_here_gets_nothing(tmp_path: Path) -> None:
+    async def main(stage: Stage) -> None:
+        for path in ("/healthz", "/v2/openapi.json", "/console/", "/v2/token_auth", "/v1/calls", "/no"):
+            answer = await stage.get(path, headers={"Host": "rebound.example:8080"})
+            assert (answer.status, answer.json["message"]) == (421, "misdirected_request"), path
+        assert (await stage.get("/healthz", headers={"Host": "localhost:80"})).status == 200
+
+    on_stage(tmp_path, main)
+
+
+def test_every_answer_says_that_it_is_no_page(tmp_path: Path) -> None:
+    async def main(stage: Stage) -> None:
+        asked = [("GET", path) for path in ("/healthz", "/readyz", "/metrics", "/v2/openapi.json", "/", "/no",
+                 "/console/", "/v1/calls", "/v1/files/x", "/v2/accounts/acme/recordings", "/v2/token_auth",
+                 "/v2/accounts/acme/callflows/100/draw", "/v2/accounts/acme/events?for_s=0.01")]  # fmt: skip
+        for method, path in [*asked, ("HEAD", "/healthz"), ("OPTIONS", "/v2/accounts/acme/recordings")]:
+            headers = (await stage.ask(method, path)).headers
+            assert headers["X-Content-Type-Options"] == "nosniff", path
+            assert "default-src 'none'" in headers["Content-Security-Policy"], path
+            assert headers["Referrer-Policy"] == "no-referrer", path
+            assert headers["Server"] == "callflow", path
+            assert not [name for name in headers if name.lower().startswith("access-control")], path
+            assert "Set-Cookie" not in headers, path
 
     on_stage(tmp_path, main)
