@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from callflow.server.v2.settings_shown import hidden, restored
 from tests.modules.stage import node
 from tests.serve.accounts import RECORD, account, write
 from tests.server.stage import Stage, on_stage
@@ -94,3 +95,12 @@ def test_what_ships_is_never_changed(tmp_path: Path) -> None:
         assert (await stage.get(f"{HERE}/media")).json["data"]["editable"] is False
 
     on_stage(tmp_path, main)
+
+
+def test_headers_and_keys_are_secrets_whatever_their_names() -> None:
+    rule = {"bearer": "LIT", "headers": {"X-Key": "LIT", "X-Named": "secret:env:KEY"}, "parallel": 3}
+    stored = {"hosts": {"a.example": rule}, "api_key": "LIT"}
+    shown = hidden("", stored)
+    assert "LIT" not in str(shown) and "secret:env:KEY" in str(shown)
+    assert shown["hosts"]["a.example"]["parallel"] == 3
+    assert restored(shown, stored) == stored, "sent back as it was shown, it stays"

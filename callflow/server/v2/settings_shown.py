@@ -12,7 +12,10 @@ from callflow.documents.secrets import HIDDEN, is_secret
 from callflow.documents.settings import Settings
 from callflow.log import mask_text
 
-_SECRET = re.compile(r"authorization|cookie|token|secret|passw|credential|username|signing", re.IGNORECASE)
+_SECRET = re.compile(
+    r"authorization|bearer|cookie|token|secret|passw|credential|username|signing|api.?key|headers",
+    re.IGNORECASE,
+)
 DEEPEST = 20
 
 
@@ -48,7 +51,7 @@ def hidden(key: str, value: Any, depth: int = DEEPEST) -> Any:
     """``value`` as it may be shown: a secret is ``***``, where one stands (``secret:env:NAME``) is said."""
     if isinstance(value, Mapping):
         return (
-            {str(name): hidden(str(name), each, depth - 1) for name, each in value.items()}
+            {str(name): hidden(_key(key, str(name)), each, depth - 1) for name, each in value.items()}
             if depth
             else HIDDEN
         )
@@ -59,11 +62,16 @@ def hidden(key: str, value: Any, depth: int = DEEPEST) -> Any:
     return mask_text(value) if isinstance(value, str) else value
 
 
+def _key(outer: str, name: str) -> str:
+    """Whatever stands under ``headers`` is a header: its name does not say whether it is a secret."""
+    return outer if outer == "headers" else name
+
+
 def restored(value: Any, stored: Any, key: str = "") -> Any:
     """What was sent, with what is stored wherever the client sends back a value as it was shown to it."""
     if isinstance(value, Mapping):
         known = stored if isinstance(stored, Mapping) else {}
-        return {name: restored(each, known.get(name), str(name)) for name, each in value.items()}
+        return {name: restored(each, known.get(name), _key(key, str(name))) for name, each in value.items()}
     if isinstance(value, list):
         known_items = (
             stored if isinstance(stored, list) and len(stored) == len(value) else [None] * len(value)
