@@ -40,7 +40,9 @@ TOUCH_S = 60.0
 """Its last use is written so often at most."""
 MOST_KEPT = 1000
 FAILURES = 10
-"""So many wrong tokens from one address in FAILURES_S seconds; then all unknown ones are refused unseen."""
+"""So many wrong tokens from one address in FAILURES_S seconds; then those that were never good here are refused
+unseen. Who has shown a good one goes on: behind a proxy all have one address, and on loopback any web page can
+show wrong ones for its visitor."""
 FAILURES_S = 60.0
 
 _FORM = re.compile(r"cf_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
@@ -97,25 +99,21 @@ class Tokens:
         """
         now, wall = self._clock.now(), self._clock.wall()
         digest = _digest(secret)
-        row = self._known(digest, now)
+        since, row = self._kept.get(digest, (now, None))
         if row is None:
             self._refuse_guessers(address, now)
-            row = await self._find(secret, digest)
+        if row is None or now - since > KEPT_S:
+            since, row = now, await self._find(secret, digest)
         if row is None or not row.usable(wall):
+            self._kept.pop(digest, None)
             self._failed(address, now)
             raise unauthorized("this token is not known, has expired or was revoked")
-        self._kept[digest] = (self._kept.get(digest, (now, row))[0], row)
+        self._kept[digest] = (since, row)
+        self._kept.move_to_end(digest)
         while len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)
         self._touch(row, now, wall)
         return Token(row.id, row.account_id, frozenset(row.scopes), row.label)
-
-    def _known(self, digest: str, now: float) -> TokenRow | None:
-        since, row = self._kept.get(digest, (0.0, None))
-        if row is None or now - since > KEPT_S:
-            self._kept.pop(digest, None)
-            return None
-        return row
 
     async def _find(self, secret: str, digest: str) -> TokenRow | None:
         form = _FORM.fullmatch(secret)

@@ -134,6 +134,9 @@ def test_who_guesses_is_slowed_and_nobody_else(tmp_path: Path) -> None:
         told = await refused(tokens, late)
         assert (told.status, told.headers["Retry-After"]) == (429, str(int(FAILURES_S - 2) + 1))
         await tokens.check(good, "192.0.2.1")  # known: its owner sits at the same address
+        clock.passed = KEPT_S + 3.0
+        await tokens.check(good, "192.0.2.1")  # looked up anew, and good still
+        assert (await refused(tokens, late)).status == 429
         await tokens.check(late, "192.0.2.2")
         clock.passed = FAILURES_S
         await tokens.check(late, "192.0.2.1")
@@ -183,7 +186,7 @@ def test_who_may_do_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         assert await status(f"/probe/acme?auth_token={acme}", "") == 200
         assert await status(f"/probe?auth_token={stage.token}", "") == 401, "only where a player asks"
         assert await status("/probe/acme", "", Authorization=f"Basic {acme}") == 401
-        assert await status("/probe", acme) == 404
+        assert await status("/probe", acme) == 403, "all accounts are meant"
         assert await status("/probe", stage.token) == 200
         assert await status("/probe/acme", stage.token_for("acme", "recordings:write")) == 403
         assert await status("/probe/acme", stage.token_for("*", "recordings:read")) == 200
