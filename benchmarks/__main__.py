@@ -16,6 +16,7 @@ ALL = (
     "conversations",
     "delivery",
     "outbox",
+    "outage",
     "storage",
     "library",
     "check",
