@@ -10,7 +10,7 @@ import asyncio
 import json
 import secrets
 import sqlite3
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -113,6 +113,7 @@ class Feed:
     def __init__(self, bus: EventBus, database: Database, live: LiveCalls) -> None:
         self.ring = Ring()
         self.listeners: set[Callable[[Told], None]] = set()
+        self.accounts: Counter[str] = Counter()  # how many of each listen
         self._bus = bus
         self._database = database
         self._live = live

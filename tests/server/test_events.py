@@ -192,6 +192,11 @@ def test_who_may_not_and_what_is_asked_wrongly(tmp_path: Path, monkeypatch: pyte
         assert (await stage.get(PATH, headers={"Accept": "application/json"})).status == 406
         ended = await stage.get(f"{PATH}?for_s=0.05&type=step")
         assert (ended.status, ended.body.decode().partition("\n")[0]) == (200, "retry: 2000")
+        async with listening(stage):
+            monkeypatch.setattr(events, "MOST_OF_ACCOUNT", 1)
+            assert (await stage.get(PATH)).status == 429
+            other = PATH.replace("acme", "other")
+            assert (await stage.get(f"{other}?for_s=0.01")).status == 200, "others still hear something"
         monkeypatch.setattr(events, "MOST_LISTENERS", 0)
         assert (await stage.get(PATH)).status == 503
 

@@ -27,6 +27,8 @@ SLOWEST_S = 20.0
 MOST_WAITING = 500
 """So many events may wait for one client."""
 MOST_LISTENERS = 200
+MOST_OF_ACCOUNT = 50
+"""So many of one account: the others shall hear something, too."""
 RETRY_MS = 2000
 _TYPE = re.compile(r"[a-z]+(\.[a-z_]+)?")
 
@@ -126,11 +128,14 @@ async def _listen(request: web.Request, *, parts: Parts, feed: Feed) -> web.Stre
         raise ApiError(406, "this is a stream: Accept: text/event-stream")
     if len(feed.listeners) >= MOST_LISTENERS:
         raise ApiError(503, "too many listen already", headers={"Retry-After": "30"})
+    if feed.accounts[account_id] >= MOST_OF_ACCOUNT:
+        raise ApiError(429, "too many of this account listen already", headers={"Retry-After": "30"})
     feed.start()
     client = _Client(wanted)
     last = request.headers.get("Last-Event-ID", "") or request.query.get("last_event_id", "")
     missed = feed.ring.since(last) if last else ()
     at = feed.ring.id_of(feed.ring.number)
+    feed.accounts[account_id] += 1
     feed.listeners.add(client.take)  # nothing comes between this and what was missed
     try:
         response = web.StreamResponse(headers=_HEADERS)
@@ -142,6 +147,7 @@ async def _listen(request: web.Request, *, parts: Parts, feed: Feed) -> web.Stre
         return response
     finally:
         feed.listeners.discard(client.take)
+        feed.accounts[account_id] -= 1
 
 
 @dataclass(slots=True)
