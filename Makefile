@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 JOBS ?= 3
 
-.PHONY: demo test lint types layers tests peers fuzz bench docs site fmt wheel clean
+.PHONY: demo test lint types layers tests peers fuzz bench docs screenshots site fmt wheel clean
 
 demo: .venv/.run
 	@$(BIN)/callflow demo
@@ -41,6 +41,10 @@ docs: .venv/.dev
 	$(BIN)/python -m tests.house.codes
 	$(BIN)/python -m tests.house.pages
 	$(BIN)/python -m tests.house.readme
+
+# The console's pictures in docs/images, of a real server that was prepared; needs chromium.
+screenshots: .venv/.dev
+	$(BIN)/python -m tests.console.screenshots
 
 # The pages as a site in build/site; a warning (a dead link, a page in no list) is an error.
 site: .venv/.dev

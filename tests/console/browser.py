@@ -205,9 +205,13 @@ async def browser(folder: Path, more: Sequence[str] = ()) -> AsyncIterator[Page]
 
 async def _port(file: Path, process: asyncio.subprocess.Process) -> int:
     for _ in range(1000):
-        text = file.read_text() if file.exists() else ""
+        text = _content(file)
         if "\n" in text:
             return int(text.splitlines()[0])
         assert process.returncode is None, "the browser has ended"
         await asyncio.sleep(0.02)
     raise AssertionError("the browser does not listen")
+
+
+def _content(file: Path) -> str:
+    return file.read_text() if file.exists() else ""

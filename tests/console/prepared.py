@@ -26,7 +26,8 @@ def half_and_half(seconds: float = 4.0, level: int = 16000) -> Sound:
     count = round(seconds * RATE)
     wave = np.sin(np.arange(count) * 2 * np.pi * 440 / RATE)
     first = np.arange(count) < count // 2
-    return np.stack((wave * first * level, wave * ~first * level / 2), axis=1).astype("<i2")
+    made: Sound = np.stack((wave * first * level, wave * ~first * level / 2), axis=1).astype("<i2")
+    return made
 
 
 def talk(seconds: float, seed: int) -> Sound:
@@ -45,7 +46,8 @@ def talk(seconds: float, seed: int) -> Sound:
         side = 1 - side if rng.random() < 0.8 else side
     noise = rng.normal(size=(count, 2)) * 0.28
     loud = np.array([11500.0, 8500.0])
-    return np.clip(np.tanh(sides) * noise * loud * 3 + noise * 60, -32000, 32000).astype("<i2")
+    mixed: Sound = np.clip(np.tanh(sides) * noise * loud * 3 + noise * 60, -32000, 32000).astype("<i2")
+    return mixed
 
 
 def keep(

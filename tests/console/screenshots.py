@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import numpy as np
 
-from callflow.caller import CallPlan
+from callflow.caller import CallPlan, CallResult
 from callflow.state.erasing import hold
 from callflow.state.records import AttemptRow
 from tests.app.harness import tone
@@ -24,12 +27,19 @@ IMAGES = ROOT / "docs" / "images"
 PEOPLE = ("+4930201700", "+14155550123", "+442079460011", "+33142685300", "2001", "2002", "+15550142")
 FLOWS = ("main", "alice", "bob", "messages")
 URL = "https://archive.example.com/calls/call_recording_{}.mp3"
+CALLS = (("alice-desk", "2000"), ("bob-desk", "2100"), ("alice-mobile", "2100"))
+ROW = "[...document.querySelectorAll('.list a')].find((e) => e.textContent.startsWith('alice-desk → 2000'))"
+NOW = (
+    "document.querySelector('.picture .now + .module, .picture .now ~ .module')?.textContent === 'voicemail'"
+)
 LATEST = "20261121-8c21"
-WIDE, NARROW = (1360, 850), (400, 800)
+WIDE, NARROW = (1240, 780), (400, 780)
+KEPT = ("calls-light", "recordings-dark", "callflows-light", "recordings-light-narrow")
+"""Those in docs/images; ``--all`` makes every view, to be looked at."""
 
 
 def main() -> None:
-    """Make them; words after the command choose by name, ``-o DIR`` puts them elsewhere."""
+    """Make them. ``-o DIR`` puts them elsewhere, ``--all`` makes more."""
     words = sys.argv[1:]
     out = Path(words[words.index("-o") + 1]) if "-o" in words else IMAGES
     out.mkdir(parents=True, exist_ok=True)
@@ -39,7 +49,7 @@ def main() -> None:
 
         async def use(stage: Stage) -> None:
             async with browser(folder / "profile") as page:
-                await show(stage, page, out)
+                await show(stage, page, out, KEPT if "--all" not in words else ())
 
         on_stage(folder, use, accounts=folder / "accounts")
 
@@ -89,44 +99,52 @@ def fill(stage: Stage) -> None:
     stage.parts.database.run(lambda conn: hold(conn, held, reason="case 4711", by="ines", wall=now))
 
 
-async def show(stage: Stage, page: Page, out: Path) -> None:
-    """Every picture."""
+async def show(stage: Stage, page: Page, out: Path, kept: tuple[str, ...]) -> None:
+    """Every picture, or those that are kept."""
     await asyncio.to_thread(fill, stage)
-    port = stage.exchange.uris[0].rpartition(":")[2]
-    async with phone("alice-desk", "alice-on-the-desk") as caller:
-        plan = CallPlan(
-            f"sip:2000@demo.example.com:{port};maddr=127.0.0.1",
-            audio=(tone(300, 60),),
-            loop=True,
-            keep_s=0,
-            digits=(("2", 2.0),),
-        )
-        talking = asyncio.ensure_future(caller.call(plan))
+    async with AsyncExitStack() as phones:
+        talking = [
+            asyncio.ensure_future(await call(stage, phones, device, number)) for device, number in CALLS
+        ]
         await page.size(*WIDE)
         await page.theme("light")
         await page.go(f"{stage.url}/console/#token={stage.token}")
         for theme in ("light", "dark"):
             await page.theme(theme)
-            await pictures(page, out, theme)
-        talking.cancel()
+            await pictures(page, out, theme, kept)
+        for each in talking:
+            each.cancel()
 
 
-async def pictures(page: Page, out: Path, theme: str) -> None:
+async def call(
+    stage: Stage, phones: AsyncExitStack, device: str, number: str
+) -> Coroutine[None, None, CallResult]:
+    """A phone of the account calls, and goes on talking; where there is a menu, it presses 2."""
+    found = json.loads((ROOT / f"examples/accounts/demo/devices/{device}.json").read_text())
+    caller = await phones.enter_async_context(phone(device, found["sip"]["password"]))
+    uri = f"sip:{number}@demo.example.com:{stage.exchange.uris[0].rpartition(':')[2]};maddr=127.0.0.1"
+    return caller.call(CallPlan(uri, audio=(tone(300, 60),), loop=True, keep_s=0, digits=(("2", 2.0),)))
+
+
+async def pictures(page: Page, out: Path, theme: str, kept: tuple[str, ...]) -> None:
     """One theme, wide and narrow."""
     views = {
-        "calls": ("calls", "document.querySelector('.picture .now')"),
+        "calls": ("calls", NOW),
         "recordings": (f"recordings/{LATEST}", "document.querySelectorAll('.played path').length === 2"),
         "deliveries": ("deliveries/d0003", "document.querySelector('.right table')"),
         "callflows": ("callflows/main", "document.querySelector('.drawing .node')"),
         "settings": ("settings", "document.querySelector('.settings')"),
     }
-    for shape, (width, height) in (("wide", WIDE), ("narrow", NARROW)):
+    for shape, (width, height) in (("", WIDE), ("-narrow", NARROW)):
         await page.size(width, height)
         for name, (way, there) in views.items():
+            file = f"{name}-{theme}{shape}"
+            if kept and file not in kept:
+                continue
             await page.run(f"location.hash = '#/demo/{way}'")
             if name == "calls":
                 await page.until("document.querySelector('.list a')")
-                await page.run("document.querySelector('.list a').click()")
+                await page.until(f"{ROW}?.click() ?? true")
             await page.until(there)
             if name == "recordings":
                 await page.run("document.querySelector('[role=slider]').focus()")
@@ -135,8 +153,8 @@ async def pictures(page: Page, out: Path, theme: str) -> None:
                 await page.run("document.activeElement.blur()")
             if name == "callflows":
                 await wrong(page)
-            await asyncio.sleep(0.4)
-            await page.shot(out / f"console-{name}-{theme}-{shape}.png")
+            await asyncio.sleep(0.4)  # the last answers
+            await page.shot(out / f"console-{file}.png")
 
 
 async def wrong(page: Page) -> None:

@@ -44,6 +44,8 @@ def test_the_wheel_holds_what_the_checkout_holds(unpacked: Path) -> None:
         assert here and here <= there, folder
     prompts = {p.name for p in (ROOT / "callflow/media/sounds").rglob("*.wav")}
     assert prompts and prompts == {p.name for p in (unpacked / "callflow/media/sounds").rglob("*.wav")}
+    page = {p.name for p in (ROOT / "callflow/server/console/page").iterdir()}
+    assert page and page == {p.name for p in (unpacked / "callflow/server/console/page").iterdir()}
     assert (unpacked / "callflow/py.typed").is_file()
 
 

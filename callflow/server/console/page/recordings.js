@@ -68,7 +68,7 @@ function filters(context, apply) {
   const flows = h("datalist", { id: "flow-ids" });
   const text = (name, placeholder, more = {}) => h("input", { name, placeholder, autocomplete: "off", spellcheck: "false", ...more });
   const seconds = (name) => text(name, "s", { type: "number", min: 0, step: "any", class: "short" });
-  const form = h("form", { class: "tools filters", role: "search", "aria-label": "Filter recordings", onsubmit: (event) => {
+  const form = h("form", { class: "tools filters folded", role: "search", "aria-label": "Filter recordings", onsubmit: (event) => {
     event.preventDefault();
     apply(Object.fromEntries(new FormData(form)));
   }, onchange: () => form.requestSubmit() },
@@ -81,6 +81,11 @@ function filters(context, apply) {
   field("State", choice([["", "any"], ...STATES.map((each) => [each, word(each)])], "", { name: "state" })),
   field("At least", seconds("min_seconds")),
   field("At most", seconds("max_seconds")),
+  button("More filters", (event) => {
+    const folded = form.classList.toggle("folded");
+    event.target.textContent = folded ? "More filters" : "Fewer filters";
+    event.target.setAttribute("aria-expanded", String(!folded));
+  }, { class: "unfold", "aria-expanded": "false" }),
   button("Clear", () => { form.reset(); apply({}); }, { class: "quiet" }));
   if (context.can("callflows:read")) {
     context.api.get(`${path("accounts", context.account, "callflows")}?page_size=200`, { signal: context.signal })

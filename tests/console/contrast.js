@@ -1,6 +1,5 @@
-"""How well texts of a page can be read: a script that gives those whose contrast is too low."""
-
-CONTRASTS = """
+/* Gives [text, contrast, class] of each text that is seen with a contrast below 4.5 to what is behind it
+   (relative luminance and contrast as WCAG 2.2 defines them). */
 (() => {
   const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
   const rgba = (text) => {
@@ -41,6 +40,3 @@ CONTRASTS = """
   if (seen < 10) low.push(["too little is seen", seen]);
   return low;
 })()
-"""
-"""In a page: [text, contrast, class] of each text that is seen with a contrast below 4.5 to what is behind it
-(relative luminance and contrast as WCAG 2.2 defines them)."""
