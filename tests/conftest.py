@@ -1,9 +1,13 @@
-"""For all tests: hypothesis judges what code does, never how fast a machine does it; CI repeats itself."""
+"""For all tests: hypothesis judges what code does, never how fast a machine does it; CI repeats itself; what
+takes longest is begun first.
+"""
 
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -13,3 +17,62 @@ settings.register_profile(
     derandomize=bool(os.environ.get("CI")),
 )
 settings.load_profile("callflow")
+
+# Tests speak with 127.0.0.1 only: no process of theirs needs to read the machine's list of authorities,
+# which takes longer than many a test.
+os.environ["SSL_CERT_FILE"] = os.devnull
+
+LONG = (
+    "tests/house/test_readme.py",
+    "tests/crash/test_kill.py",
+    "tests/serve/test_serve.py",
+    "tests/rtp/core/test_hour.py",
+    "tests/rtp/live/test_hour.py",
+    "tests/serve/test_meeting.py",
+    "tests/serve/test_office.py",
+    "tests/sip/peers/test_baresip_calls.py",
+    "tests/serve/test_two_worlds.py",
+    "tests/serve/test_kills.py",
+    "tests/serve/test_conference.py",
+    "tests/serve/test_truth.py",
+    "tests/serve/test_notify.py",
+    "tests/modules/test_chaos.py",
+    "tests/app/test_soak.py",
+)
+"""Files whose tests take seconds each, the longest first."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Several workers (xdist) begin with the long ones, dealt out: none of these runs alone at the end.
+
+    Each worker is given a part of the list as it stands, and who has done his takes from another's end.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers == 1:
+        return
+    groups: dict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        groups[_group(item)].append(item)
+    rest = groups.pop("", [])
+    hands: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    for turn, name in enumerate(sorted(groups, key=_rank)):
+        hands[turn % workers] += groups[name]
+    for worker, hand in enumerate(hands):
+        share = len(items) * (worker + 1) // workers - len(items) * worker // workers
+        missing = max(share - len(hand), 0)
+        hand += rest[:missing]
+        rest = rest[missing:]
+    items[:] = [item for hand in (*hands, rest) for item in hand]
+
+
+def _group(item: pytest.Item) -> str:
+    """What is dealt together: a long file (its tests share what they set up), a page; "": the rest."""
+    file = item.nodeid.partition("::")[0]
+    if file == LONG[0]:
+        return item.nodeid
+    return file if file in LONG else ""
+
+
+def _rank(group: str) -> tuple[int, str]:
+    return LONG.index(group.partition("::")[0]), group
