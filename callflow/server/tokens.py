@@ -40,9 +40,9 @@ TOUCH_S = 60.0
 """Its last use is written so often at most."""
 MOST_KEPT = 1000
 FAILURES = 10
-"""So many wrong tokens from one address in FAILURES_S seconds; then those that were never good here are refused
-unseen. Who has shown a good one goes on: behind a proxy all have one address, and on loopback any web page can
-show wrong ones for its visitor."""
+"""So many wrong tokens from one address in FAILURES_S seconds; then those that were never good here are
+refused unseen. Who has shown a good one goes on: behind a proxy all have one address, and on loopback any web
+page can show wrong ones for its visitor."""
 FAILURES_S = 60.0
 
 _FORM = re.compile(r"cf_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")

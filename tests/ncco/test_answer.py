@@ -129,6 +129,9 @@ def test_a_second_try_may_help(account: Path) -> None:
         ('"x"', 1, "the answer is no NCCO"),
         ("", 1, "the answer is no NCCO"),
         ("[" * 100_000, 1, "the answer is not JSON"),
+        (f'[{{"action": "wait", "timeout": {"9" * 5000}}}]', 1, "the answer is not JSON"),
+        ('[{"action": "talk", "text": "\\ud800"}]', 1, "the answer is not JSON"),
+        ('[{"action": "wait", "timeout": NaN}]', 1, "the answer is not JSON"),
     ],
 )
 def test_without_a_script_the_call_ends_and_an_error_event_says_why(

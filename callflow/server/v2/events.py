@@ -197,7 +197,7 @@ class _Sending:
         """Raises TimeoutError for a client that takes nothing, and breaks off then."""
         try:
             async with asyncio.timeout(SLOWEST_S):
-                await self.response.write(text.encode())
+                await self.response.write(text.encode(errors="replace"))
         except TimeoutError:
             if self.request.transport is not None:
                 self.request.transport.abort()

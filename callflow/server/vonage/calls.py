@@ -123,7 +123,7 @@ def _from(body: Mapping[str, Any]) -> str:
         said = said.get("number") or said.get("uri") or said.get("user")
     if said is None and not random:
         raise wrong("from", "is required, or random_from_number")
-    if said is not None and (not isinstance(said, str) or not said or len(said) > 200):
+    if said is not None and (not isinstance(said, str) or not said.isprintable() or not 0 < len(said) <= 200):
         raise wrong("from", 'must be {"type": "phone", "number": "..."}')
     return str(said or "")
 
@@ -138,6 +138,8 @@ def _to(value: object) -> dict[str, Any]:
     if key is None:
         raise wrong("to", f"type {str(kind)[:40]!r} is not called here")
     name = bodies.text(to, key, most=500)
+    if not name.isprintable() or not all(str(to.get(each, "")).isprintable() for each in ("user", "domain")):
+        raise wrong("to", f"{key} has a control character in it")
     digits = bodies.text(to, "dtmfAnswer", most=100)
     if not _DIGITS.fullmatch(digits):
         raise wrong("to", "dtmfAnswer has digits, *, # and p")
