@@ -305,7 +305,12 @@ class Deliverer:
         if self._lock is None:
             leases = self._folder.root / "leases"
             leases.mkdir(exist_ok=True)
-            self._lock = FileLock.try_acquire(leases / f"{self._owner}.lock")
+            while self._lock is None:  # who looks whether we are dead has it for a moment
+                self._lock = FileLock.try_acquire(leases / f"{self._owner}.lock")
+            for path in leases.glob(
+                "*.lock"
+            ):  # of those that were killed; who holds none is dead all the same
+                self._is_dead(path.stem)
 
     async def _tidy(self) -> None:
         """From time to time: remove files that a process delivered and had no time to remove, or that were

@@ -18,6 +18,7 @@ from callflow.clock import VirtualClock, run_virtual
 from callflow.delivery import outbox
 from callflow.delivery.receiver import Receiver
 from callflow.delivery.receiver_faults import Fault, Faults
+from callflow.state.lock import FileLock
 from tests.delivery.support import SETTINGS, State, answer, raw_server, read_request
 
 
@@ -342,3 +343,15 @@ def test_enqueue_twice_is_once(tmp_path: Path) -> None:
     count = state.database.run(_count)
     state.database.close()
     assert count == 1
+
+
+def test_locks_of_the_killed_do_not_pile_up(tmp_path: Path) -> None:
+    state = State.make(tmp_path)
+    leases = state.folder.root / "leases"
+    leases.mkdir()
+    (leases / "1234-killed.lock").touch()
+    alive = FileLock.acquire(leases / "1235-alive.lock")
+    asyncio.run(state.deliver())
+    state.database.close()
+    assert [path.name for path in leases.iterdir()] == ["1235-alive.lock"]
+    alive.release()

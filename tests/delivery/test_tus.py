@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from callflow.delivery import outbox
+from callflow.delivery.deliverer import Deliverer
 from callflow.delivery.destinations import tus
 from callflow.delivery.outbox import DeliveryState
 from callflow.state.database import Database
@@ -151,6 +152,36 @@ def test_it_goes_on_where_it_was_cut_also_after_a_restart(server: tuple[int, Pat
     assert relay.lines == ["POST", "PATCH", "HEAD", "PATCH", "HEAD", "PATCH"]
     offsets = [relay.offset(index) for index in (1, 3, 5)]
     assert offsets[0] == 0 < offsets[1] < offsets[2] < len(BODY)
+    assert last.row("dlv-1").state == DeliveryState.DELIVERED and url_of(last) == ""
+    last.database.close()
+
+
+def test_killed_before_it_is_written_down_it_is_not_uploaded_twice(
+    server: tuple[int, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port, files = server
+    state, relay = State.make(tmp_path), Relay(port)
+    before = len(list(files.glob("*.json")))
+
+    async def main() -> State:
+        async with relay.open() as base:
+            state.enqueue(f"{base}/call_recording_1.wav", BODY)
+            sent = asyncio.Event()
+
+            async def dies(self: Deliverer, parcel: object, tried: object) -> None:
+                sent.set()
+                await asyncio.sleep(30)
+
+            with monkeypatch.context() as patched:
+                patched.setattr(Deliverer, "_settle", dies)
+                await state.deliver_until(sent.is_set, TUS)
+            second = again(state)
+            await second.deliver(TUS)
+            return second
+
+    last = asyncio.run(main())
+    assert relay.lines == ["POST", "PATCH", "HEAD"]
+    assert len(list(files.glob("*.json"))) == before + 1
     assert last.row("dlv-1").state == DeliveryState.DELIVERED and url_of(last) == ""
     last.database.close()
 
