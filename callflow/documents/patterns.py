@@ -38,6 +38,11 @@ class Pattern:
         """It has been given up before."""
         return self._given_up > 0
 
+    @property
+    def given_up(self) -> bool:
+        """For good: trying it costs nothing any more."""
+        return self._given_up >= MOST_GIVEN_UP
+
     def search(self, text: str) -> re.Match[str] | None:
         """Find it anywhere in ``text``; None: it is not there, or the text is longer than ``MAX_TEXT``.
 
@@ -45,7 +50,7 @@ class Pattern:
         """
         if len(text) > MAX_TEXT:
             return None
-        if self._given_up < MOST_GIVEN_UP:
+        if not self.given_up:
             try:
                 return cast("re.Match[str] | None", self._compiled.search(text, timeout=LIMIT_S))
             except TimeoutError:

@@ -13,6 +13,8 @@ from callflow.engine.line import Notice
 from callflow.engine.services import Services
 
 NO_MATCH = "no_match"
+MOST_SLOW = 3
+"""Patterns that may take too long for one number; those behind them are not tried for it: all calls wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +79,18 @@ def _exact(number: str, callflows: Mapping[str, Mapping[str, Any]], remarks: lis
 
 def _by_pattern(number: str, callflows: Mapping[str, Mapping[str, Any]], remarks: list[str]) -> Match | None:
     best: _Best | None = None
+    slow = 0
     for pattern, flow_id in _patterns(callflows):
+        tried = False
         try:
             compiled = compile_pattern(pattern)
+            tried = not compiled.given_up
             found = compiled.search(number)
         except re.error as error:
+            slow += tried
+            if slow >= MOST_SLOW:
+                remarks.append(f"{slow} patterns were too slow for {number!r}: the rest are not tried")
+                break
             remarks.append(f"pattern {pattern!r} of callflow {flow_id} is no regular expression: {error}")
             continue
         if found is None:

@@ -11,6 +11,8 @@ import pytest
 from callflow.documents import check_numbers
 from callflow.documents.check_numbers import NumberMap
 from callflow.documents.judging import fault
+from callflow.documents.patterns import compile_pattern
+from callflow.engine.routing import MOST_SLOW, find_flow
 from callflow.errors import ApiError
 from callflow.server.turns import Turns
 from callflow.server.v2 import bounds
@@ -64,6 +66,11 @@ def test_an_account_has_room_for_so_much(tmp_path: Path, monkeypatch: pytest.Mon
         assert (await stage.ask("POST", f"{ALL}/big", data=large)).status == 409
         assert (await stage.ask("PATCH", f"{ALL}/big", data={"description": "x" * 2000})).status == 409
         assert (await stage.ask("PATCH", f"{ALL}/big", data={"name": "small"})).status == 200
+        monkeypatch.setattr(bounds, "MOST_PATTERNS_OF_ACCOUNT", 1)
+        two = flow(id="two", numbers=["79"], patterns=["^1$", "^2$"])
+        assert (await stage.ask("PUT", ALL, data=two)).status == 409
+        assert (await stage.ask("PATCH", f"{ALL}/big", data={"patterns": ["^1$", "^2$"]})).status == 409
+        assert (await stage.ask("PATCH", f"{ALL}/big", data={"patterns": ["^1$"]})).status == 200
         monkeypatch.setattr(bounds, "MOST_CALLFLOWS", 1)
         assert (await stage.ask("PUT", ALL, data=flow(id="more", numbers=["78"]))).status == 409
 
@@ -112,3 +119,14 @@ def test_shadows_of_patterns_are_not_looked_for_without_end(monkeypatch: pytest.
     for each in patterns:
         numbers.shadow("a", each)
     assert numbers.searches <= 500 + 200 * 64
+
+
+def test_slow_patterns_do_not_hold_up_every_call() -> None:
+    slow = [f"^(a|a|{number})*$" for number in range(20)]
+    number = "a" * 40 + "b"
+    found = find_flow(
+        number, {"mean": {"patterns": slow}, "good": {"patterns": ["^a+$"]}, "x": {"numbers": [number]}}
+    )
+    assert found is not None and found.flow_id == "x", "numbers come first"
+    assert find_flow(number, {"mean": {"patterns": slow}}) is None
+    assert sum(compile_pattern(each).slow for each in slow) == MOST_SLOW, "the rest was not tried"

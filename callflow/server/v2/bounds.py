@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from callflow.server.envelope import invalid
 MOST_NUMBERS = 10_000
 MOST_PATTERNS = 200
 """Of one callflow: each is held against every number that is dialled."""
+MOST_PATTERNS_OF_ACCOUNT = 1000
 MOST_NODES = 3000
 """Of a flow that is judged or drawn."""
 MOST_CALLFLOWS = 10_000
@@ -33,6 +35,18 @@ def check_document(value: Any) -> None:
     flow = value.get("flow", value)
     if sum(1 for _ in islice(nodes_of(flow), MOST_NODES + 1)) > MOST_NODES:
         raise invalid("flow", "maxItems", f"a flow has at most {MOST_NODES} nodes")
+
+
+def check_patterns(id: str, value: Any, others: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raises ApiError 409 if the account's callflows would have too many with ``value`` as ``id``."""
+    count = _patterns(value) + sum(_patterns(each) for other, each in others.items() if other != id)
+    if count > MOST_PATTERNS_OF_ACCOUNT:
+        raise ApiError(409, f"an account has at most {MOST_PATTERNS_OF_ACCOUNT} patterns; these are {count}")
+
+
+def _patterns(value: Any) -> int:
+    found = value.get("patterns") if isinstance(value, Mapping) else None
+    return len(found) if isinstance(found, list) else 0
 
 
 def check_room(folder: Path, path: Path, size: int) -> None:

@@ -27,7 +27,7 @@ from callflow.documents.storing import (
 )
 from callflow.errors import ApiError
 from callflow.server.parts import Parts
-from callflow.server.v2.bounds import check_document, check_room
+from callflow.server.v2.bounds import check_document, check_patterns, check_room
 from callflow.server.v2.sent import Sent, as_dict, refusal
 
 KIND = "callflow"
@@ -52,6 +52,7 @@ class Shelf:
         if folder is None:
             raise ApiError(409, "this account has no folder: its documents cannot be changed")
         self.folder: Path = folder
+        self._account = tenant.account
         self._exchange = parts.exchange
         self.in_turn = parts.judging.do
 
@@ -103,6 +104,7 @@ class Shelf:
         path = self.path(id)
         problems = await self.in_turn(lambda: self._judge_sent(sent, path))
         raw = dumped(sent.value, b"")
+        check_patterns(id, sent.value, self._account.all(KIND))
 
         def write() -> Undo:
             check_room(path.parent, path, len(raw))
@@ -148,6 +150,8 @@ class Shelf:
         return saved(id, stored.raw, ())
 
     async def _put(self, stored: Stored, raw: bytes, problems: Sequence[Problem], if_match: str) -> Saved:
+        check_patterns(stored.id, jsontext.examine(raw).value, self._account.all(KIND))
+
         def write() -> Undo:
             check_room(stored.path.parent, stored.path, len(raw))
             self._expect(stored.path, if_match)
