@@ -195,9 +195,9 @@ async def draws_and_plays(page: Page) -> None:
     await page.until("document.querySelectorAll('.still .lane').length === 2")
     heights = await page.run(
         "[...document.querySelectorAll('.still .lane')].map((path) => {"
-        "const places = path.getAttribute('d').match(/[\\d.]+,[\\d.]+/g).map((e) => e.split(',').map(Number));"
+        "const places = path.getAttribute('d').match(/[\\d.]+,[\\d.]+/g).map((e) => e.split(','));"
         "return [(x) => x < 490, (x) => x > 510].map((fits) => {"
-        "const ys = places.filter(([x]) => fits(x)).map(([, y]) => y);"
+        "const ys = places.filter(([x]) => fits(x)).map(([, y]) => Number(y));"
         "return (Math.max(...ys) - Math.min(...ys)) / 58; }); })"
     )
     wanted = [[16000 / 32768, 0], [0, 8000 / 32768]]
