@@ -51,7 +51,7 @@ MODULES: tuple[ModuleType, ...] = (
 """Every route file: add yours here."""
 
 
-_NAMES = web.AppKey("callflow_names", tuple[str, ...])
+_NAMES = web.AppKey("callflow_names", frozenset[str])
 _CHECKS = web.AppKey("callflow_checks", Checks)
 
 
@@ -75,7 +75,7 @@ def build(parts: Parts, names: tuple[str, ...] | None = None) -> web.Application
     known = [] if names is None else [_named]
     app = web.Application(client_max_size=MOST_BODY_BYTES, middlewares=[_counted, errors, *known, _checked])
     app.on_response_prepare.append(add_headers)
-    app[_NAMES] = names or ()
+    app[_NAMES] = frozenset(names or ())
     app[_CHECKS] = checks_of(described())
     app[PARTS] = parts
     for file in FILES:
@@ -95,7 +95,8 @@ async def _counted(request: web.Request, handler: Any) -> web.StreamResponse:
 @web.middleware
 async def _named(request: web.Request, handler: Any) -> web.StreamResponse:
     """Nobody is answered who has been led here by a name that is not ours."""
-    check_name(request, request.app[_NAMES], request.app[PARTS].catalog.settings.ncco.public_url)
+    app, names = request.app, request.app[_NAMES]
+    check_name(request, names, app[PARTS].catalog.settings.ncco.public_url)
     response: web.StreamResponse = await handler(request)
     return response
 

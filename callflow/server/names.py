@@ -8,7 +8,7 @@ the same origin as what listens there. So a server on loopback answers only who 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection
+from collections.abc import Set
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -24,7 +24,7 @@ HEADERS = {
 """Of every answer that says nothing else: it is no page, nothing of it runs, and no other site has it."""
 
 
-def is_named(host: str, names: Collection[str]) -> bool:
+def is_named(host: str, names: Set[str]) -> bool:
     """May who sends this ``Host`` be answered? ``names``: in small letters, besides addresses and localhost.
     None at all is no browser's.
     """
@@ -41,7 +41,7 @@ def is_named(host: str, names: Collection[str]) -> bool:
     return True
 
 
-def check_name(request: web.Request, names: Collection[str], public_url: str) -> None:
+def check_name(request: web.Request, names: Set[str], public_url: str) -> None:
     """Raises ApiError 421. ``public_url``: its name is one of ours, too."""
     public = (urlsplit(public_url).hostname or "") if public_url else ""
     if not is_named(request.headers.get("Host", ""), {*names, public.lower()}):
