@@ -12,6 +12,9 @@ ERROR = "error"
 WARNING = "warning"
 INFO = "info"
 
+RECORDING = "CF-RUN-RECORDING"
+"""For those that listen for it: a recording did not begin."""
+
 
 class Code(NamedTuple):
     """What a stable code stands for. ``level``: how grave it is."""

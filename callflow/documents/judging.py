@@ -21,7 +21,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 _ABOUT = {"$schema", "title", "description", "default", "examples", "readOnly", "writeOnly"}
 _RULES = {"type", "enum", "minLength", "maxLength", "pattern", "minimum", "maximum", "exclusiveMinimum"}
-_INNER = {"minItems", "uniqueItems", "items", "required", "properties", "additionalProperties"}
+_INNER = {"minItems", "maxItems", "uniqueItems", "items", "required", "properties", "additionalProperties"}
 KEYWORDS = frozenset(_ABOUT | _RULES | _INNER)
 """What ``fault`` understands, and what needs no judging."""
 ARTICLES = {
@@ -102,6 +102,8 @@ def _list(value: list[Any], schema: Mapping[str, Any]) -> str:
                 return f"has an item ({index}) that {why}"
     if len(value) < schema.get("minItems", 0):
         return "is empty" if not value else f"has fewer than {schema['minItems']} items"
+    if "maxItems" in schema and len(value) > schema["maxItems"]:
+        return f"has more than {schema['maxItems']} items"
     if schema.get("uniqueItems") and len({_key(item) for item in value}) < len(value):
         return "holds an item twice"
     return ""

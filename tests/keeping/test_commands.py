@@ -1,4 +1,4 @@
-"""``callflow recordings delete|hold|release|holds|proof|sweep|keygen|decrypt``, and the check of keys."""
+"""``callflow recordings delete|hold|release|holds|proof|sweep|keygen|decrypt``."""
 
 from __future__ import annotations
 
@@ -89,25 +89,6 @@ def test_keys_and_opening(tmp_path: Path, house: House) -> None:
     other.write_text(keygen()[1])
     result = command("decrypt", "rec-1", "--identity", str(other), "-o", str(tmp_path / "no.wav"), *where)
     assert (result.exit_code, "CF-REC-007" in result.output) == (2, True)
-
-
-def test_check_tells_of_keys_that_are_none(tmp_path: Path) -> None:
-    public, secret = keygen()
-    last = "q" if public[-1] != "q" else "p"
-    keys = [public, public[:-1] + last]
-    account = tmp_path / "acme"
-    account.mkdir()
-    document = {"name": "A", "recordings": {"encryption": {"recipients": keys}}}
-    (account / "account.json").write_text(json.dumps(document))
-    found = CliRunner().invoke(callflow.cli.app_for("check"), ["check", str(account), "-o", "json"])
-    assert "CF-CHK-155" in found.output
-    assert "recipient 2 is not an age public key" in found.output
-    assert found.exit_code == 1
-    document["recordings"]["encryption"]["recipients"] = [secret]  # type: ignore[index]
-    (account / "account.json").write_text(json.dumps(document))
-    found = CliRunner().invoke(callflow.cli.app_for("check"), ["check", str(account)])
-    assert "is a secret key" in found.output
-    assert secret not in found.output
 
 
 def test_the_end_of_run_says_that_a_file_is_sealed(tmp_path: Path) -> None:

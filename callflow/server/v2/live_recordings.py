@@ -22,6 +22,7 @@ from callflow.errors import ApiError, CallGone
 from callflow.events import Event, Noticed, RecordingChanged
 from callflow.log import one_line
 from callflow.modules.record_call import changes
+from callflow.notices import RECORDING
 from callflow.server.auth import Token
 from callflow.server.envelope import invalid, ok
 from callflow.server.parts import Parts
@@ -210,7 +211,7 @@ class _Witness:
                     raise ApiError(409, f"recording {id} has failed: {event.message}")
                 if event.change in _TELLS[action] or event.change in _ENDS:
                     return True
-            elif isinstance(event, Noticed) and event.code == "CF-RUN-RECORDING" and id in event.message:
+            elif isinstance(event, Noticed) and event.code == RECORDING and id in event.message:
                 if lenient:
                     return True
                 raise ApiError(409, event.message)
