@@ -221,6 +221,12 @@ async def draws_and_plays(page: Page) -> None:
     await page.key("ArrowRight", 8)
     await page.until("document.querySelector('audio').currentTime === 1")
     assert "1 s of 4 s" in await page.run("document.activeElement.getAttribute('aria-valuetext')")
+    await page.click("[data-key='hold']")
+    await page.until("document.activeElement.name === 'answer'")
+    await page.type("case 4711")
+    await page.key("Enter")
+    await page.until("document.querySelector('.right .marks').textContent.includes('held: case 4711')")
+    assert await page.run("document.querySelector('[data-key=delete]').disabled")
     await names_are_there(page, "recordings")
 
 

@@ -14,6 +14,19 @@ export function confirm(question, { more = "", yes = "OK", danger = true } = {})
   });
 }
 
+/** Ask for a line of text; null: it was not given. */
+export function askFor(question, label, { more = "", yes = "OK", longest = 200 } = {}) {
+  return new Promise((answer) => {
+    const title = h("h2", { id: "asked" }, question);
+    const input = h("input", { name: "answer", required: true, autofocus: true, maxlength: longest, autocomplete: "off" });
+    const form = h("form", { onsubmit: (event) => { event.preventDefault(); dialog.close("yes"); } },
+      h("label", { class: "field" }, h("span", {}, label), input),
+      h("div", { class: "actions end" }, button("Cancel", () => dialog.close("")), h("button", { class: "primary", type: "submit" }, yes)));
+    const dialog = open(title, [more && h("p", {}, more), form]);
+    dialog.addEventListener("close", () => answer(dialog.returnValue === "yes" ? input.value : null));
+  });
+}
+
 const KEYS = [
   ["?", "This list"],
   ["1 … 5", "Calls, recordings, deliveries, callflows, settings"],

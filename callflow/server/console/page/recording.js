@@ -1,7 +1,7 @@
 /* One recording: its sound drawn and played, what is known of it, its deliveries; saves and deletes it. */
 
 import { path } from "./api.js";
-import { confirm, doing, failed, told } from "./dialogs.js";
+import { askFor, confirm, doing, failed, told } from "./dialogs.js";
 import { button, calmly, chip, empty, facts, h, refill, section } from "./dom.js";
 import { exactly, length, size, spoken, tone, when, word } from "./format.js";
 import { parties } from "./recordings.js";
@@ -68,6 +68,7 @@ export class RecordingPanel {
         each.message && h("span", { class: "soft" }, each.message)),
       h("div", { class: "actions" },
         each.media.available && button("Download", (event) => this.download(event.target, each), { "data-key": "download" }),
+        over && context.can("recordings:write") && button(each.held ? "Release …" : "Hold …", (event) => this.hold(event.target, each), { "data-key": "hold" }),
         over && context.can("recordings:write") && button("Delete …", (event) => this.remove(event.target, each),
           { class: "danger", "data-key": "delete", disabled: Boolean(each.held), title: each.held ? "It is held" : null })));
   }
@@ -81,6 +82,23 @@ export class RecordingPanel {
       h("a", { href: url, download: name }).click();
       setTimeout(() => URL.revokeObjectURL(url), 10000);
       told(`Saved as ${name}`);
+    });
+  }
+
+  /** Held, it cannot be erased, whoever asks; released, it can again. */
+  async hold(target, each) {
+    const { api } = this.context;
+    if (each.held) {
+      const more = `It is held since ${exactly(each.held.at)}: ${each.held.reason}. Released, it can be deleted again, by retention, too.`;
+      if (!(await confirm("Release this recording?", { more, yes: "Release" }))) return;
+    }
+    const reason = each.held ? "" : await askFor("Hold this recording?", "Reason", { more: "As long as it is held it is not deleted, whoever asks.", yes: "Hold" });
+    if (reason === null) return;
+    await doing(target, async () => {
+      await api.ask(each.held ? "DELETE" : "PUT", `${this.url}/hold`, each.held ? {} : { data: { reason } });
+      told(each.held ? "Released" : "Held");
+      this.again();
+      this.changed();
     });
   }
 
