@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from callflow.cli._output import Output
-from callflow.cli._story import JsonTeller, StoryTeller
+from callflow.cli._story import JsonTeller, Patient, StoryTeller
 from callflow.clock import SystemClock
 from callflow.delivery.deliverer import Deliverer
 from callflow.documents.settings import load_settings
@@ -30,7 +30,7 @@ async def deliver(
 ) -> None:
     """Recover, then deliver; tells each step as ``output`` wants it."""
     settings = load_settings(system_config)
-    tell = JsonTeller(sys.stdout) if output is Output.json else StoryTeller(Console(highlight=False))
+    tell = Patient(JsonTeller(sys.stdout) if output is Output.json else StoryTeller(Console(highlight=False)))
     for done in await asyncio.to_thread(recover, folder, Finisher(folder, database)):
         tell(done.event(0.0))
     deliverer = Deliverer(

@@ -33,10 +33,13 @@ class Patient:
             return
         try:
             self._teller(event)
-        except OSError as error:
+        except (
+            OSError,
+            SystemExit,
+        ) as error:  # rich makes this of a broken pipe
             self._teller = None
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            if not isinstance(error, BrokenPipeError):
+            if not isinstance(error, BrokenPipeError | SystemExit):
                 print(f"the story cannot be written, the call goes on: {error.strerror}", file=sys.stderr)
 
 

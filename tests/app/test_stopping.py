@@ -216,3 +216,21 @@ def test_a_failed_recording_that_is_deleted_does_not_come_back(
     assert list(folder.spool.iterdir()) == []
     again = Stage(tmp_path, seed=2).play(TALK, {**LONG, "caller": {"hangup_after": 1}})
     assert {one.recording_id for one in again.of(RecordingChanged)} == set(again.report.recordings)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
+def test_a_story_that_nobody_reads_to_its_end_stops_no_call(tmp_path: Path) -> None:
+    flow = tmp_path / "flow.json"
+    flow.write_text(json.dumps(TALK))
+    words = [str(flow), "--state", str(tmp_path / "s"), "--hangup-after", "5"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "callflow", "run", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()  # as | head does
+        try:
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
+    (kept,) = (tmp_path / "s" / "media").glob("*/*.wav")
+    assert kept.stat().st_size > 5 * 16_000 and list((tmp_path / "s" / "spool").iterdir()) == []
