@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from multiprocessing import get_context
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,13 @@ from callflow.documents.settings import load_settings
 from callflow.media.taps import Samples
 from callflow.state.folder import StateFolder
 from callflow.state.records import RecordingRow, list_recordings
+from tests.crash.child import Order, live
 
 RATE = 8000
 ROOT = Path(__file__).resolve().parents[2]
 LOST_AT_MOST = RATE  # one second
+FORKS = get_context("forkserver")
+FORKS.set_forkserver_preload(["tests.crash.child"])
 A_BLOCK = RATE // 2  # may have been taken in after the last line of the log
 
 
@@ -63,7 +66,8 @@ class Child:
     hangup_after: float = 1.5
     begun: set[str] = field(default_factory=set)
     code: int | None = None
-    process: asyncio.subprocess.Process | None = None
+    process: ForkServerProcess | None = None
+    told: asyncio.StreamReader = field(default_factory=asyncio.StreamReader)
 
     @property
     def state(self) -> Path:
@@ -73,38 +77,40 @@ class Child:
         """Start it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         flow, audio = write_call(self.folder, self.url)
-        arguments = [
-            "-m", "tests.crash.child", str(self.folder / "accepted.log"),
-            "links" if self.links else "no-links", "run", str(flow),
-            "--caller-audio", str(audio), "--realtime", "--hangup-after", str(self.hangup_after),
+        words = [
+            "run", str(flow), "--caller-audio", str(audio), "--realtime",
+            "--hangup-after", str(self.hangup_after),
             "--state", str(self.state), "--delivery-wait", "20", "-o", "json",
         ]  # fmt: skip
-        environment = {**os.environ, "CALLFLOW_CRASH_AT": self.crash_at, "PYTHONUNBUFFERED": "1"}
-        self.process = await asyncio.create_subprocess_exec(
-            sys.executable, *arguments, cwd=ROOT, env=environment, stdout=asyncio.subprocess.PIPE
-        )
+        order = Order(str(self.folder / "accepted.log"), self.crash_at, self.links, words)
+        heard, told = FORKS.Pipe(duplex=False)
+        with told:
+            self.process = FORKS.Process(target=live, args=(order, told))
+            self.process.start()
+        pipe = os.fdopen(os.dup(heard.fileno()), "rb")
+        heard.close()
+        protocol = asyncio.StreamReaderProtocol(self.told)
+        await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, pipe)
         return self
 
     async def until_begun(self, count: int = 2) -> None:
         """Wait until so many recordings have said that they have begun."""
-        assert self.process is not None
-        assert self.process.stdout is not None
-        while len(self.begun) < count and (line := await self.process.stdout.readline()):
+        while len(self.begun) < count and (line := await self.told.readline()):
             self._hear(line)
 
     async def until_over(self) -> None:
         """Read it to its end."""
-        assert self.process is not None
-        assert self.process.stdout is not None
-        while line := await self.process.stdout.readline():
+        while line := await self.told.readline():
             self._hear(line)
-        self.code = await self.process.wait()
+        assert self.process is not None
+        await asyncio.to_thread(self.process.join, 60)
+        self.code = self.process.exitcode
+        self.process.close()
 
     def kill(self) -> None:
         """End it where it is."""
         assert self.process is not None
-        if self.process.returncode is None:
-            self.process.send_signal(signal.SIGKILL)
+        self.process.kill()
 
     def _hear(self, line: bytes) -> None:
         try:

@@ -15,6 +15,7 @@ import pytest
 
 from callflow.delivery import deliverer, outbox
 from callflow.delivery.attempt import attempt
+from callflow.delivery.leftovers import leftovers
 from callflow.delivery.receiver import Receiver
 from callflow.documents.settings import DeliverySettings
 from callflow.errors import StorageError
@@ -78,7 +79,7 @@ def test_an_attempt_that_raises_is_made_again(tmp_path: Path, monkeypatch: pytes
 def test_a_state_folder_that_refuses_at_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     full = raises_first(FileLock.try_acquire, OSError(28, "No space left on device"))
     monkeypatch.setattr(FileLock, "try_acquire", full)
-    monkeypatch.setattr(deliverer, "leftovers", raises_first(deliverer.leftovers, StorageError("full")))
+    monkeypatch.setattr(deliverer, "leftovers", raises_first(leftovers, StorageError("full")))
     deliver_one(State.make(tmp_path), replace(SETTINGS, keep_delivered=False))
 
 
