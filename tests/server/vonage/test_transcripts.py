@@ -21,7 +21,7 @@ def test_what_was_said_on_a_call_is_fetched_and_erased_with_its_recording(vonage
     id = vonage.call([RECORD])
     recorded = vonage.until(lambda: vonage.told("recording_url", "recording_uuid"))[-1]
     conversation = recorded["conversation_uuid"]
-    told = vonage.until(lambda: vonage.told("transcription_url", conversation_uuid=conversation), within_s=15)
+    told = vonage.until(lambda: vonage.told("transcription_url", conversation_uuid=conversation), within_s=60)
     (event,) = told
     assert (event["status"], event["recording_uuid"]) == ("transcribed", recorded["recording_uuid"])
     url = event["transcription_url"]
