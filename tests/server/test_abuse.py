@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import callflow
 from callflow.documents import check_numbers
 from callflow.documents.check_numbers import NumberMap
 from callflow.documents.judging import fault
@@ -130,3 +131,22 @@ def test_slow_patterns_do_not_hold_up_every_call() -> None:
     assert found is not None and found.flow_id == "x", "numbers come first"
     assert find_flow(number, {"mean": {"patterns": slow}}) is None
     assert sum(compile_pattern(each).slow for each in slow) == MOST_SLOW, "the rest was not tried"
+
+
+def test_secrets_are_read_for_what_operators_write_only() -> None:
+    """Rules of hosts, webhooks, places of storage, the command line: who adds another place has to ask who can
+    write there. Scripts, callflows and bodies of the API must name no secret of the process.
+    """
+    root = Path(callflow.__file__).parent
+    files = {
+        path.relative_to(root).as_posix() for path in root.rglob("*.py") if "reveal(" in path.read_text()
+    }
+    assert files == {
+        "documents/secrets.py",
+        "delivery/hosts.py",
+        "delivery/stores/opened.py",
+        "delivery/destinations/http.py",
+        "delivery/destinations/event.py",
+        "cli/verify.py",
+        "cli/receive.py",
+    }
