@@ -37,6 +37,7 @@ def test_documents_have_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
                 "patterns",
             ),
             (flow(flow={"module": "menu", "data": {}, "children": many}), "flow"),
+            (flow(flow={"children": {key: {"modul": 1} for key in many}}), "flow"),
         )
         for document, key in large:
             for method, path in (("PUT", ALL), ("POST", f"{ALL}/validate"), ("POST", f"{ALL}/draw")):
