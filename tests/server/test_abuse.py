@@ -135,8 +135,8 @@ def test_slow_patterns_do_not_hold_up_every_call() -> None:
 
 
 def test_secrets_are_read_for_what_operators_write_only() -> None:
-    """Rules of hosts, webhooks, places of storage, the command line: who adds another place has to ask who can
-    write there. Scripts, callflows and bodies of the API must name no secret of the process.
+    """Rules of hosts, webhooks, places of storage, the command line: who adds another place has to ask
+    who can write there. Scripts, callflows and bodies of the API must name no secret of the process.
     """
     root = Path(callflow.__file__).parent
     files = {

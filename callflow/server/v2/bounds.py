@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from callflow.documents.check_flow import children_of
+from callflow.documents.nodes import children_of
 from callflow.errors import ApiError
 from callflow.server.envelope import invalid
 
