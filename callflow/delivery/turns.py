@@ -58,8 +58,9 @@ def due_hosts(conn: sqlite3.Connection, now: float, turns: Turns) -> list[str]:
 def due_of(
     conn: sqlite3.Connection, host: str, now: float, turns: Turns, *, without: str, limit: int
 ) -> list[tuple[str, str]]:
-    """At most ``limit`` deliveries (their ids and accounts) to a host that are due, its accounts one after
-    the other, the one that was served longest ago first. ``without``: accounts that have all they may, as JSON.
+    """At most ``limit`` deliveries (their ids and accounts) to a host that are due. Its accounts come one
+    after the other, the one that was served longest ago first. ``without``: those that have all they may, as
+    JSON.
     """
     rows = conn.execute(
         """
