@@ -216,7 +216,7 @@ def _job(given: _Given) -> Job:
     from callflow.ncco.script import Script
     from callflow.state.folder import default_state
 
-    account = Account.load(given.account) if given.account else Account.empty()
+    account = _account(given.account) if given.account else Account.empty()
     settings = load_settings(given.system_config)
     if given.account is not None:
         settings = for_account(settings, account.document, str(given.account / "account.json"))
@@ -240,6 +240,18 @@ def _job(given: _Given) -> Job:
         realtime=False,
         delivery_wait_s=0.0,
     )
+
+
+def _account(folder: Path) -> Account:
+    """Raises DocumentError if account.json itself cannot be read: what it says (whom files are sealed to)
+    must hold, or nothing is recorded.
+    """
+    from callflow.documents.accounts import Account
+
+    account = Account.load(folder)
+    if account.broken and not account.document and (folder / "account.json").is_file():
+        raise account.broken[0]
+    return account
 
 
 def _application(account: Account, ncco: _Ncco, script: Script | None) -> Application | None:

@@ -248,3 +248,11 @@ def test_the_pretend_demo_shows_the_file_that_has_arrived(tmp_path: Path) -> Non
     file = Path(listen.removeprefix("  listen").strip())
     assert soundfile.info(file).duration == pytest.approx(20.0, abs=0.2)
     assert f"{file.stat().st_size:,} bytes, digest right" in result.stdout
+
+
+def test_an_account_that_cannot_be_read_records_nothing(tmp_path: Path) -> None:
+    (tmp_path / "acme").mkdir()
+    (tmp_path / "acme" / "account.json").write_text('{"recordings": {"encryption": {"recipients": ["age1}}}')
+    result = run(tmp_path, TALK, "--account", tmp_path / "acme", "--hangup-after", "1")
+    assert result.exit_code != 0 and "account.json" in result.output, result.output
+    assert not list((tmp_path / "state").rglob("*.wav"))
