@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine
@@ -79,11 +80,13 @@ def _web(exchange: Exchange, http: HttpOptions | None) -> HttpServer | None:
 
 
 def _facts(exchange: Exchange, web: HttpServer | None, manner: Manner) -> dict[str, Any]:
-    """Where it is. On loopback lines of text have a token that lives as long as the process."""
+    """Where it is. On loopback lines of text have a token that lives as long as the process, but not those of
+    a service: its journal is kept, and read by others.
+    """
     facts: dict[str, Any] = {"uris": exchange.uris, "accounts": len(exchange.catalog.tenants)}
     if web is not None:
         facts["http"] = web.url
-        if web.loopback and not manner.log_json:
+        if web.loopback and not manner.log_json and not os.environ.get("NOTIFY_SOCKET"):
             facts["token"] = web.parts.tokens.issue("printed at the start")
             facts["console"] = f"{web.url}/console/#token={facts['token']}"
     return facts

@@ -13,6 +13,7 @@ from aiohttp import web
 from typer.testing import CliRunner, Result
 
 import callflow.cli
+from callflow.cli._server import Manner, _facts
 from callflow.clock import SystemClock
 from callflow.errors import ApiError, UnknownToken
 from callflow.server import auth
@@ -257,3 +258,14 @@ def test_it_says_what_is_wrong(tmp_path: Path, words: tuple[str, ...], said: str
     result = command(*words, "--state", str(tmp_path / "state"))
     assert result.exit_code == 2
     assert said in result.stderr
+
+
+def test_a_journal_is_told_no_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main(stage: Stage) -> None:
+        monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+        assert "#token=cf_" in _facts(stage.exchange, stage.web, Manner())["console"]
+        assert "token" not in _facts(stage.exchange, stage.web, Manner(log_json=True))
+        monkeypatch.setenv("NOTIFY_SOCKET", "/run/notify")
+        assert not {"token", "console"} & _facts(stage.exchange, stage.web, Manner()).keys()
+
+    on_stage(tmp_path, main)
