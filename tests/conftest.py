@@ -1,14 +1,20 @@
 """For all tests: hypothesis judges what code does, never how fast a machine does it; CI repeats itself; what
-takes longest is begun first.
+takes longest is begun first; the tables of new databases are made once.
 """
 
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from callflow.state import database
+from callflow.state.schema import migrate
 
 settings.register_profile(
     "callflow",
@@ -21,6 +27,28 @@ settings.load_profile("callflow")
 # Tests speak with 127.0.0.1 only: no process of theirs needs to read the machine's list of authorities,
 # which takes longer than many a test.
 os.environ["SSL_CERT_FILE"] = os.devnull
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _new_databases_are_copies() -> Iterator[None]:
+    """Thousands of tests begin with a state folder of their own: its database is a copy of one that was made
+    step by step. Processes that tests start, and databases that are there, take the steps themselves.
+    """
+    with (
+        closing(sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)) as made,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        migrate(made)
+
+        def copied(connection: sqlite3.Connection) -> None:
+            (step,) = connection.execute("PRAGMA user_version").fetchone()
+            if step == 0 and connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
+                made.backup(connection)
+            migrate(connection)
+
+        patch.setattr(database, "migrate", copied)
+        yield
+
 
 LONG = (
     "tests/house/test_readme.py",

@@ -126,8 +126,8 @@ def run_block(block: list[Shown], folder: Path, ports: Ports) -> list[Shown]:
     # Without the variables of a test run or a terminal: the page shows what a pipe sees.
     env = {key: value for key, value in os.environ.items() if not key.startswith("CALLFLOW_")}
     env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
-    # pytest-asyncio is here for tests of the pytest plugin: a reader of the page does not have it.
-    env["PYTEST_ADDOPTS"] = "-p no:asyncio -p no:cacheprovider"
+    # pytest-asyncio and schemathesis are here for other tests: a reader of the page does not have them.
+    env["PYTEST_ADDOPTS"] = "-p no:asyncio -p no:schemathesis -p no:cacheprovider"
     background: list[subprocess.Popen[str]] = []
     ran = []
     try:

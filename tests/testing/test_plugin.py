@@ -158,7 +158,8 @@ def test_other_projects_pay_nothing_for_it() -> None:
 
 
 def test_the_example_project_passes_in_several_processes(tmp_path: Path) -> None:
-    words = ["-q", "-n", "2", "-W", "error", "-p", "no:asyncio", "-p", "no:cacheprovider"]
+    words = ["-q", "-n", "2", "-W", "error", "-p", "no:cacheprovider"]
+    words += ["-p", "no:asyncio", "-p", "no:schemathesis"]  # they are here for other tests
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *words, "--basetemp", str(tmp_path / "run")],
         cwd=ROOT / "examples/pytest_project",
