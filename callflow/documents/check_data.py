@@ -200,6 +200,9 @@ def _unknown(
         sheet.add("CF-CHK-077", where, f"{key} is a setting of Kazoo's that has no effect here", at_key=True)
         return
     meant = did_you_mean(key, schema["properties"])
+    if schema.get("additionalProperties") is False:  # nothing is used then: not only this key
+        sheet.add("CF-CHK-076", where, f"there is no key {key} here: it is refused", meant, at_key=True)
+        return
     if all_keys or meant:
         said = f"there is no key {key} here: it is ignored"
         mend = renamed(key, value, schema["properties"])

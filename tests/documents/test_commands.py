@@ -198,3 +198,9 @@ def test_a_pointer_into_a_very_deep_flow_stays_a_line(tmp_path: Path) -> None:
     assert "CF-CHK-020" in shown and " … " in shown and len(shown) < 400
     (whole,) = json.loads(_run("check", "deep.json", "-o", "json", cwd=tmp_path).stdout)["problems"]
     assert len(whole["pointer"]) > 1000
+
+
+def test_a_slip_in_a_rule_of_a_host_is_an_error(tmp_path: Path) -> None:
+    _write(tmp_path / "system_config" / "delivery.json", {"hosts": {"h": {"signng": ["secret:env:X"]}}})
+    done = _run("check", "system_config", cwd=tmp_path)
+    assert done.returncode == 1 and "CF-CHK-076" in done.stdout and "did you mean signing?" in done.stdout
