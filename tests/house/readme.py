@@ -85,6 +85,7 @@ _FIGURES = (
     (re.compile(r"^(talked +)0:05\.\d", re.MULTILINE), r"\g<1>0:05.0"),
     (re.compile(r"sent \d+, received \d+, lost \d+.*"), "sent N, received N, lost 0"),
     (re.compile(r"^(correlation +)0\.\d+", re.MULTILINE), r"\g<1>0.NNN"),
+    (re.compile(r"(storage[-_]test[-_])[0-9a-f]{16}"), r"\1ID"),
     (re.compile(r"(recovered\), )\d+\.\d\d s, wav, [\d,]+ bytes"), r"\g<1>3.00 s, wav, 96,044 bytes"),
     (re.compile(r"0:05\.[01](  RECORDING_ID\.wav +)\d+\.\d kB"), r"0:05.0\g<1>160.0 kB"),
 )
