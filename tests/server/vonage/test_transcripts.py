@@ -19,8 +19,8 @@ RECORD = {
 
 def test_what_was_said_on_a_call_is_fetched_and_erased_with_its_recording(vonage: House) -> None:
     id = vonage.call([RECORD])
-    recorded = vonage.until(lambda: vonage.told("recording_url", "recording_uuid"))[-1]
-    conversation = recorded["conversation_uuid"]
+    conversation = vonage.ask("GET", f"/v1/calls/{id}").json()["conversation_uuid"]
+    (recorded,) = vonage.until(lambda: vonage.told("recording_url", conversation_uuid=conversation))
     told = vonage.until(lambda: vonage.told("transcription_url", conversation_uuid=conversation), within_s=60)
     (event,) = told
     assert (event["status"], event["recording_uuid"]) == ("transcribed", recorded["recording_uuid"])
