@@ -132,6 +132,7 @@ async def _talk(folder: Path, bot: Bot) -> CallResult:
                 )
             )
         await wait_until(lambda: bool(bot.states(status="completed", direction="inbound")))
+        await wait_until(lambda: any("recording_url" in body for body in bot.events))  # it is there now
         assert not any("hidden" in line for line in server.lines), server.lines
         return result
     finally:
