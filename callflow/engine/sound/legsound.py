@@ -20,7 +20,6 @@ async def play_to_legs(
     all else that they hear. Raises ``CallGone``.
     """
 
-
     async def together() -> None:
         await asyncio.gather(*(_play(call, leg, tuple(clips), loops, over) for leg in legs))
 

@@ -82,7 +82,8 @@ class PortPool:
 
     def take(self, near: str = "") -> RtpPlace:
         """A bound port. Raises NoMediaPort. ``near`` says nothing here: there is one process."""
-        if not self._ready and not self._bind_some(1):
+        # Before the first call nobody waits: the whole range is looked through.
+        if not self._ready and not self._bind_some(1, all_of_them=not self._used):
             raise NoMediaPort(
                 f"all {len(self._used)} RTP ports are in use",
                 hint="give a wider range with --media-ports, or end some calls",
@@ -142,9 +143,11 @@ class PortPool:
         self._ready.clear()
         self._taken.clear()
 
-    def _bind_some(self, wanted: int) -> int:
-        """Bind up to ``wanted`` pairs; how many there are now. Ports that others have go to the end."""
-        tries = min(len(self._unbound), 64 + wanted)
+    def _bind_some(self, wanted: int, *, all_of_them: bool = False) -> int:
+        """Bind up to ``wanted`` pairs; how many there are now. Ports that others have go to the end; of those
+        one after the other only some are tried at a time, unless ``all_of_them``.
+        """
+        tries = len(self._unbound) if all_of_them else min(len(self._unbound), 64 + wanted)
         while wanted > 0 and tries > 0:
             tries -= 1
             port = self._unbound.popleft()

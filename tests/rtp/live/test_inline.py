@@ -116,3 +116,14 @@ def test_a_wide_range_is_begun_anywhere_and_used_whole() -> None:
     assert len(firsts) > 1, "the same first port eight times out of 8,192"
     pool = PortPool(HOST, 16384, 18384, net=MemoryNet())
     assert len({pool.take().port for _ in range(1000)}) == 1000 and pool.free == 0
+
+
+def test_a_start_finds_the_only_free_pair_of_a_range_that_others_have() -> None:
+    net = MemoryNet()
+    others = [net.bind(HOST, port) for port in range(20000, 22000) if port not in (21000, 21001)]
+    pool = PortPool(HOST, 20000, 22000, net=net)
+    assert pool.take().port == 21000
+    with pytest.raises(NoMediaPort):
+        pool.take()
+    for other in others:
+        other.close()
