@@ -57,11 +57,14 @@ def write_call(folder: Path, url: str) -> tuple[Path, Path]:
 
 @dataclass(slots=True)
 class Child:
-    """A ``callflow run --realtime`` in a state folder of its own."""
+    """A ``callflow run --realtime`` in a state folder of its own. ``once_ended``: at ``crash_at`` it waits
+    with its death until all recordings have ended.
+    """
 
     folder: Path
     url: str
     crash_at: str = ""
+    once_ended: bool = False
     links: bool = True
     hangup_after: float = 1.5
     begun: set[str] = field(default_factory=set)
@@ -82,7 +85,8 @@ class Child:
             "--hangup-after", str(self.hangup_after),
             "--state", str(self.state), "--delivery-wait", "20", "-o", "json",
         ]  # fmt: skip
-        order = Order(str(self.folder / "accepted.log"), self.crash_at, self.links, words)
+        ended = self.state / "spool" if self.once_ended else None
+        order = Order(str(self.folder / "accepted.log"), self.crash_at, ended, self.links, words)
         heard, told = FORKS.Pipe(duplex=False)
         with told:
             self.process = FORKS.Process(target=live, args=(order, told))

@@ -30,7 +30,7 @@ POINTS = {
     "between-commit-and-removal:2": True,
     "sending:1": True,
 }
-"""Where to die, and whether the recordings had ended by then (nothing may be missing)."""
+"""Where to die, and whether not before all recordings have ended (then nothing may be missing)."""
 COPYING = ("encoding:1", "encoding:2", "between-rename-and-commit:1", "between-rename-and-commit:2")
 """Where to die if the file system has no hard links, so that finished files are copies of the spool's."""
 
@@ -64,9 +64,10 @@ def test_at_every_named_point(tmp_path: Path) -> None:
         url = await receiver.start()
         try:
             children = [
-                Child(tmp_path / f"child{i}", f"{url}/{i}", crash_at=point) for i, point in enumerate(POINTS)
+                Child(tmp_path / f"child{i}", f"{url}/{i}", crash_at=point, once_ended=ended)
+                for i, (point, ended) in enumerate(POINTS.items())
             ] + [
-                Child(tmp_path / f"copying{i}", f"{url}/c{i}", crash_at=point, links=False)
+                Child(tmp_path / f"copying{i}", f"{url}/c{i}", crash_at=point, links=False, once_ended=True)
                 for i, point in enumerate(COPYING)
             ]
             room = asyncio.Semaphore(4)  # more at once, and a small machine runs them late
