@@ -139,7 +139,7 @@ def _why(source: Path) -> str:
         if not looks_sealed(source):
             return "it is not sealed, or it is armored"
     except OSError:
-        pass
+        pass  # that it cannot be read is told elsewhere: this only looks for a better hint
     return "it was sealed to other keys, or is damaged"
 
 

@@ -53,10 +53,10 @@ They are the exceptions of `callflow.errors`. Each holds a message, a hint for i
 
 
 def errors(kind: type[CallflowError] = CallflowError) -> Iterator[type[CallflowError]]:
-    """The tree of ``callflow/errors.py``, each branch before its leaves."""
+    """The tree that ``callflow/errors.py`` draws, each branch before its leaves."""
     yield kind
     for child in kind.__subclasses__():
-        if child.__module__ == CallflowError.__module__:
+        if child.__module__.startswith("callflow.errors"):
             yield from errors(child)
 
 

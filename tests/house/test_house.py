@@ -16,8 +16,6 @@ from callflow.errors import CallflowError
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "callflow"
 MOST_LINES = 400
-TABLES = {"callflow/errors.py": 600}
-"""Files that are one table on purpose, and how long they may be."""
 MOST_FUNCTION_LINES = 70
 
 
@@ -41,10 +39,9 @@ def trees() -> Trees:
 
 def test_no_file_is_more_than_a_room_should_hold() -> None:
     too_long = {
-        name: lines
+        str(path.relative_to(ROOT)): lines
         for path in sources()
-        if (lines := len(path.read_text(encoding="utf-8").splitlines()))
-        > TABLES.get(name := path.relative_to(ROOT).as_posix(), MOST_LINES)
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > MOST_LINES
     }
     assert too_long == {}
 
@@ -87,7 +84,9 @@ def _leaves(kind: type[CallflowError]) -> Iterator[type[CallflowError]]:
 def test_the_error_tree_is_drawn_as_it_is() -> None:
     drawn = dict(re.findall(r"[├└]── (\w+)\s+(CF-[A-Z]+-\d+)", callflow.errors.__doc__ or ""))
     real = {
-        kind.__name__: kind.code for kind in _leaves(CallflowError) if kind.__module__ == "callflow.errors"
+        kind.__name__: kind.code
+        for kind in _leaves(CallflowError)
+        if kind.__module__.startswith("callflow.errors")
     }
     real.pop("CallflowError")
     assert drawn == real
@@ -98,7 +97,7 @@ def test_errors_live_in_one_tree(trees: Trees) -> None:
     strays = [
         f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
         for path, nodes in trees
-        if path.name != "errors.py"
+        if path.name != "errors_root.py"
         for node in nodes
         if isinstance(node, ast.ClassDef)
         and any(
