@@ -210,7 +210,9 @@ class Keeping:
     async def _retry(self, every_s: float) -> None:
         for wait_s in chain((min(wait_s, every_s) for wait_s in SOON_S), repeat(every_s)):
             await self._clock.sleep(wait_s)
-            trying = asyncio.ensure_future(asyncio.to_thread(recover, self.folder, self.desk.finisher))
+            trying = asyncio.ensure_future(
+                asyncio.to_thread(recover, self.folder, self.desk.finisher, self.desk.owns)
+            )
             try:
                 recovered = await asyncio.shield(trying)
             except asyncio.CancelledError:

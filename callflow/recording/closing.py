@@ -17,6 +17,7 @@ from callflow.clock import Clock
 from callflow.log import logger
 from callflow.recording.finish import Finished, Finisher
 from callflow.recording.messages import RecordingEvent, SpoolClosed
+from callflow.state.folder import safe_name
 
 # A virtual clock moves only when no task has anything left to do, so this wait lets all of them come first.
 _SETTLE_S = 0.001
@@ -50,6 +51,7 @@ class ClosingDesk:
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._known: dict[str, _Ending] = {}
+        self._spools: set[str] = set()  # names of those that are recorded here, or not finished yet
         self._order: asyncio.Queue[_Ending] = asyncio.Queue()
         self._teller: asyncio.Task[None] | None = None
 
@@ -65,10 +67,15 @@ class ClosingDesk:
         if event.change == "started" and not self._clock.virtual:
             self.finisher.ahead.begin(event.id)
         if event.change not in ENDINGS:
+            self._spools.add(safe_name(event.id))
             return
         if event.change == "failed" and event.id not in self._known:
             return  # it ended before and was told; a spool is closed before its failure is told
         self._note(event.id).heard.set()
+
+    def owns(self, spool: str) -> bool:
+        """Whether the spool of that name will be finished here: recovery leaves it alone. From any thread."""
+        return spool in self._spools
 
     async def settled(self, recording_ids: Iterable[str]) -> None:
         """Wait until of these recordings each that has ended is finished, and was told."""
@@ -129,6 +136,7 @@ class ClosingDesk:
         if self._clock.virtual:
             await self._clock.sleep(_SETTLE_S)
         del self._known[ending.id]
+        self._spools.discard(safe_name(ending.id))
         try:
             self._publish(finished)
         except Exception as error:  # whoever waits for this recording must hear of it

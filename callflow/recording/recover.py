@@ -6,7 +6,7 @@ is never touched, however many processes use the state folder.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,22 +20,35 @@ from callflow.state.folder import StateFolder
 from callflow.state.lock import FileLock
 
 
-def recover(folder: StateFolder, finisher: Finisher) -> list[Finished]:
+def recover(
+    folder: StateFolder, finisher: Finisher, ours: Callable[[str], bool] = lambda name: False
+) -> list[Finished]:
     """Finish every spool whose lock is free and clear away what crashes left half made. Blocks: call it in a
     thread. Erasures that were cut off come first: what is erased is not made anew. Raises StorageError if the
     spool cannot be listed, or the database not be used.
+
+    ``ours`` (of a spool's name): this process is about to finish it itself. Between the writer and the
+    finisher a spool's lock is free for a moment.
     """
     finish_erasing(folder, finisher.database, finisher.wall())
-    done = [*_finish_spools(folder, finisher), *_cancel_lost(finisher)]
+    done = [*_finish_spools(folder, finisher, ours), *_cancel_lost(finisher)]
     _clear_locks(folder)
     _clear_parts(folder)
     return done
 
 
-def _finish_spools(folder: StateFolder, finisher: Finisher) -> Iterator[Finished]:
+def _finish_spools(
+    folder: StateFolder, finisher: Finisher, ours: Callable[[str], bool]
+) -> Iterator[Finished]:
     for spool in folder.spools():
         lock = _try(folder.lock_of(spool))
         if lock is None:
+            continue
+        if not spool.is_dir():  # somebody was quicker, and has told it
+            lock.release(remove=True)
+            continue
+        if ours(spool.name):
+            lock.release()
             continue
         if _is_empty(spool):
             remove_spool(spool)

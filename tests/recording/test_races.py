@@ -87,6 +87,29 @@ def test_an_ending_is_told_once_whoever_is_quicker(
     assert desk_told(tmp_path, *moments) == ["r1"]
 
 
+def test_a_desk_owns_a_recording_from_its_begin_until_it_is_told(tmp_path: Path) -> None:
+    """Recovery, which runs beside it, would tell it a second time."""
+    owned: list[bool] = []
+
+    async def main() -> None:
+        desk = ClosingDesk(QuickFinisher(tmp_path), SystemClock(), lambda done: told.set())  # type: ignore[arg-type]
+        desk.start()
+        told = asyncio.Event()
+        owned.append(desk.owns("r1"))
+        for one in (event("started", "RECORDING"), FINISHING):
+            desk.on_event(one)
+            owned.append(desk.owns("r1"))
+        desk.on_closed(CLOSED)
+        owned.append(desk.owns("r1"))
+        async with asyncio.timeout(2):
+            await told.wait()
+            await desk.close()
+        owned.append(desk.owns("r1"))
+
+    asyncio.run(main())
+    assert owned == [False, True, True, True, False]
+
+
 def test_a_failure_in_the_very_moment_of_the_opening_is_told_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,6 +69,23 @@ def test_a_cut_recording_is_finished_and_says_so(bench: Bench) -> None:
     assert recover(bench.folder, bench.finisher) == []
 
 
+def test_what_this_process_is_about_to_finish_is_left_to_it(bench: Bench) -> None:
+    spool = leave(bench, STARTED)
+    assert recover(bench.folder, bench.finisher, lambda name: name == spool.name) == []
+    assert spool.is_dir() and FileLock.try_acquire(bench.folder.lock_of(spool)) is not None
+    assert recover(bench.folder, bench.finisher, lambda name: True) == [], "somebody holds it"
+
+
+def test_what_was_finished_since_the_spools_were_listed_is_told_by_whoever_did(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = leave(bench, STARTED)
+    assert one(bench).change == "ready"
+    monkeypatch.setattr(StateFolder, "spools", lambda folder: iter([spool]))
+    assert recover(bench.folder, bench.finisher) == []
+    assert list(bench.folder.spool.iterdir()) == []
+
+
 @pytest.mark.parametrize("tail", [b"\1", b"\1\2", b"\1\2\3"])
 def test_half_a_sample_at_the_end_is_left_out(bench: Bench, tail: bytes) -> None:
     leave(bench, STARTED, samples=8000, tail=tail)
