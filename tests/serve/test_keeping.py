@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,17 @@ from typing import Any
 import pytest
 
 from callflow.app import Engine
+from callflow.channels.sim.read import parse_scenario
 from callflow.clock import SystemClock
+from callflow.engine.flow import Flow
 from callflow.errors import EncodeError
 from callflow.events import Event, RecordingChanged
-from tests.app.harness import Stage
-from tests.app.test_engine import abandoned
+from callflow.recording.closing import ClosingDesk
+from callflow.recording.finish import Finished
+from callflow.recording.messages import SpoolClosed
+from callflow.recording.recover import recover
+from tests.app.harness import Stage, chain, node
+from tests.app.test_engine import RECORD, abandoned
 from tests.serve.server import wait_until
 
 
@@ -66,3 +73,30 @@ def test_what_failed_is_told_once_and_finished_when_it_can_be(
         await wait_until(lambda: len(told) > 1)
 
     assert run(tmp_path, play) == [("failed", spec.id), ("ready", spec.id)]
+
+
+def test_what_ends_while_it_tries_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the writer and the finisher a spool's lock is free: here for as long as two tries take."""
+    tries = threading.Semaphore(0)
+
+    def counted(*what: Any) -> list[Finished]:
+        done = recover(*what)
+        tries.release()
+        return done
+
+    def late(desk: ClosingDesk, closed: SpoolClosed) -> None:
+        while tries.acquire(blocking=False):
+            pass
+        assert all(tries.acquire(timeout=10) for _ in range(2))
+        on_closed(desk, closed)
+
+    on_closed = ClosingDesk.on_closed
+    monkeypatch.setattr("callflow.keeping.recover", counted)
+    monkeypatch.setattr(ClosingDesk, "on_closed", late)
+
+    async def play(engine: Engine, told: list[tuple[str, str]]) -> None:
+        scenario = parse_scenario({"caller": {"hangup_after": 0.3}}, Path())
+        await engine.place_call(scenario, Flow.parse(chain(RECORD, node("sleep", duration=5))))
+
+    changes = [change for change, _ in run(tmp_path, play)]
+    assert changes.count("ready") == 1 and changes[-2:] == ["finishing", "ready"]
