@@ -188,8 +188,6 @@ async def _pretend_legs(root: Path) -> None:
         assert bench.changes("w") == ["started", "masked", "unmasked", "finishing"]
         behind = (len(sound) - len(masked)) / 80  # ticks: each begins in the one in which it was asked for
         assert behind in range(math.ceil(between / 0.01) + 1)
-            "each begins in the tick in which it was asked for"
-        )
         unbroken(sound[:, 0], 600.0)
         amplitude, _ = phases(sound[:, 1], HZ)
         assert amplitude[-6] > 7000 and amplitude[2] < 100
