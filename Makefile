@@ -2,7 +2,7 @@
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys, ensurepip; raise SystemExit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 BIN := .venv/bin
-JOBS ?= 3
+JOBS ?= 4
 
 .PHONY: demo test lint types layers tests peers fuzz bench docs screenshots site fmt wheel clean
 

@@ -1,11 +1,12 @@
-"""For all tests: hypothesis judges what code does, never how fast a machine does it; CI repeats itself; what
-takes longest is begun first; the tables of new databases are made once.
+"""For all tests: hypothesis judges what code does, never how fast a machine does it; CI repeats itself; real
+calls and what takes longest are begun first; the tables of new databases are made once.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing
@@ -50,12 +51,30 @@ def _new_databases_are_copies() -> Iterator[None]:
         yield
 
 
+LIVE = (
+    "tests/app/test_stopping.py",
+    "tests/call/",
+    "tests/crash/test_kill.py",
+    "tests/rtp/live/test_again.py",
+    "tests/rtp/live/test_inline.py",
+    "tests/serve/",
+    "tests/server/test_live_calls.py",
+    "tests/server/vonage/test_calls.py",
+    "tests/server/vonage/test_transcripts.py",
+    "tests/sip/access/test_live.py",
+    "tests/sip/core/test_sipp.py",
+    "tests/sip/peers/",
+    "tests/sip/session/test_sipp.py",
+    "tests/websocket/",
+    "tests/worker/",
+)
+"""Real calls, in real time: they wait most of the time, and must be served at once when they do not."""
+
 LONG = (
     "tests/house/test_readme.py",
-    "tests/crash/test_kill.py",
-    "tests/serve/test_serve.py",
     "tests/rtp/core/test_hour.py",
     "tests/rtp/live/test_hour.py",
+    "tests/serve/test_serve.py",
     "tests/serve/test_meeting.py",
     "tests/serve/test_office.py",
     "tests/sip/peers/test_baresip_calls.py",
@@ -69,23 +88,33 @@ LONG = (
 )
 """Files whose tests take seconds each, the longest first."""
 
+_NICER = 10
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Workers that begin with what only computes leave the processors to those that make real calls."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if worker and int(worker.removeprefix("gw")) >= _live_workers() and sys.platform != "win32":
+        os.nice(_NICER)
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Several workers (xdist) begin with the long ones, dealt out: none of these runs alone at the end.
+    """The first half of the workers (xdist) begins with real calls, the others with what takes longest.
 
     Each worker is given a part of the list as it stands, and who has done his takes from another's end.
     """
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    workers = _workers()
     if workers == 1:
         return
-    groups: dict[str, list[pytest.Item]] = defaultdict(list)
+    live: dict[str, list[pytest.Item]] = defaultdict(list)
+    long: dict[str, list[pytest.Item]] = defaultdict(list)
+    rest: list[pytest.Item] = []
     for item in items:
-        groups[_group(item)].append(item)
-    rest = groups.pop("", [])
-    hands: list[list[pytest.Item]] = [[] for _ in range(workers)]
-    for turn, name in enumerate(sorted(groups, key=_rank)):
-        hands[turn % workers] += groups[name]
+        group = _group(item)
+        (live[group] if group.startswith(LIVE) else long[group] if group else rest).append(item)
+    lanes = _live_workers()
+    hands = [*_dealt(live, lanes), *_dealt(long, workers - lanes)]
     for worker, hand in enumerate(hands):
         share = len(items) * (worker + 1) // workers - len(items) * worker // workers
         missing = max(share - len(hand), 0)
@@ -94,13 +123,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [item for hand in (*hands, rest) for item in hand]
 
 
+def _workers() -> int:
+    return int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+
+
+def _live_workers() -> int:
+    return max(1, _workers() // 2)
+
+
+def _dealt(groups: dict[str, list[pytest.Item]], hands: int) -> list[list[pytest.Item]]:
+    dealt: list[list[pytest.Item]] = [[] for _ in range(hands)]
+    for turn, name in enumerate(sorted(groups, key=_rank)):
+        dealt[turn % hands] += groups[name]
+    return dealt
+
+
 def _group(item: pytest.Item) -> str:
-    """What is dealt together: a long file (its tests share what they set up), a page; "": the rest."""
+    """What is dealt together: a file of real calls, a long file (its tests share what they set up), a page;
+    "": the rest.
+    """
     file = item.nodeid.partition("::")[0]
     if file == LONG[0]:
         return item.nodeid
-    return file if file in LONG else ""
+    return file if file in LONG or file.startswith(LIVE) else ""
 
 
 def _rank(group: str) -> tuple[int, str]:
-    return LONG.index(group.partition("::")[0]), group
+    file = group.partition("::")[0]
+    return LONG.index(file) if file in LONG else len(LONG), group
