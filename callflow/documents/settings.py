@@ -92,6 +92,7 @@ class SipSettings:
     user_agent: str
     codecs: tuple[str, ...]  # PCMU | PCMA | G722, the best first
     ptime_ms: int
+    transmit_silence: bool
     srtp: str  # off | optional | required
     jitter_ms: int
     rtp_latch: str  # signalling | any | off

@@ -38,6 +38,7 @@ class MovedRtp:
     sequence: int
     base: int
     sent: int
+    broken: bool
     events: EventSender | None
     reports: ReportsState
     since: float

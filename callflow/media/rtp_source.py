@@ -37,7 +37,8 @@ class RtpStream:
     ``latch``: follow the real source of the packets (symmetric RTP behind NAT) instead of taking only those
     from ``host:port``: it may be at another port of ``host`` or at an address of ``near`` (where the
     signalling comes from); ``near`` None: anywhere.
-    ``rtcp_port`` 0: ``port + 1``; ``rtcp_mux``: RTCP on the RTP port.
+    ``rtcp_port`` 0: ``port + 1``; ``rtcp_mux``: RTCP on the RTP port. ``transmit_silence``: packets are sent
+    whatever is in them; False: of lasting silence only some (``rtp/pauses.py``).
     """
 
     codec: str
@@ -55,6 +56,7 @@ class RtpStream:
     near: tuple[str, ...] | None = ()
     rtcp_port: int = 0
     rtcp_mux: bool = False
+    transmit_silence: bool = True
     key_in: SrtpKey | None = None
     key_out: SrtpKey | None = None
 

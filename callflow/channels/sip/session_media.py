@@ -174,9 +174,17 @@ class LegSound:
             self.on_held(held)
 
     def _listening(self, agreed: Agreed, near: tuple[str, ...]) -> Agreed:
-        """Whose packets are taken besides those of the negotiated address, as ``sip.rtp_latch`` says."""
-        wanted = self._ground.settings.rtp_latch
-        stream = replace(agreed.stream, latch=wanted != "off", near=None if wanted == "any" else near)
+        """Whose packets are taken besides those of the negotiated address, as ``sip.rtp_latch`` says; and
+        whether silence is sent.
+        """
+        settings = self._ground.settings
+        wanted = settings.rtp_latch
+        stream = replace(
+            agreed.stream,
+            latch=wanted != "off",
+            near=None if wanted == "any" else near,
+            transmit_silence=settings.transmit_silence,
+        )
         return replace(agreed, stream=stream)
 
     def _numbered(self, description: Description) -> Description:

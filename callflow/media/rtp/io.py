@@ -161,6 +161,7 @@ class RtpIo:
             sequence=state.sequence,
             base=state.base,
             sent=state.sent,
+            broken=state.broken,
             events=state.events,
             reports=leg.reports.state,
             since=leg.since,
@@ -177,7 +178,8 @@ class RtpIo:
         self._news.time, self._tick = now / self._rate, now // self._tick_samples
         pair = self._ports.take_in(moved.source.place, sockets)
         link = RtpRow(row, moved.name, pair, moved.source, self._ports.net, self._news)
-        state = SendState(link, moved.ssrc, moved.sequence, moved.base, moved.sent, events=moved.events)
+        numbers = (moved.ssrc, moved.sequence, moved.base, moved.sent, moved.broken)
+        state = SendState(link, *numbers, events=moved.events)
         reports = Reports(link, state, self._random, self._news.time)
         reports.resume(moved.reports)
         self._receiver.adopt(row, moved.receiver, now)

@@ -1,7 +1,8 @@
 """Layer 1: sound of all RTP legs out: rows of one codec, packet length and turn are coded at once.
 
 Packets of 20 ms go every second tick: half of the legs send on even ticks, half on odd ones. Sequence numbers
-and timestamps go on for the life of a leg, whatever is agreed anew; silence is sent as any other sound.
+and timestamps go on for the life of a leg, whatever is agreed anew. Silence is sent as any other sound, or
+only now and then (``pauses.py``): then nothing is coded for it and no system call is made.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from callflow.media.rtp.codecs import BYTES_A_TICK, G711, Encoder, Halver, encode_g711, encoder
 from callflow.media.rtp.events import EventSender
 from callflow.media.rtp.packet import HEADER
+from callflow.media.rtp.pauses import NO_NOISE, Pauses
 from callflow.media.rtp.rows import RtpRow, Sender
 from callflow.media.taps import Samples
 
@@ -36,6 +38,7 @@ class SendState:
     sequence: int
     base: int  # RTP timestamp of tick 0
     sent: int = 0
+    broken: bool = False  # packets of silence were left out before the next one
     group: SendGroup | None = None
     slot: int = -1
     events: EventSender | None = None
@@ -52,9 +55,13 @@ class SendState:
 
 
 class SendGroup:
-    """Rows that send ``codec`` in packets of ``ticks``, each when ``(tick + 1) % ticks == turn``."""
+    """Rows that send ``codec`` in packets of ``ticks``, each when ``(tick + 1) % ticks == turn``; ``saving``:
+    lasting silence is not sent.
+    """
 
-    def __init__(self, codec: str, payload: int, ticks: int, turn: int, rate: int, halver: Halver) -> None:
+    def __init__(
+        self, codec: str, payload: int, ticks: int, turn: int, saving: bool, rate: int, halver: Halver
+    ) -> None:
         self.codec = codec
         self.ticks = ticks
         self.turn = turn
@@ -65,6 +72,8 @@ class SendGroup:
         self._tick_samples = rate // 100
         self._rate = rate
         self._halver = halver
+        self._pauses: Pauses | None = None
+        self._saving = saving
         self._make(_FIRST_SLOTS)
         self.first = 0  # tick at which the packet that is being sent begins
 
@@ -78,9 +87,14 @@ class SendGroup:
         self._packets[:, 1] = self._payload
         self._sequence_bytes = self._packets[:, 2:4].view(">u2")[:, 0]
         self._timestamp_bytes = self._packets[:, 4:8].view(">u4")[:, 0]
-        self._sound: Samples = np.zeros((slots, self._tick_samples), np.int16)
+        ticks = self.ticks if self._saving else 1  # that have to be known before one is coded
+        self._sound: Samples = np.zeros((ticks, slots, self._tick_samples), np.int16)
         self._coded: NDArray[np.uint8] = np.zeros((slots, self._bytes), np.uint8)
         self._views = [memoryview(packet) for packet in self._packets]
+        if self._saving:
+            former, self._pauses = self._pauses, Pauses(slots, self.ticks)
+            if former is not None:
+                self._pauses.grow(former)
 
     def add(self, state: SendState, tick: int) -> None:
         """``state`` sends from ``tick`` on."""
@@ -96,6 +110,9 @@ class SendGroup:
         self._timestamps[slot] = state.timestamp(tick + ahead + 1 - self.ticks) & 0xFFFFFFFF
         self._packets[slot, 8:12] = np.frombuffer(state.ssrc.to_bytes(4), np.uint8)
         state.group, state.slot = self, slot
+        if self._pauses is not None:
+            self._pauses.broken[slot] = state.broken
+        self.wake(state)
         if self.codec not in G711:
             state.coder = encoder(self.codec, self._rate)
         elif self._rate != 8000:
@@ -106,6 +123,7 @@ class SendGroup:
         slot, last = state.slot, len(self.members) - 1
         state.sequence = int(self.sequences[slot])
         state.sent += int(self.counts[slot])
+        state.broken = self._pauses is not None and bool(self._pauses.broken[slot])
         state.group, state.slot, state.coder = None, -1, None
         moved, sender = self.members.pop(), self.senders.pop()
         if slot != last:
@@ -114,6 +132,14 @@ class SendGroup:
             for column in (self.rows, self.counts, self.sequences, self._timestamps):
                 column[slot] = column[last]
             self._packets[slot, 8:12] = self._packets[last, 8:12]
+            if self._pauses is not None:
+                self._pauses.move(slot, last)
+
+    def wake(self, state: SendState) -> None:
+        """Its next packets are sent, whatever is in them."""
+        stream = state.row.stream
+        if self._pauses is not None:
+            self._pauses.wake(state.slot, -1 if stream is None else stream.noise_payload)
 
     def send(self, tick: int, heard: Heard, *, quiet: bool) -> None:
         """Code and send what the rows heard in the ``ticks`` up to and with ``tick``. ``quiet``: it is too
@@ -122,29 +148,61 @@ class SendGroup:
         n = len(self.members)
         if not quiet:
             self.first = tick + 1 - self.ticks
-            self._code(n, heard)
             self._sequence_bytes[:n] = self.sequences[:n]
             self._timestamp_bytes[:n] = self._timestamps[:n]
-            _send(zip(self.senders, self._views, strict=False))
-            self.sequences[:n] += 1
-            self.counts[:n] += 1
+            if self._pauses is None:
+                self._send_all(n, heard)
+            else:
+                self._send_sound(n, heard, self._pauses)
         self._timestamps[:n] += TICK_UNITS * self.ticks
 
-    def _code(self, n: int, heard: Heard) -> None:
-        rows = self.rows[:n]
+    def _send_all(self, n: int, heard: Heard) -> None:
+        rows, sound = self.rows[:n], self._sound[0, :n]
         for number in range(self.ticks):
-            low = HEADER + self._bytes * number
-            sound = self._sound[:n]
             heard(self.first + number, rows, sound)
-            if self.codec not in G711:
-                for slot, state in enumerate(self.members):
-                    assert state.coder is not None
-                    self._packets[slot, low : low + self._bytes] = state.coder(sound[slot])
-                continue
-            if self._rate != 8000:
-                sound = self._halver(rows, sound)
-            encode_g711(self.codec, sound, self._coded[:n])
-            self._packets[:n, low : low + self._bytes] = self._coded[:n]
+            self._code(number, slice(n), sound)
+        _send(zip(self.senders, self._views, strict=False))
+        self.sequences[:n] += 1
+        self.counts[:n] += 1
+
+    def _send_sound(self, n: int, heard: Heard, pauses: Pauses) -> None:
+        """As ``_send_all``, without lasting silence."""
+        rows, sound = self.rows[:n], self._sound[:, :n]
+        for number in range(self.ticks):
+            heard(self.first + number, rows, sound[number])
+        goes, markers, quiet = pauses.choose(sound)
+        which = slice(n) if goes is None else goes
+        for number in range(self.ticks):
+            self._code(number, which, sound[number, which])
+        self._packets[which, 1] = np.where(markers, 0x80 | self._payload, self._payload)
+        senders, views = self.senders, self._views
+        if goes is None:
+            _send(zip(senders, views, strict=False))
+        else:
+            _send((senders[slot], views[slot]) for slot in goes.tolist())
+        for slot, payload in quiet:
+            self._packets[slot, [1, HEADER]] = payload, NO_NOISE
+            _send([(senders[slot], views[slot][: HEADER + 1])])
+            self.sequences[slot] += 1
+            self.counts[slot] += 1
+        self.sequences[which] += 1
+        self.counts[which] += 1
+
+    def _code(self, number: int, which: slice | NDArray[np.intp], sound: Samples) -> None:
+        """Tick ``number`` of the packets of some slots, whose sound this is."""
+        low = HEADER + self._bytes * number
+        if self.codec not in G711:
+            slots = np.arange(len(self.members))[which].tolist()
+            for slot, row in zip(slots, sound, strict=True):
+                coder = self.members[slot].coder
+                assert coder is not None
+                self._packets[slot, low : low + self._bytes] = coder(row)
+            return
+        if self._rate != 8000:
+            sound = self._halver(self.rows[which], sound)
+        coded = self._coded[: len(sound)]
+        encode_g711(self.codec, sound, coded)
+        self._packets[which, low : low + self._bytes] = coded
 
     def _grow(self) -> None:
         slots = len(self.rows)
@@ -173,7 +231,7 @@ class RtpSender:
     def __init__(self, rate: int) -> None:
         self._rate = rate
         self._halver = Halver()
-        self._groups: dict[tuple[str, int, int, int], SendGroup] = {}
+        self._groups: dict[tuple[str, int, int, int, bool], SendGroup] = {}
 
     def agree(self, state: SendState, tick: int) -> None:
         """The row's stream may have changed: send as it says from ``tick`` on, or nothing."""
@@ -182,7 +240,8 @@ class RtpSender:
         key = None
         if stream is not None and stream.sends and state.row.target is not None:
             ticks = min(6, max(1, stream.ptime_ms // 10))
-            key = (stream.codec, stream.payload, ticks, state.row.row % ticks)
+            saving = not stream.transmit_silence
+            key = (stream.codec, stream.payload, ticks, state.row.row % ticks, saving)
         if group is not None and (key is None or self._groups.get(key) is not group):
             group.remove(state)
         if key is not None:
@@ -190,6 +249,8 @@ class RtpSender:
                 self._groups[key] = SendGroup(*key, self._rate, self._halver)
             if state.group is None:
                 self._groups[key].add(state, tick)
+            else:
+                self._groups[key].wake(state)
         self.refresh(state)
 
     def refresh(self, state: SendState) -> None:
@@ -206,6 +267,7 @@ class RtpSender:
         if state.events is None or not state.events.busy:
             state.events = EventSender(clock=stream.event_rate, ptime_ms=state.group.ticks * 10)
         state.events.press(digit, tone_s, gap_s)
+        state.group.wake(state)
         self.refresh(state)
         return True
 
@@ -233,6 +295,7 @@ class _EventTime:
         state = self._state
         group, events, stream = state.group, state.events, state.row.stream
         assert group is not None and events is not None and stream is not None
+        group.wake(state)  # as long as digits are sent
         packets, hold = events.next(state.timestamp(group.first))
         sequence = int(group.sequences[state.slot])
         whole = [] if hold else [bytes(packet)]
