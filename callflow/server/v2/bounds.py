@@ -43,7 +43,8 @@ def _nodes(root: Any) -> Iterator[None]:
     while todo:
         node = todo.pop()
         yield
-        todo.extend(child for _, child, _ in children_of(node, ""))
+        if isinstance(node, Mapping):
+            todo.extend(child for _, child, _ in children_of(node, ""))
 
 
 def check_patterns(id: str, value: Any, others: Mapping[str, Mapping[str, Any]]) -> None:
