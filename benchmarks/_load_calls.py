@@ -38,7 +38,9 @@ only gaps are faults."""
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """``count`` calls, ``rate`` a second, each ``seconds`` long. ``kind``: the first digit that is called."""
+    """``count`` calls, ``rate`` a second, each ``seconds`` long. ``kind``: the first digit that is called.
+    ``transmit_silence``: as in ``system_config/sip.json``.
+    """
 
     count: int = 100
     rate: float = 10.0
@@ -46,6 +48,7 @@ class Load:
     kind: str = BRIDGED
     format: str = "wav"
     workers: int = 1
+    transmit_silence: bool = True
     sound: bool = True
     delivery_wait_s: float = 30.0
 
@@ -101,7 +104,13 @@ class Run:
         receiver = Receiver(received)
         sound = RtpLoad() if self.load.sound else None
         callees = await Phones(("127.0.0.1", 9), sound).open()
-        documents(self._folder, url=receiver.url, callee=callees.port, file_format=self.load.format)
+        documents(
+            self._folder,
+            url=receiver.url,
+            callee=callees.port,
+            file_format=self.load.format,
+            transmit_silence=self.load.transmit_silence,
+        )
         served = await asyncio.to_thread(Served, self._folder, workers=self.load.workers)
         dropped = datagrams_dropped()
         callers = await Phones(("127.0.0.1", served.port), sound).open()

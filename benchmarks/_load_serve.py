@@ -25,7 +25,9 @@ def _write(path: Path, document: dict[str, Any]) -> None:
     path.write_text(json.dumps(document))
 
 
-def documents(folder: Path, *, url: str, callee: int, file_format: str = "wav") -> None:
+def documents(
+    folder: Path, *, url: str, callee: int, file_format: str = "wav", transmit_silence: bool = True
+) -> None:
     """An account with a flow for each of ``ALONE``, ``BRIDGED``, ``PLAIN``, and a carrier at ``callee``."""
     account = folder / "accounts" / "load"
     _write(account / "account.json", {"name": "Load", "realm": "load.example"})
@@ -46,7 +48,8 @@ def documents(folder: Path, *, url: str, callee: int, file_format: str = "wav") 
     _write(account / "callflows" / "plain.json", plain)
     config = folder / "system_config"
     _write(config / "delivery.json", {"allow_networks": ["127.0.0.0/8"], "keep_delivered": False})
-    _write(config / "sip.json", {"max_calls": 5000, "max_calls_per_account": 5000})
+    sip = {"max_calls": 5000, "max_calls_per_account": 5000, "transmit_silence": transmit_silence}
+    _write(config / "sip.json", sip)
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,11 @@ class Player:
             part = sound[begin:end]
             if not hole[begin]:
                 c.mute[row] = False
-                if state is not None and state.join(part):
+                if state is None:
+                    continue
+                # The end of a silence that turned out to be one: nothing was lost, nothing is left of before.
+                spoke = state.silent and c.silent_from[row] < place + begin == c.silent_to[row]
+                if spoke or state.join(part):
                     state = None
                 continue
             if c.mute[row]:
