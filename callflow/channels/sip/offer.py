@@ -55,7 +55,8 @@ class Terms:
 @dataclass(frozen=True, slots=True)
 class Agreed:
     """``local``: our description, ``line``: which of its media lines carries the sound, ``stream``: for the
-    media. ``held``: the peer does not listen to us (a hold, RFC 3264 8.4).
+    media; its ``transmit_silence``: the peer has asked for that. ``held``: the peer does not listen to us (a
+    hold, RFC 3264 8.4).
     """
 
     local: Description
@@ -127,6 +128,7 @@ def _answer_line(offered: Media, terms: Terms) -> tuple[Media, RtpStream]:
         receives=direction in ("sendrecv", "recvonly"),
         rtcp_port=offered.rtcp_port,
         rtcp_mux=offered.rtcp_mux,
+        transmit_silence=offered.silence,
         key_in=key_in,
         key_out=key_out,
     )
@@ -220,6 +222,7 @@ def take_answer(offer: Description, answer: Description, terms: Terms) -> Agreed
         receives=may_receive and back in ("sendrecv", "recvonly"),
         rtcp_port=theirs.rtcp_port,
         rtcp_mux=ours.rtcp_mux and theirs.rtcp_mux,
+        transmit_silence=theirs.silence,
         key_in=key_in,
         key_out=key_out,
     )

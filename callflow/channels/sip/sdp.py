@@ -56,6 +56,7 @@ class Crypto:
 class Media:
     """An ``m=`` line and what stands under it. ``host``: of its own ``c=``, else the session's; ``direction``
     likewise. ``ptime_ms`` and ``maxptime_ms`` 0: not said. ``rtcp_port`` 0: the port after ``port``.
+    ``silence``: packets of silence are asked for (``a=silenceSupp:off``, RFC 3108 5.6.2.2; only read).
     """
 
     kind: str
@@ -71,6 +72,7 @@ class Media:
     crypto: tuple[Crypto, ...] = ()
     rtcp_port: int = 0
     rtcp_mux: bool = False
+    silence: bool = False
 
     def refused(self) -> Media:
         """The line as an answer refuses it: port 0 (RFC 3264 6)."""
@@ -251,6 +253,8 @@ def _with_attribute(media: Media, name: str, text: str) -> Media:
                 return replace(media, rtcp_port=int(port))
         case "rtcp-mux":
             return replace(media, rtcp_mux=True)
+        case "silencesupp":
+            return replace(media, silence=text.partition(" ")[0].lower() == "off")
     return media
 
 

@@ -183,7 +183,7 @@ class LegSound:
             agreed.stream,
             latch=wanted != "off",
             near=None if wanted == "any" else near,
-            transmit_silence=settings.transmit_silence,
+            transmit_silence=settings.transmit_silence or agreed.stream.transmit_silence,
         )
         return replace(agreed, stream=stream)
 

@@ -1,4 +1,4 @@
-"""Whose RTP may be latched: what a call tells its media of where the signalling came from."""
+"""What a call tells its media: whose RTP may be latched, by where the signalling came from; what is sent."""
 
 from __future__ import annotations
 
@@ -37,6 +37,25 @@ def test_the_address_of_the_signalling_may_be_latched(
             await talk.answered()
             stream = _last(bob, call.leg)
             assert (stream.host, stream.latch, stream.near) == ("10.1.1.1", latch, near)
+
+    virtual(main)
+
+
+@pytest.mark.parametrize(
+    ("setting", "line", "sent"),
+    [(True, "", True), (False, "", False), (False, "a=silenceSupp:off\r\n", True)],
+)
+def test_silence_is_sent_as_the_setting_says_and_where_it_is_asked_for(
+    setting: bool, line: str, sent: bool
+) -> None:
+    async def main(clock: VirtualClock) -> None:
+        settings = replace(SETTINGS, transmit_silence=setting)
+        async with side(clock, settings=settings) as bob, phone() as ann:
+            talk = invite(ann, bob, body=sdp(4000, more=line))
+            call = await bob.next_call()
+            await call.answer()
+            await talk.answered()
+            assert _last(bob, call.leg).transmit_silence is sent
 
     virtual(main)
 

@@ -314,6 +314,14 @@ def test_an_answer_is_taken_with_its_numbers_and_ours() -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "asked"), [("a=silenceSupp:off - - - -", True), ("a=silenceSupp:on - - - -", False), ("", False)]
+)
+def test_who_wants_no_gaps_says_so(line: str, asked: bool) -> None:
+    assert answer_offer(offer(line), TERMS).stream.transmit_silence is asked
+    assert take_answer(make_offer(TERMS), offer(line), TERMS).stream.transmit_silence is asked
+
+
+@pytest.mark.parametrize(
     ("line", "sends", "receives"), [("a=recvonly", True, False), ("a=inactive", False, False)]
 )
 def test_directions_of_an_answer(line: str, sends: bool, receives: bool) -> None:
