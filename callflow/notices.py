@@ -150,10 +150,10 @@ NOTICES: dict[str, Code] = {
     "CF-RUN-CONFERENCE": Code(WARNING, "conference not as written", "conference: there is no such document, "
                               "or a key of its controls asks for what nothing here can do.",
                               "Name a file of the conferences folder; see docs/modules/conference.md."),
-    "CF-RUN-RATE": Code(ERROR, "two rates of sound", "A call was to be connected with another call "
-                        "(retrieved, picked up, transferred to), but one has G.722's 16,000 Hz "
-                        "and the other 8,000 Hz.",
-                        "Give the account one order of codecs, so that all its legs have one rate."),
+    "CF-RUN-RATE": Code(ERROR, "two rates of sound", "A pretend call was to be connected with another "
+                        "(retrieved, picked up, transferred to) of another rate. Only 8,000 and 16,000 Hz "
+                        "meet, and those are the rates of all live calls.",
+                        "Give the scenarios rates that meet."),
     # ---- recordings
     "CF-RUN-NOT-STORED": Code(WARNING, "nothing is recorded", "There is no url, and the settings keep no "
                               "recordings.", "Give a url, or set media.store_recordings to true."),

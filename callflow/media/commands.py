@@ -205,7 +205,7 @@ class Commands:
         if one is other or not self._pump.meet(one.rate, other.rate):
             raise MediaError(
                 f"legs {a!r} ({one.rate} Hz) and {b!r} ({other.rate} Hz) cannot hear each other",
-                hint="A bridge joins two different legs of one rate; on live calls 8000 and 16000 meet.",
+                hint="A bridge joins two different legs of one rate, or of 8000 and 16000.",
             )
         self._unbridge(one)
         self._unbridge(other)
@@ -261,7 +261,7 @@ class Commands:
         if not all(self._pump.meet(leg.rate, rate) for rate in self._pump.rates_of(room)):
             raise MediaError(
                 f"leg {leg.name!r} ({leg.rate} Hz) cannot join room {room!r}, which has another rate",
-                hint="All members of a room have one rate; on live calls 8000 and 16000 meet.",
+                hint="All members of a room have one rate, or 8000 and 16000.",
             )
         rooms = self._pump.plane(leg.rate).rooms
         inside = leg.member is not None and leg.member.room == room

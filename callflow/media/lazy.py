@@ -7,11 +7,12 @@ where its tap's ``horizon`` says so, and at once before anything changes (``catc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from callflow.errors import MediaError
+from callflow.media.crossing import crossed
 from callflow.media.leg import Leg
 from callflow.media.liveplane import HISTORY_TICKS, LivePlane
 from callflow.media.messages import Side, TapPoint
@@ -27,14 +28,19 @@ than half of it: what a ``kill -9`` costs stays below a second. Less than a row 
 """
 
 
+Planes = Callable[[int], LivePlane]
+"""The rows of a rate."""
+
+
 class LazyWire:
     """An attached tap: ``done``: it has all sound before that tick; ``due``: when it is served next."""
 
-    __slots__ = ("channels", "done", "due", "plane", "points", "tap", "wanted")
+    __slots__ = ("_planes", "channels", "done", "due", "plane", "points", "tap", "wanted")
 
-    def __init__(self, tap: Tap, plane: LivePlane, tick: int) -> None:
+    def __init__(self, tap: Tap, planes: Planes, tick: int) -> None:
         self.tap = tap
-        self.plane = plane
+        self.plane = planes(tap.rate)
+        self._planes = planes
         self.points: tuple[TapPoint, ...] = ()
         self.done = self.due = tick
         self.wanted = False
@@ -52,22 +58,36 @@ class LazyWire:
         frames = plane.scratch(len(self.points))[: (end - self.done) * tick]
         if len(self.channels) < len(self.points):
             frames[:] = 0
+        far = {
+            source: self._crossed(*source, end)
+            for _, channel in self.channels
+            for source in channel
+            if source[0].rate != plane.rate
+        }
         at = 0
         for past in plane.past(self.done, end):
-            piece = frames[at : at + len(past) * tick]
-            at += len(piece)
-            for channel, source in self.channels:
-                if len(source) == 1:
-                    piece[:, channel] = _one(past, *source[0])
+            when = slice(at, at + len(past) * tick)
+            at = when.stop
+            for channel, heard in self.channels:
+                parts = [far[one][when] if one in far else _one(past, *one) for one in heard]
+                if len(parts) == 1:
+                    frames[when, channel] = parts[0]
                 else:
-                    mixed = np.empty(len(piece), np.int16)
-                    add_up(np.stack([_one(past, row, side) for row, side in source]), mixed)
-                    piece[:, channel] = mixed
+                    mixed = np.empty(len(parts[0]), np.int16)
+                    add_up(np.stack(parts), mixed)
+                    frames[when, channel] = mixed
         return frames.T
 
+    def _crossed(self, leg: Leg, side: Side, end: int) -> Samples:
+        """What sounds there, of another rate, from ``done`` up to ``end``."""
+        past = self._planes(leg.rate).past(self.done - 1, end)
+        sound = np.concatenate([_one(piece, leg, side) for piece in past])
+        return crossed(sound, leg.rate)[self.plane.tick :]
 
-def _one(past: Samples, row: int, side: Side) -> Samples:
+
+def _one(past: Samples, leg: Leg, side: Side) -> Samples:
     """One side of a row, or both, in one piece: twice as fast as ticks of 80 samples with a step between."""
+    row = leg.row
     if side is Side.MIX:
         mixed = np.empty(past.shape[:1] + past.shape[3:], np.int16)
         half_mix(past[:, row, READ], past[:, row, WRITE], out=mixed)
@@ -78,8 +98,9 @@ def _one(past: Samples, row: int, side: Side) -> Samples:
 class LazyTaps:
     """All attached taps of a live pump. ``legs``: the pump's own table."""
 
-    def __init__(self, legs: Mapping[str, Leg]) -> None:
+    def __init__(self, legs: Mapping[str, Leg], planes: Planes) -> None:
         self._legs = legs
+        self._planes = planes
         self._wires: dict[int, LazyWire] = {}  # by id of the tap
         self._listening: dict[str, set[LazyWire]] = {}  # by leg
         self._fresh: dict[int, LazyWire] = {}  # to be looked at before the next tick
@@ -89,16 +110,16 @@ class LazyTaps:
     def __bool__(self) -> bool:
         return bool(self._wires)
 
-    def attach(self, tap: Tap, plane: LivePlane, tick: int) -> None:
+    def attach(self, tap: Tap, tick: int) -> None:
         """From ``tick`` on. Raises MediaError (twice)."""
         if id(tap) in self._wires:
             raise MediaError("this tap is attached already")
-        self._wires[id(tap)] = self._fresh[id(tap)] = LazyWire(tap, plane, tick)
+        self._wires[id(tap)] = self._fresh[id(tap)] = LazyWire(tap, self._planes, tick)
 
-    def attach_since(self, tap: Tap, plane: LivePlane, first: int, tick: int, events: list[object]) -> None:
+    def attach_since(self, tap: Tap, first: int, tick: int, events: list[object]) -> None:
         """As ``attach``, with the sound of past ticks ``first .. tick``; what nobody remembers is silence."""
         if tap.wants_audio:
-            wire = LazyWire(tap, plane, first)
+            wire = LazyWire(tap, self._planes, first)
             wire.resolve(self._legs)
             while wire.done < tick and tap.wants_audio:
                 end = min(tick, wire.done + HISTORY_TICKS // 2)
@@ -107,7 +128,7 @@ class LazyTaps:
                     block[:] = 0
                 time, wire.done = wire.done / 100, end
                 events += tap.commit(block, time)
-        self.attach(tap, plane, tick)
+        self.attach(tap, tick)
 
     def detach(self, tap: Tap) -> None:
         """No more calls to ``tap``. Unknown taps are ignored."""

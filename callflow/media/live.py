@@ -26,7 +26,7 @@ from callflow.media.lazy import LazyTaps
 from callflow.media.leg import Leg
 from callflow.media.liveplane import HISTORY_TICKS, LivePlane
 from callflow.media.messages import Digit, RtpSource, RtpStream
-from callflow.media.mirrors import RATES, Mirrors
+from callflow.media.mirrors import LiveMirrors
 from callflow.media.moved import MovedLegs, MovedRtp
 from callflow.media.plane import Plane
 from callflow.media.pump import _SLACK, BLOCK_S, TICKS_PER_S, Pump
@@ -51,15 +51,15 @@ class LivePump(Pump):
         super().__init__(load)
         self._ports = ports
         self._random = random or SystemRandom()
-        self._taps = LazyTaps(self._legs)
-        self._mirrors = Mirrors()
+        self._taps = LazyTaps(self._legs, lambda rate: cast("LivePlane", self.plane(rate)))
+        self._mirrors = LiveMirrors()
 
     @property
     def idle(self) -> bool:
         return not self._legs and not self._taps
 
     def attach(self, tap: Tap) -> None:
-        self._taps.attach(tap, cast("LivePlane", self.plane(tap.rate)), self._tick)
+        self._taps.attach(tap, self._tick)
 
     def detach(self, tap: Tap) -> None:
         self._taps.detach(tap)
@@ -151,7 +151,7 @@ class LivePump(Pump):
     def attach_since(self, tap: Tap, tick: int) -> list[object]:
         """Attach a tap that has all sound up to ``tick``, a tick before ``now``; what it has to say."""
         events: list[object] = []
-        self._taps.attach_since(tap, cast("LivePlane", self.plane(tap.rate)), tick, self._tick, events)
+        self._taps.attach_since(tap, tick, self._tick, events)
         return events
 
     def _run(self, plane: LivePlane, tick: int, time: float, behind: int, events: list[object]) -> None:
@@ -172,9 +172,6 @@ class LivePump(Pump):
         return LivePlane(rate, tick, ports, self._random)
 
     # ---- for Commands ------------------------------------------------------------------------
-
-    def meet(self, one: int, other: int) -> bool:
-        return one == other or (one in RATES and other in RATES)
 
     def legs_changed(self, name: str) -> None:
         pass  # leg_leaving was told before

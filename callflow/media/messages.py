@@ -107,9 +107,7 @@ Source = PretendSource | RtpSource
 
 @dataclass(frozen=True, slots=True)
 class AddLeg:
-    """A new leg. Legs that are ever bridged with each other have one ``rate``; on live calls 8000 and 16000
-    meet, too.
-    """
+    """A new leg. Legs that are ever bridged with each other have one ``rate``, or 8000 and 16000."""
 
     leg: str
     rate: int

@@ -28,11 +28,14 @@ class Plane:
         self.tick = tick
         self.width = width
         self.rows: Samples = np.zeros((_FIRST_ROWS, 2, width), np.int16)
+        self.before: Samples = np.zeros((_FIRST_ROWS, 2, tick), np.int16)
+        """The tick before the block; only where there are legs of several rates, and in blocks."""
         self.legs: dict[int, Leg] = {}
         self._free = list(range(_FIRST_ROWS - 1, -1, -1))
         self._due: NDArray[np.int64] = np.full(_FIRST_ROWS, ENDLESS, np.int64)
         self._listener: NDArray[np.intp] = np.full(_FIRST_ROWS, -1, np.intp)  # who hears a row; -1: nobody
         self.rooms = Rooms()
+        self.echoes: set[int] = set()  # rows that say in this block what legs of another rate say
         self._mixed: frozenset[int] = frozenset()  # who hears something of a room in these rows
         self._sounding: dict[int, Leg] = {}
         self._playing: dict[int, Leg] = {}
@@ -42,6 +45,7 @@ class Plane:
         if not self._free:
             self._grow()
         leg.row = self._free.pop()
+        self.before[leg.row] = 0
         self.legs[leg.row] = leg
 
     def remove(self, leg: Leg) -> None:
@@ -50,6 +54,17 @@ class Plane:
         self.rewire(leg)
         del self.legs[leg.row]
         self._free.append(leg.row)
+
+    def lend(self) -> int:
+        """A row for what no leg here says; ``give_back`` it."""
+        if not self._free:
+            self._grow()
+        return self._free.pop()
+
+    def give_back(self, row: int) -> None:
+        """The row is free."""
+        self.rows[row] = 0
+        self._free.append(row)
 
     def update(self, leg: Leg) -> None:
         """``leg``'s tracks or digits have changed."""
@@ -110,10 +125,14 @@ class Plane:
                 side[:] = 0
             leg.render_write(side, start)
 
+    def keep(self, n: int) -> None:
+        """The first ``n`` samples (a tick or more) of the block have happened."""
+        self.before[:] = self.rows[:, :, n - self.tick : n]
+
     def _mix(self, n: int) -> None:
         """What is heard in rooms."""
         mix = self.rooms.mix
-        if self._sounding.keys().isdisjoint(mix.sources):
+        if self._sounding.keys().isdisjoint(mix.sources) and self.echoes.isdisjoint(mix.sources):
             self._unmix()
         else:
             mix(self.rows, n)
@@ -133,6 +152,7 @@ class Plane:
         old = len(self.rows)
         # Sounding rows are made anew with each block and silent ones are zero: nothing to copy.
         self.rows = np.zeros((old * 2, 2, self.width), np.int16)
+        self.before = np.concatenate([self.before, np.zeros_like(self.before)])
         self._due = np.concatenate([self._due, np.full(old, ENDLESS, np.int64)])
         self._listener = np.concatenate([self._listener, np.full(old, -1, np.intp)])
         self._free = list(range(old * 2 - 1, old - 1, -1))

@@ -11,8 +11,10 @@ from __future__ import annotations
 from callflow.errors import MediaError
 from callflow.media.clips import ClipLoader
 from callflow.media.commands import Commands
+from callflow.media.crossing import meets
 from callflow.media.leg import Leg
 from callflow.media.messages import Digit, LegCommand, RtpSource, RtpStream
+from callflow.media.mirrors import BlockMirrors
 from callflow.media.plane import Plane
 from callflow.media.taps import LegWatcher, Tap, legs_of
 from callflow.media.wiring import Wire
@@ -39,6 +41,8 @@ class Pump:
         self._listening: dict[str, set[Wire]] = {}  # by leg: the wires to find anew when it comes or goes
         self._watchers: list[LegWatcher] = []
         self._commands = Commands(load, self._legs, self)
+        self._echoes = BlockMirrors()
+        self._kept = 0  # up to that tick planes know what was before
 
     @property
     def now(self) -> float:
@@ -63,7 +67,7 @@ class Pump:
         """From ``now`` on ``tap`` gets its points' sound. Raises MediaError (twice; impossible rate)."""
         if id(tap) in self._wires:
             raise MediaError("this tap is attached already")
-        self._wires[id(tap)] = Wire(tap, self.plane(tap.rate))
+        self._wires[id(tap)] = Wire(tap, self.plane)
 
     def detach(self, tap: Tap) -> None:
         """No more calls to ``tap``. Unknown taps are ignored."""
@@ -109,6 +113,12 @@ class Pump:
     def _sound(self, wires: list[Wire], end: int, events: list[object]) -> int:
         """Make the sound up to tick ``end`` or a tap's horizon, give it to the taps; return the end."""
         now, ticks = self._tick, end - self._tick
+        several = len(self._planes) > 1
+        if several:
+            if now != self._kept:
+                for plane in self._planes.values():
+                    plane.before[:] = 0
+            self._echoes.sound(self._planes, now, ticks)
         for plane in self._planes.values():
             plane.render(now * plane.tick, ticks * plane.tick)
         blocks = []
@@ -123,6 +133,10 @@ class Pump:
         for wire, block in zip(wires, blocks, strict=True):
             n = ticks * wire.plane.tick
             events += wire.tap.commit(block if n == block.shape[1] else block[:, :n], time)
+        if several:
+            for plane in self._planes.values():
+                plane.keep(ticks * plane.tick)
+            self._kept = now + ticks
         return now + ticks
 
     # ---- for Commands ------------------------------------------------------------------------
@@ -141,7 +155,7 @@ class Pump:
 
     def meet(self, one: int, other: int) -> bool:
         """Whether legs of these rates can hear each other."""
-        return one == other
+        return meets(one, other)
 
     def rates_of(self, room: str) -> list[int]:
         """The rates of its members."""

@@ -19,7 +19,7 @@ class JoinRoom:
 
     Digits are not passed on in a room. A tap on ``write`` hears what the member does; to record a room's mix,
     let a leg that says nothing join with ``speaks=False``. ``MOST_MEMBERS`` in a room;
-    they have one rate, but on live calls, where 8000 and 16000 meet.
+    they have one rate, or 8000 and 16000.
     """
 
     leg: str

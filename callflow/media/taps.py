@@ -25,12 +25,13 @@ class Tap(Protocol):
     def points(self) -> tuple[TapPoint, ...]:
         """Its channels, in order. A new tuple object means: listen there from the next block on.
 
-        A point whose leg is gone, was never there or has another rate is a channel of silence.
+        A point whose leg is gone or was never there is a channel of silence; so is one whose leg has another
+        rate, but that 8000 and 16000 are carried from one to the other (``crossing``).
         """
 
     @property
     def rate(self) -> int:
-        """Samples per second; that of the tapped legs."""
+        """Samples per second."""
 
     @property
     def wants_audio(self) -> bool:

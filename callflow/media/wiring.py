@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from callflow.media.crossing import crossed, meets
 from callflow.media.leg import Leg
 from callflow.media.messages import Side, TapPoint
 from callflow.media.mixing import add_up, half_mix
@@ -16,13 +17,14 @@ from callflow.media.taps import Samples, Tap
 class Wire:
     """An attached tap and where its channels are at present."""
 
-    __slots__ = ("_gathered", "_plane", "_sources", "_view", "points", "stale", "tap")
+    __slots__ = ("_gathered", "_plane", "_planes", "_sources", "_view", "points", "stale", "tap")
 
-    def __init__(self, tap: Tap, plane: Plane) -> None:
+    def __init__(self, tap: Tap, planes: Callable[[int], Plane]) -> None:
         self.tap = tap
         self.points: tuple[TapPoint, ...] = ()
         self.stale = True  # a leg of it has come or gone
-        self._plane = plane
+        self._plane = planes(tap.rate)
+        self._planes = planes
         self._view: tuple[int, int, int] | None = None  # row, first side, end of sides
         self._sources: list[tuple[int, list[Source]]] = []  # by channel
         self._gathered: Samples | None = None
@@ -37,7 +39,7 @@ class Wire:
         self.points = self.tap.points
         self.stale = False
         found = [sources(point, legs, self._plane.rate) for point in self.points]
-        rows = {source[0][0] if len(source) == 1 else -1 for source in found}
+        rows = {self._only(source) for source in found}
         sides = tuple(point.side for point in self.points)
         self._view = None
         self._sources = []
@@ -64,28 +66,46 @@ class Wire:
         block = self._gathered[:, :n]
         for channel, source in self._sources:
             if len(source) == 1:
-                _put(rows, *source[0], n, block[channel])
+                self._put(source[0], n, block[channel])
             else:
                 parts = np.empty((len(source), n), np.int16)
-                for part, (row, side) in zip(parts, source, strict=True):
-                    _put(rows, row, side, n, part)
+                for part, one in zip(parts, source, strict=True):
+                    self._put(one, n, part)
                 add_up(parts, block[channel])
         return block
 
+    def _only(self, heard: list[Source]) -> int:
+        """The row that all of a channel is; -1: it is not that simple."""
+        if len(heard) != 1 or heard[0][0].rate != self._plane.rate:
+            return -1
+        return heard[0][0].row
 
-Source = tuple[int, Side]
-"""A row of a plane, and which side of it."""
+    def _put(self, source: Source, n: int, out: Samples) -> None:
+        leg, side = source
+        if leg.rate == self._plane.rate:
+            one_side(self._plane.rows[:, :, :n], leg, side, out)
+            return
+        here = self._planes(leg.rate)
+        sound = np.empty(here.tick + n * here.tick // self._plane.tick, np.int16)
+        one_side(here.before, leg, side, sound[: here.tick])
+        one_side(here.rows[:, :, : len(sound) - here.tick], leg, side, sound[here.tick :])
+        out[:] = crossed(sound, leg.rate)[self._plane.tick :]
+
+
+Source = tuple[Leg, Side]
+"""A leg that is there, and which side of it."""
 
 
 def sources(point: TapPoint, legs: Mapping[str, Leg], rate: int) -> list[Source]:
-    """The rows that sound at ``point`` (none: silence), each once."""
-    found = ((legs.get(place.leg), place.side) for place in point.places)
-    return list(dict.fromkeys((leg.row, side) for leg, side in found if leg is not None and leg.rate == rate))
+    """What sounds at ``point`` for a tap of ``rate`` (nothing: silence), each once."""
+    there = ((legs.get(place.leg), place.side) for place in point.places)
+    found = ((leg, side) for leg, side in there if leg is not None and meets(leg.rate, rate))
+    return list(dict.fromkeys(found))
 
 
-def _put(rows: Samples, row: int, side: Side, n: int, out: Samples) -> None:
-    """One side of a row, or both."""
+def one_side(rows: Samples, leg: Leg, side: Side, out: Samples) -> None:
+    """One side of a leg's row, or both, into ``out``."""
     if side is Side.MIX:
-        half_mix(rows[row, READ, :n], rows[row, WRITE, :n], out=out)
+        half_mix(rows[leg.row, READ], rows[leg.row, WRITE], out=out)
     else:
-        out[:] = rows[row, READ if side is Side.READ else WRITE, :n]
+        out[:] = rows[leg.row, READ if side is Side.READ else WRITE]

@@ -177,7 +177,7 @@ def test_legs_of_several_rates_share_one_time() -> None:
     pump = pump_with("narrow")
     pump.command(AddLeg("wide", 16000, PretendSource()))
     narrow, wide = stereo("narrow"), stereo("wide", rate=16000)
-    wrong = stereo("wide")
+    wrong = stereo("wide", rate=24000)
     for tap in (narrow, wide, wrong):
         pump.attach(tap)
     pump.command(Say("narrow", (clip(noise(RATE, 1)),)))
@@ -185,13 +185,13 @@ def test_legs_of_several_rates_share_one_time() -> None:
     run_to(pump, 1.0)
     assert np.array_equal(narrow.sound[0], noise(RATE, 1))
     assert np.array_equal(wide.sound[0], noise(16000, 2))
-    assert wrong.sound.shape == (2, RATE)
+    assert wrong.sound.shape == (2, 24000)
     assert not wrong.sound.any()
 
 
 def test_what_never_can_be_is_refused() -> None:
     pump = pump_with("a")
-    pump.command(AddLeg("wide", 16000, PretendSource()))
+    pump.command(AddLeg("wide", 24000, PretendSource()))
     with pytest.raises(MediaError, match="cannot hear each other"):
         pump.command(Bridge("a", "wide"))
     with pytest.raises(MediaError, match="cannot hear each other"):

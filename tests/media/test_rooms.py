@@ -313,7 +313,7 @@ def test_another_room_is_left_and_another_rate_refused() -> None:
     sound, second = end(pump, taps), slice(SECOND, 2 * SECOND)
     assert np.array_equal(sound["a"][second], said["b"][second])
     assert not sound["b"][second].any() and not sound["c"][second].any()
-    pump.command(AddLeg("wide", 16000, PretendSource()))
+    pump.command(AddLeg("wide", 24000, PretendSource()))
     with pytest.raises(MediaError, match="cannot join"):
         pump.command(JoinRoom("wide", "two"))
     pump.command(JoinRoom("wide", "three"))
@@ -337,10 +337,9 @@ def tone(rate: int, hertz: float, seconds: float, level: float = 6000) -> Sample
     return pcm
 
 
-def two_rates(*more: str) -> tuple[LivePump, dict[str, KeepingTap]]:
-    """Live legs ``n`` (8 kHz, 400 Hz), ``w`` (16 kHz, 600 Hz) and more narrow ones, all talking."""
-    pump = LivePump(ClipLoader())
-    taps = {}
+def two_rates(make: Make, *more: str) -> tuple[Pump, dict[str, KeepingTap]]:
+    """Legs ``n`` (8 kHz, 400 Hz), ``w`` (16 kHz, 600 Hz) and more narrow ones, all talking."""
+    pump, taps = make(), {}
     for name, rate, hertz in (("n", 8000, 400), ("w", 16000, 600), *((name, 8000, 1000) for name in more)):
         pump.command(AddLeg(name, rate, PretendSource()))
         pump.command(Say(name, (clip(tone(rate, hertz, 4), rate),)))
@@ -355,17 +354,17 @@ def within(sound: Samples, rate: int, begin: float, finish: float) -> dict[int, 
     return {hertz: round(level(part, hertz, rate) / 6000, 1) for hertz in (400, 600, 1000)}
 
 
-def test_members_of_two_rates_hear_each_other_on_live_calls() -> None:
-    pump, taps = two_rates("m")
+def test_members_of_two_rates_hear_each_other(make: Make) -> None:
+    pump, taps = two_rates(make, "m")
     for name in "nwm":
         pump.command(JoinRoom(name, "room"))
-    run_live(pump, 1.0)
+    go(pump, 1.0)
     pump.command(SetMember("w", speaks=False))
-    run_live(pump, 2.0)
+    go(pump, 2.0)
     pump.command(SetMember("w", hears_from=("n",)))
-    run_live(pump, 3.0)
+    go(pump, 3.0)
     pump.command(LeaveRoom("w"))
-    run_live(pump, 4.0)
+    go(pump, 4.0)
     sound = end(pump, taps)
     assert within(sound["n"], 8000, 0.1, 1) == {400: 0, 600: 1, 1000: 1}
     assert within(sound["w"], 16000, 0.1, 1) == {400: 1, 600: 0, 1000: 1}
@@ -380,23 +379,23 @@ def test_members_of_two_rates_hear_each_other_on_live_calls() -> None:
     assert steps.max() < 4500
 
 
-def test_a_bridge_of_two_rates_is_heard_passes_digits_and_can_be_held() -> None:
-    pump, taps = two_rates()
+def test_a_bridge_of_two_rates_is_heard_passes_digits_and_can_be_held(make: Make) -> None:
+    pump, taps = two_rates(make)
     pump.command(Bridge("n", "w"))
-    run_live(pump, 1.0)
+    go(pump, 1.0)
     pump.command(Hold("w", True))
-    run_live(pump, 2.0)
+    go(pump, 2.0)
     pump.command(Hold("w", False))
     pump.command(JoinRoom("n", "spied"))
     pump.command(JoinRoom("w", "spied"))
-    run_live(pump, 2.5)
+    go(pump, 2.5)
     pump.command(LeaveRoom("n"))
     pump.command(LeaveRoom("w"))
-    events = pump.command(Press("n", "7")) + run_live(pump, 3.0)
+    events = pump.command(Press("n", "7")) + go(pump, 3.0)
     pump.command(Bridge("w", "n"))
-    run_live(pump, 3.5)
+    go(pump, 3.5)
     pump.command(RemoveLeg("w"))
-    run_live(pump, 4.0)
+    go(pump, 4.0)
     sound = end(pump, taps)
     for begin, finish, there in (
         (0.1, 1, 1.0),
@@ -410,6 +409,35 @@ def test_a_bridge_of_two_rates_is_heard_passes_digits_and_can_be_held() -> None:
     assert not sound["n"][round(3.52 * 8000) :].any()
     assert any(isinstance(event, DigitHeard) and event.leg == "w" for event in events)
     with pytest.raises(MediaError, match="hear each other"):
-        blocks = pump_with("a")
-        blocks.command(AddLeg("b", 16000, PretendSource()))
-        blocks.command(Bridge("a", "b"))
+        pump.command(AddLeg("other", 24000, PretendSource()))
+        pump.command(Bridge("n", "other"))
+
+
+def test_a_tap_hears_legs_of_the_other_rate_wherever_its_blocks_end(make: Make) -> None:
+    pump, _ = two_rates(make)
+    pump.command(Bridge("n", "w"))
+    places = TapPoint("n", Side.READ), TapPoint("w", Side.WRITE), TapPoint("w", Side.READ)
+    both = TapPoint("n", Side.READ, (TapPoint("w", Side.READ),)), TapPoint("w", Side.MIX)
+    taps = {
+        f"{rate} {every}": KeepingTap(*places, *both, rate=rate, every=every)
+        for rate in (8000, 16000)
+        for every in (0, 1600, 5920)
+    }
+    for tap in taps.values():
+        pump.attach(tap)
+    go(pump, 2.0)
+    end(pump, taps)
+    for rate in (8000, 16000):
+        said, heard, other, added, mixed = taps[f"{rate} 0"].sound
+        for sound, wanted in (
+            (said, {400: 1, 600: 0}),
+            (heard, {400: 1, 600: 0}),
+            (other, {400: 0, 600: 1}),
+            (added, {400: 1, 600: 1}),
+            (mixed, {400: 0.5, 600: 0.5}),
+        ):
+            assert len(sound) == 2 * rate
+            assert within(sound, rate, 0.1, 2) == {**wanted, 1000: 0}
+            assert np.abs(np.diff(sound[rate // 10 :].astype(np.int64))).max() < 6000  # no click
+        for every in (1600, 5920):
+            assert np.array_equal(taps[f"{rate} {every}"].sound, taps[f"{rate} 0"].sound)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from callflow.channels.channel import Ended, Party
 from callflow.engine.line import Leg
 from callflow.events import CallBridged, CallUnbridged
+from callflow.media.crossing import meets
 
 if TYPE_CHECKING:
     from callflow.engine.call import Call
@@ -153,18 +154,19 @@ class Joins:
         call.line.check()
 
     def fits(self, other: Call) -> bool:
-        """Whether the two calls' sound has one rate, so that their parties can hear each other; if not, the
-        author is told.
+        """Whether the two calls' parties can hear each other; if not (pretend calls of odd rates), the author
+        is told.
         """
         mine, theirs = self._call.line.channel.rate, other.line.channel.rate
-        if mine != theirs:
+        fit = meets(mine, theirs)
+        if not fit:
             self._call.notice(
                 "error",
                 "CF-RUN-RATE",
                 f"this call's sound has {mine} Hz, the other call's {theirs} Hz: they cannot be connected",
-                "Give the account one order of codecs, without or with G722 at its head.",
+                "Calls of one rate can be, and calls of 8000 and 16000 Hz.",
             )
-        return mine == theirs
+        return fit
 
     async def _lend(self, other: Call, place_of: str = "") -> None:
         call = self._call
