@@ -36,8 +36,7 @@ def office(stage: Stage) -> Stage:
         "3000": node("acdc_member", {"id": "support"}),
         "*4101": node("park", {"action": "retrieve", "slot": "101"}),
         "*8": node("group_pickup", {"user_id": "bob"}),
-        "*9": node("intercept", {"user_id": "bob"}),
-        "*7": node("move", {}),
+        "*c": node("intercept", {"user_id": "carol"}),
     }
     stage.flows = {
         f"n{number}": {"numbers": [number], "flow": node("record_call", RECORD, then=tree)}
@@ -118,3 +117,39 @@ def test_a_ringing_phone_is_picked_up_and_the_caller_transferred_from_there(
     assert sings(own[:, 0], here, LOW, 0, 14) and sings(own[:, 1], here, THIRD, 2.02, 8)
     assert sings(other[:, 0], there, THIRD, 0, 6) and sings(other[:, 1], there, LOW, 0.02, 12)
     assert cause(taker) == "BLIND_TRANSFER"
+
+
+@BOTH_WAYS
+def test_a_call_that_waits_in_a_queue_is_taken_and_then_moved_away(
+    office: Stage, here: int, there: int
+) -> None:
+    """Carol takes what rings bob's phone; bob, at the first rate again, takes the caller from her."""
+    member, taker, thief = run_all(
+        office,
+        calls(0, "3000", here, LOW, leaves(12)),
+        calls(2, "*8", there, THIRD, device="carol-desk"),
+        calls(6, "*c", here, HIGH, device="bob-desk"),
+    )
+    own, other, third = recording(member, here, 12), recording(taker, there, 10), recording(thief, here, 6)
+    assert sings(own[:, 0], here, LOW, 0, 12)
+    assert sings(own[:, 1], here, THIRD, 2.02, 6) and sings(own[:, 1], here, HIGH, 6.02, 12)
+    assert sings(other[:, 0], there, THIRD, 0, 4) and sings(other[:, 0], there, HIGH, 4.02, 10)
+    assert sings(other[:, 1], there, LOW, 0.02, 10)  # it follows the caller: all of it has the other rate now
+    assert sings(third[:, 0], here, HIGH, 0, 6) and sings(third[:, 1], here, LOW, 0.02, 6)
+    assert cause(taker) == "PICKED_OFF"
+
+
+@BOTH_WAYS
+def test_an_attended_transfer_joins_calls_of_both_rates(office: Stage, here: int, there: int) -> None:
+    """Bob, in a talk with the caller, retrieves a parked call on a call of his own, and leaves them to each
+    other; the recording that the consultation's call had of bob goes on too.
+    """
+    consult = TransferTo("*4101", "attended", consult_s=2.0)
+    parked, caller, *_ = run_all(
+        office,
+        calls(0, "2002", there, THIRD, leaves(16), callee=answers(Timed(1, TransferTo("*3101")))),
+        calls(4, "2002", here, LOW, callee=answers(Timed(3, consult))),
+    )
+    far, own = recording(parked, there, 16), recording(caller, here, 12)
+    assert sings(far[:, 0], there, THIRD, 0, 16) and sings(far[:, 1], there, LOW, 10.1, 16)
+    assert sings(own[:, 0], here, LOW, 0, 12) and sings(own[:, 1], here, THIRD, 6.1, 12)
