@@ -277,7 +277,7 @@ class Keeping:
                     url=mask_url(news.url),
                 )
             )
-            self.wake()
+        self.wake()  # webhooks of the account hear of it, too
 
     # ---- deliveries ----------------------------------------------------------------------------
 

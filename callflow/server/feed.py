@@ -1,7 +1,8 @@
 """Layer 6: what happens, numbered and kept for a while, for those who listen to it over HTTP.
 
-An event is told once its fact is on disk: one about a recording or a delivery waits for the database to have
-committed what was handed in before, and its account is read there. The feed begins with its first listener.
+An event is told once its fact is on disk: one about a recording, its transcript or a delivery waits for the
+database to have committed what was handed in before, and its account is read there. The feed begins with its
+first listener.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import get_args
 
 from callflow.errors import StorageError
 from callflow.events import (
@@ -30,6 +32,7 @@ from callflow.events import (
     RecordingChanged,
     StepEnded,
     StepStarted,
+    TranscriptChanged,
     as_json,
 )
 from callflow.livecalls import LiveCalls
@@ -50,6 +53,7 @@ OF_CALLS = (
     StepStarted,
     StepEnded,
 )
+OF_RECORDINGS = RecordingChanged | TranscriptChanged | DeliveryChanged
 Name = str
 
 
@@ -133,7 +137,7 @@ class Feed:
     def _on_event(self, event: Event) -> None:
         if isinstance(event, CallStarted):
             self._know(event.call_id, event.account_id)
-        if isinstance(event, RecordingChanged | DeliveryChanged):
+        if isinstance(event, OF_RECORDINGS):
             self._waiting.append((event, ""))
         elif isinstance(event, OF_CALLS) and event.call_id in self._calls:
             self._waiting.append((event, self._calls[event.call_id]))
@@ -178,14 +182,14 @@ class Feed:
 
 def name_of(event: Event) -> Name:
     """The name that clients filter by."""
-    if isinstance(event, RecordingChanged | DeliveryChanged):
+    if isinstance(event, OF_RECORDINGS):
         return f"{event.NAME}.{event.change}"
     return event.NAME
 
 
 def names() -> Iterator[str]:
     """What a filter may begin with."""
-    yield from sorted({kind.NAME for kind in (*OF_CALLS, RecordingChanged, DeliveryChanged)})
+    yield from sorted({kind.NAME for kind in (*OF_CALLS, *get_args(OF_RECORDINGS))})
 
 
 def _account(conn: sqlite3.Connection, event: Event) -> str:

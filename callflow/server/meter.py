@@ -10,6 +10,7 @@ from callflow.media.messages import RtpReport
 MOST_VALUES = 100
 """So many values of a label are told apart; what comes beyond them is ``other``."""
 RECORDING_CHANGES = ("started", "masked", "paused", "ready", "discarded", "cancelled", "failed")
+TRANSCRIPT_CHANGES = ("transcribed", "failed")
 DELIVERY_CHANGES = ("queued", "delivered", "waiting", "dead", "blocked", "cancelled")
 
 
@@ -22,6 +23,7 @@ class Meter:
         self.call_seconds = 0.0
         self.recordings: Counter[str] = Counter(dict.fromkeys(RECORDING_CHANGES, 0))
         self.recorded_seconds = 0.0
+        self.transcripts: Counter[str] = Counter(dict.fromkeys(TRANSCRIPT_CHANGES, 0))
         self.deliveries: Counter[str] = Counter(dict.fromkeys(DELIVERY_CHANGES, 0))
         self.notices: Counter[str] = Counter({"info": 0, "warning": 0, "error": 0})
         self.requests: Counter[tuple[str, str]] = Counter()
@@ -40,6 +42,9 @@ class Meter:
                     self.recordings[event.change] += 1
                 if event.change == "ready":
                     self.recorded_seconds += event.seconds
+            case ev.TranscriptChanged():
+                if event.change in TRANSCRIPT_CHANGES:
+                    self.transcripts[event.change] += 1
             case ev.DeliveryChanged():
                 if event.change in DELIVERY_CHANGES:
                     self.deliveries[event.change] += 1

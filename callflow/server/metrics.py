@@ -78,6 +78,7 @@ class _Figures:
         yield _gauges("recordings", "Recordings of the state folder.", "state", contents.recordings)
         yield _counters("recording_changes", "What became of recordings.", ("change",), meter.recordings)
         yield _counter("recorded_seconds", "Length of the recordings that are ready.", meter.recorded_seconds)
+        yield _counters("transcript_changes", "What became of transcripts.", ("change",), meter.transcripts)
         yield _gauge("spool_recordings", "Recordings that are not finished.", contents.spools)
         yield _gauge("spool_bytes", "Bytes of their sound on disk.", contents.spool_bytes)
         yield _gauge("disk_bytes", "Size of the disk of the state folder.", contents.disk_bytes)

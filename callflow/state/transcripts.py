@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from callflow.state.events import Message, message_of, message_row
+from callflow.state.hooks import announce_recording
 from callflow.state.records import add_delivery, find_recording, finish_recording
 
 WANTED, RUNNING, DONE, FAILED = "WANTED", "RUNNING", "DONE", "FAILED"
@@ -155,9 +156,9 @@ def settle(
     bytes: int,
     error: str,
 ) -> str | None:
-    """It is ``DONE`` (``file`` is there) or ``FAILED`` (``error`` says why), and its webhook in the outbox.
-    Gives that delivery's id, empty without a webhook; None: the recording was erased meanwhile, and the file
-    has to go too.
+    """It is ``DONE`` (``file`` is there) or ``FAILED`` (``error`` says why), and its webhook in the outbox,
+    and messages for those of the account. Gives that delivery's id, empty without a webhook; None: the
+    recording was erased meanwhile, and the file has to go too.
     """
     changed = conn.execute(
         "UPDATE transcripts SET state = ?, finished_wall = ?, file = ?, bytes = ?, error = ? "
@@ -166,6 +167,11 @@ def settle(
     )
     if not changed.rowcount:
         return None
+    recording = find_recording(conn, row.recording_id)
+    if recording is not None:
+        action, more = ("transcription_failed", {"error": error}) if error else ("transcribed", {})
+        facts = {"transcript_id": row.id, "language": row.wish.language, **more}
+        announce_recording(conn, recording, action, facts)
     message = row.wish.event
     if message is None:
         return ""

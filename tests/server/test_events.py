@@ -12,7 +12,14 @@ from typing import Any
 import aiohttp
 import pytest
 
-from callflow.events import CallEnded, CallStarted, DeliveryChanged, DigitPressed, RecordingChanged
+from callflow.events import (
+    CallEnded,
+    CallStarted,
+    DeliveryChanged,
+    DigitPressed,
+    RecordingChanged,
+    TranscriptChanged,
+)
 from callflow.server import feed
 from callflow.server.v2 import events
 from callflow.state.records import RecordingRow, begin_recording
@@ -109,6 +116,11 @@ def test_what_happens_is_told_to_its_account(tmp_path: Path) -> None:
                 time=1, delivery_id="gone", recording_id="", change="dead", method="PUT", url="http://x/"
             )
             stage.parts.bus.publish(unknown)
+            for id, change in (("r1", "transcribed"), ("r2", "transcribed"), ("r1", "failed")):
+                event = TranscriptChanged(time=2.0, call_id="c1", recording_id=id, change=change)
+                stage.parts.bus.publish(event)
+            spoken = [(one[""], one["recording_id"]) for one in await told(mine, 2)]
+            assert spoken == [("transcript.transcribed", "r1"), ("transcript.failed", "r1")]
             begin(stage, "c3")
             assert (await told(mine, 1))[0]["call_id"] == "c3", "what belongs to nobody is told to nobody"
 

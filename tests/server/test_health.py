@@ -125,6 +125,8 @@ def test_metrics_tell_what_is_there_and_what_happened(tmp_path: Path) -> None:
         assert found["callflow_calls_live"] == found["callflow_registrations"] == 0
         assert found["callflow_calls_ended_total{cause=NORMAL_CLEARING}"] == 1
         assert found["callflow_recorded_seconds_total"] == 2.5
+        assert found["callflow_transcript_changes_total{change=transcribed}"] == 0
+        assert found["callflow_transcript_changes_total{change=failed}"] == 1
         assert found["callflow_rtp_packets_lost_total"] == 3
         assert found["process_open_fds"] > 3
         assert "callflow_media_ticks_late_total" in found
@@ -148,6 +150,7 @@ def tell(meter: Meter) -> None:
     meter.on_event(ev.CallEnded(**about, cause="NORMAL_CLEARING", by="caller", duration=4.0))
     ready = ev.RecordingChanged(**about, recording_id="r", change="ready", state="READY", seconds=2.5)
     meter.on_event(ready)
+    meter.on_event(ev.TranscriptChanged(**about, recording_id="r", change="failed", error="no words"))
     meter.on_media(RtpReport("l", 4.0, 200, 197, 3, 0, 0, 0, 1.0))
 
 

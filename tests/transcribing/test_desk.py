@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from callflow.recording import transcribing
 from callflow.recording.erasing import erase
 from callflow.recording.transcribing import Transcribed, TranscribingDesk
 from callflow.state import transcripts
+from callflow.state.account_documents import put_account
 from callflow.state.database import Database
 from callflow.state.erasing import Why
 from callflow.state.events import Message, read_message
@@ -162,6 +164,22 @@ def test_what_fails_is_told_as_failed(
         assert row is not None and (row.state, row.attempts, row.file) == ("FAILED", attempts, "")
         assert one.bodies() == [{"status": "transcription_failed", "error": row.error}]
         assert row.error.startswith(says) and news.error == row.error
+
+
+def test_webhooks_of_the_account_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the transaction that writes the end down, whoever else is told."""
+    webhook = {"uri": "http://h.test/hook", "hook": "recording", "format": "json"}
+    for name, did in (("done", HEARD), ("failed", TranscriptionError("no", hint=""))):
+        with state(tmp_path / name, TranscriptWish("t1", "en-GB")) as one:
+            row = replace(one.row, account_id="acme")
+            one.database.run(partial(finish_recording, row=row, delivery=None))
+            one.database.run(lambda conn: put_account(conn, "acme", {}, {"w": webhook}))
+            run(one, Ears([did]), monkeypatch)
+            (body,) = one.bodies()
+            action = "transcribed" if did is HEARD else "transcription_failed"
+            said = {"action": action, "recording_id": "r1", "transcript_id": "t1", "language": "en-GB"}
+            assert said.items() <= body.items()
+            assert body.get("error") == (None if did is HEARD else "no"), "said where it failed"
 
 
 def test_one_that_died_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
