@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from callflow.media.rtp.codecs import BYTES_A_TICK, G711, Encoder, Halver, encode_g711, encoder
 from callflow.media.rtp.events import EventSender
 from callflow.media.rtp.packet import HEADER
-from callflow.media.rtp.pauses import NO_NOISE, Pauses
+from callflow.media.rtp.pauses import NO_NOISE, Chosen, Pauses
 from callflow.media.rtp.rows import RtpRow, Sender
 from callflow.media.taps import Samples
 
@@ -24,6 +24,7 @@ TICK_UNITS = 80
 """Units of the RTP clock (8000) a tick."""
 _FIRST_SLOTS = 8
 _EVENT_BYTES = HEADER + 4
+_MARKER = np.uint8(0x80)
 
 Heard = Callable[[int, NDArray[np.intp], Samples], None]
 """``heard(tick, rows, out)``: what rows heard in a past tick, into ``out`` ``[K, samples of a tick]``."""
@@ -170,23 +171,28 @@ class SendGroup:
         rows, sound = self.rows[:n], self._sound[:, :n]
         for number in range(self.ticks):
             heard(self.first + number, rows, sound[number])
-        goes, markers, quiet = pauses.choose(sound)
-        which = slice(n) if goes is None else goes
+        chosen = pauses.choose(sound)
+        which = slice(n) if chosen is None else chosen.slots
         for number in range(self.ticks):
             self._code(number, which, sound[number, which])
-        self._packets[which, 1] = np.where(markers, 0x80 | self._payload, self._payload)
-        senders, views = self.senders, self._views
-        if goes is None:
-            _send(zip(senders, views, strict=False))
+        if chosen is None:
+            _send(zip(self.senders, self._views, strict=False))
         else:
-            _send((senders[slot], views[slot]) for slot in goes.tolist())
-        for slot, payload in quiet:
-            self._packets[slot, [1, HEADER]] = payload, NO_NOISE
-            _send([(senders[slot], views[slot][: HEADER + 1])])
-            self.sequences[slot] += 1
-            self.counts[slot] += 1
+            self._send_chosen(chosen)
         self.sequences[which] += 1
         self.counts[which] += 1
+
+    def _send_chosen(self, chosen: Chosen) -> None:
+        packets, views, senders = self._packets, self._views, self.senders
+        packets[chosen.marked, 1] |= _MARKER
+        _send((senders[slot], views[slot]) for slot in chosen.slots.tolist())
+        packets[chosen.marked, 1] = self._payload
+        for slot, noise in chosen.quiet:
+            packets[slot, [1, HEADER]] = noise, NO_NOISE
+            _send([(senders[slot], views[slot][: HEADER + 1])])
+            packets[slot, 1] = self._payload
+            self.sequences[slot] += 1
+            self.counts[slot] += 1
 
     def _code(self, number: int, which: slice | NDArray[np.intp], sound: Samples) -> None:
         """Tick ``number`` of the packets of some slots, whose sound this is."""
