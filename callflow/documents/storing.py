@@ -6,6 +6,7 @@ Every change gives what takes it back (``Undo``), so that whoever tries a docume
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import os
 import re
@@ -21,6 +22,8 @@ from callflow.errors import StorageError
 Undo = Callable[[], None]
 """Takes a change back; raises StorageError if that fails."""
 
+LEFT_S = 3600.0
+"""A file that was to be renamed so long ago is nobody's any more."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@+-]{0,127}")
 _INDENT = re.compile(r"^([ \t]+)\S", re.MULTILINE)
 
@@ -133,11 +136,20 @@ def _replace(path: Path, raw: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         _as_before(path, name)
+        _remove_leftovers(path, os.stat(name).st_mtime)
         os.replace(name, path)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)
     _sync_folder(path.parent)
+
+
+def _remove_leftovers(path: Path, now: float) -> None:
+    """What a process that was killed has never renamed to ``path``; ``now``: as the disk's clock says."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        with contextlib.suppress(OSError):
+            if left.stat().st_mtime < now - LEFT_S:
+                left.unlink()
 
 
 def _as_before(path: Path, name: str) -> None:
