@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from callflow.caller import Caller, CallerOptions, CallPlan
@@ -91,12 +92,14 @@ class Server:
             self._news.notify_all()
 
 
-def phone(device: str = "", password: str = PASSWORD) -> Caller:
-    """A phone; with ``device``, the account's."""
+def phone(device: str = "", password: str = PASSWORD, codec: str = "") -> Caller:
+    """A phone; with ``device``, the account's; with ``codec``, that one alone."""
     low = free_ports(PORTS_EACH)
     options = CallerOptions(
         username=device, password=password if device else "", media_ports=(low, low + PORTS_EACH - 1)
     )
+    if codec:
+        options = replace(options, codecs=(codec,))
     return Caller(options, SystemClock())
 
 
