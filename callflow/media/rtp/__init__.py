@@ -11,5 +11,5 @@ Where to look, along the way of a packet; ``receive`` and ``send`` work on all r
                    waiting (codecs with a memory), ring (the sound by its time), playing, conceal, noise;
                    told (digits, counts)
     digits         events (RFC 4733), inband (heard in the sound)
-    out            send
+    out            send, pauses (silence that need not be sent)
 """
