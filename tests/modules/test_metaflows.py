@@ -198,6 +198,22 @@ def test_transfer_by_a_pattern(stage: Stage, who: str) -> None:
     assert moved.kept == ran.report.call_id if who == "bob" else moved.leg == ran.report.call_id
 
 
+@pytest.mark.parametrize("keys", ["*1", "*32003"])
+def test_callflow_takes_the_caller_out_of_the_talk(stage: Stage, keys: str) -> None:
+    """Bob presses: the caller goes into another flow, recorded on; bob is out."""
+    flow = node("record_call", {"action": "start", "format": "wav"}, then=RINGS)
+    numbers = {"1": _act("callflow", id="three"), "2": _act("callflow", id="nobody")}
+    bob = {"metaflows": {"numbers": numbers, "patterns": {"^3([0-9]+)$": _act("callflow")}}}
+    script = (3.0, PressDigits("*2")), (6.0, PressDigits(keys))
+    scenario = Scenario(to_number="2002", device_id="alice-desk", callee=_bob(*script))
+    ran = _stage(stage, flow, bob=bob).dial("2002", scenario)
+    assert ran.modules == ["record_call", "user", "sleep"]
+    assert [notice.code for notice in ran.notices("error")] == ["CF-RUN-CALLFLOW"]
+    (moved,) = ran.of(CallTransferred)
+    assert (moved.kept, moved.target) == (ran.report.call_id, "three")
+    assert ran.report.seconds > 9 and ran.row().samples == round(ran.report.seconds * 8000)
+
+
 def test_an_attended_transfer_is_told_to_be_blind(stage: Stage) -> None:
     attended = _numbers(d2=_act("transfer", target="2003", takeback_dtmf="*1"))
     ran = _call(_stage(stage, alice=attended), does(3.0, PressDigits("*2")))

@@ -38,6 +38,7 @@ class Bridging:
         self._ringing: Ringing | None = None
         self.after_talk: Callable[[], Awaitable[bool]] | None = None
         self._redirect: Flow | None = None
+        self._overlay: Flow | None = None
         self._transfers = self._forwards = 0
 
     @property
@@ -67,6 +68,15 @@ class Bridging:
     def redirect(self, flow: Flow) -> None:
         """The walk goes on with ``flow``, whatever the module's next move."""
         self._redirect = flow
+
+    def leave_for(self, flow: Flow) -> bool:
+        """End the talk: who is on the line goes on in ``flow``, the other is hung up. False: nobody talks."""
+        peer = self.peer
+        if peer is None or not self.bridged:
+            return False
+        self._overlay = flow
+        peer.listener(peer, TransferRequested(flow.id or flow.name, "blind"))
+        return True
 
     def take_redirect(self) -> Flow | None:
         """The flow that a transfer has sent the line to, once: the walk goes on with it."""
@@ -217,7 +227,7 @@ class Bridging:
             since: Sequence[ChannelEvent] = ()
             if leg is None:
                 # kazoo.md 2.5: no_match, which often leads out to a carrier, is not for strangers.
-                flow = self._route(request.target, trusted=trusted)
+                flow, self._overlay = self._overlay or self._route(request.target, trusted=trusted), None
                 if flow is not None:
                     self._redirect = flow
                     return TRANSFERRED[request.kind]

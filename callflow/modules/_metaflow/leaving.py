@@ -1,4 +1,4 @@
-"""Layer 4, metaflow actions ``transfer`` and ``hangup``: out of the talk."""
+"""Layer 4, metaflow actions ``transfer``, ``callflow`` and ``hangup``: out of the talk."""
 
 from __future__ import annotations
 
@@ -36,6 +36,27 @@ async def transfer(data: Mapping[str, Any], call: Call, pressed: Pressed) -> str
     leg = presser(call, pressed)
     leg.listener(leg, TransferRequested(target, "blind"))
     return f"transferred the other party to {target}"
+
+
+async def callflow(data: Mapping[str, Any], call: Call, pressed: Pressed) -> str:
+    """Send the one on the line into the callflow ``id``, or the one that has the number that the pattern has
+    caught; who talks with it is out.
+    """
+    flow_id = str(data.get("id") or "")
+    number = pressed.captures[0] if pressed.captures else pressed.collected
+    flow = call.find_callflow(flow_id) if flow_id else call.route(number)
+    if flow is None:
+        wanted = f"there is no callflow {flow_id!r}" if flow_id else f"no callflow has the number {number!r}"
+        call.notice(
+            "error",
+            "CF-RUN-CALLFLOW",
+            f"metaflow callflow: {wanted}",
+            "The id is a file's name in the account's callflows folder, without .json.",
+        )
+        return "found no such callflow"
+    if not call.bridging.leave_for(flow):
+        return "sent nobody: nobody is there"
+    return f"sent the caller to callflow {flow.id or flow_id}"
 
 
 async def hangup(data: Mapping[str, Any], call: Call, pressed: Pressed) -> str:
