@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from callflow.media.messages import (
     Bridge,
@@ -19,7 +21,7 @@ from callflow.media.messages import (
     SrtpKey,
 )
 from callflow.media.rtp import send
-from callflow.media.rtp.codecs import decoder
+from callflow.media.rtp.codecs import decoder, encode_g711
 from callflow.media.rtp.srtp import SUITES, SrtpIn
 from callflow.media.taps import Samples
 from tests.media.listening import noise, offset_of
@@ -53,7 +55,12 @@ def sent(script: Script, *, all_of_it: bool, way: Way = WAYS[0], **more: object)
     """What leg ``a`` sends while ``script`` runs."""
     with Stage() as stage:
         phone = stage.phone(5000)
-        changes = {"codec": way.codec, "payload": way.payload, "ptime_ms": way.ptime_ms, **more}
+        changes: dict[str, Any] = {
+            "codec": way.codec,
+            "payload": way.payload,
+            "ptime_ms": way.ptime_ms,
+            **more,
+        }
         stage.leg("a", 5000, rate=way.rate, transmit_silence=all_of_it, **changes)
         script(stage)
         phone.listen()
@@ -114,11 +121,10 @@ def decoded(packets: list[Packet], way: Way) -> Samples:
 
 def test_for_silence_nothing_is_coded(monkeypatch: pytest.MonkeyPatch) -> None:
     rows: list[int] = []
-    encode = send.encode_g711
 
-    def counted(codec: str, sound: Samples, out: Samples) -> None:
+    def counted(codec: str, sound: Samples, out: NDArray[np.uint8]) -> None:
         rows.append(len(sound))
-        encode(codec, sound, out)
+        encode_g711(codec, sound, out)
 
     monkeypatch.setattr(send, "encode_g711", counted)
     with Stage() as stage:
@@ -195,7 +201,7 @@ def test_a_new_agreement_is_followed_by_a_second_of_packets() -> None:
         for change in ({}, {"port": 5002}, {"ptime_ms": 40}, {"transmit_silence": True}):
             stage.tick(300)
             stream = replace(PLAIN, port=5000, transmit_silence=False)
-            stage.do(SetStream("a", replace(stream, **change)))  # type: ignore[arg-type]
+            stage.do(SetStream("a", replace(stream, **change)))
         stage.tick(300)
 
     with Stage() as stage:
@@ -242,7 +248,7 @@ def whole(phone: Phone, key: SrtpKey | None) -> list[Packet]:
     if key is None:
         return phone.listen()
     door = SrtpIn(key)
-    plain = [door.rtp(data) for data, _ in phone.sock.queue if not 192 <= data[1] <= 223]
+    plain = [door.rtp(data) for data, *_ in phone.sock.queue if not 192 <= data[1] <= 223]
     return [Packet.read(packet) for packet in plain if packet is not None]
 
 
