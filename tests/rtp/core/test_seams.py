@@ -150,3 +150,28 @@ def test_comfort_noise_has_its_level(level: int) -> None:
     assert np.abs(played[FIRST + 19200 + 160 : FIRST + 22000]).max() > 7000
     assert not played[-800:].any()  # it ended with the silence that it belonged to
     assert line.receiver.stats(0).lost == 0
+
+
+@pytest.mark.parametrize(("pause_s", "rate"), [(0.08, 8000), (0.5, 8000), (0.98, 16000)])
+def test_after_a_silence_of_which_nothing_was_sent_sound_begins_as_it_was_said(
+    pause_s: float, rate: int
+) -> None:
+    """The sender's silence suppression: no packet is lost, so nothing is faded in."""
+    spurt = tone(440, 0.3, rate)[rate // 150 :]  # from the middle of a wave
+    silence = np.zeros(rate // 50, np.int16)
+
+    def played(*, gap: bool) -> Samples:
+        line, sender = Line(rate=rate), Sender(rate=rate)
+        line.receiver.add(0, source("PCMU"), 0)
+        sent = [sender.send(silence) for _ in range(10)]
+        if gap:
+            sender.pause(pause_s)
+        else:
+            sent += [sender.send(silence) for _ in range(round(pause_s * 50))]
+        sent += [*sender.say(spurt), sender.send(silence)]
+        sound: Samples = line.run([(time, 0, raw) for time, raw in sent], 0.6 + pause_s)[0]
+        return sound
+
+    whole = played(gap=False)
+    assert whole.any()
+    assert (played(gap=True) == whole).all()
