@@ -204,9 +204,9 @@ class RtpIo:
         """Take what has come. ``now``: the sample that is rendered next; ``time``: engine seconds. Events
         (RtpBegan, RtpLost) are added to ``events``; what comes back are digits that began.
         """
-        self._news.time = time
         self._tick = now // self._tick_samples
         behind = round(time * 100) - self._tick
+        self._news.begin(time, behind / 100 if behind >= BEHIND_ROUNDS else 0.0)
         left = self._rounds_now(behind)
         while left and (ready := self._poller.poll(0, SLOTS - len(self._sizes))):
             left -= 1
@@ -282,6 +282,10 @@ class RtpIo:
         self, begin: int, end: int, sizes: Numbers, rows: Numbers, now: int, *, single: bool
     ) -> None:
         arrivals = Arrivals(self._data[begin:end], sizes, rows, self._news.time, single)
+        for part in self._news.by_time(arrivals, now / self._rate):
+            self._take(part, now)
+
+    def _take(self, arrivals: Arrivals, now: int) -> None:
         left = self._receiver.take_expected(arrivals, now)
         if left is None:
             return

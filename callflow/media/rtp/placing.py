@@ -315,7 +315,8 @@ class Bank:
         """RTP time ``time`` is to be played a hold from now, or right after what is still waiting."""
         c = self.columns
         read = now + int(c.shift[row])
-        place = read + self.behind + int(c.hold[row])
+        hold = int(c.hold[row])
+        place = read + min(self.behind + hold, max(hold, self.ahead // 2))  # what comes next needs room, too
         if c.playing[row]:
             end = int(c.end[row])
             if abs(end - place) <= _JOIN_MS * self.ms or place < end <= read + self.ahead // 2:

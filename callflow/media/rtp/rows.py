@@ -8,10 +8,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import ip_address
 
+import numpy as np
+
 from callflow.errors import MediaError
 from callflow.media.messages import RtpBegan, RtpSource, RtpStream
 from callflow.media.moved import MovedRtp
-from callflow.media.rtp.arrivals import SLOT
+from callflow.media.rtp.arrivals import SLOT, Arrivals
 from callflow.media.rtp.latch import Latch, Trust
 from callflow.media.rtp.ports import PortPair
 from callflow.media.rtp.sockets import Address, Net
@@ -26,7 +28,8 @@ Sender = Callable[[memoryview], int]
 class RtpNews:
     """What rows have to tell the tick: ``changed`` readers or senders, ``events``, rows that ``settle``.
 
-    ``time``: engine seconds of the tick.
+    ``time``: engine seconds of the tick. ``behind``: seconds by which it is late, while late ticks are made
+    up for; ``punctual``: rows whose packets of this tick came at it nevertheless.
     """
 
     def __init__(self) -> None:
@@ -34,6 +37,22 @@ class RtpNews:
         self.changed: list[RtpRow] = []
         self.settling: list[RtpRow] = []
         self.events: list[object] = []
+        self.behind = 0.0
+        self.punctual: set[int] = set()
+
+    def begin(self, time: float, behind: float) -> None:
+        """A tick begins."""
+        self.time, self.behind = time, behind
+        self.punctual.clear()
+
+    def by_time(self, arrivals: Arrivals, tick: float) -> list[Arrivals]:
+        """``arrivals``, with those apart that came at the ``tick`` (engine seconds) itself."""
+        if not self.punctual:
+            return [arrivals]
+        punctual = np.isin(arrivals.rows, list(self.punctual))
+        parts = [arrivals.some(np.flatnonzero(punctual)), arrivals.some(np.flatnonzero(~punctual))]
+        parts[0].time = tick
+        return [part for part in parts if len(part.rows)]
 
 
 class RtpRow:
@@ -154,8 +173,14 @@ class RtpRow:
 
     def read_careful(self, slot: memoryview) -> int:
         """Look at where each packet is from: until the peer is latched, and until the socket holds nothing
-        that came before it was connected.
+        that came before it was connected. While late ticks are made up for, each packet waits there for the
+        tick at which it came: where in time a leg begins is found out by its first packet.
         """
+        if self._news.behind:
+            waits = self._net.waits(self.pair.rtp)
+            if waits is not None and waits < self._news.behind:
+                return 0
+            self._news.punctual.add(self.row)
         size, source = self.pair.rtp.recvfrom_into(slot)
         latch = self.latch
         if latch is None or size >= SLOT:

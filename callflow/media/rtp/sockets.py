@@ -6,9 +6,12 @@ import ctypes
 import os
 import select
 import socket
+import struct
 import sys
 from collections.abc import Sequence
 from typing import Protocol
+
+from callflow.clock import SystemClock
 
 Address = tuple[str, int]
 
@@ -27,6 +30,8 @@ class Datagrams(Protocol):
     def recv_into(self, buffer: memoryview, /) -> int: ...
 
     def recvfrom_into(self, buffer: memoryview, /) -> tuple[int, Address]: ...
+
+    def recv(self, size: int, flags: int, /) -> bytes: ...
 
     def send(self, data: memoryview | bytes, /) -> int: ...
 
@@ -68,6 +73,12 @@ class Net(Protocol):
 
     def poller(self) -> Poller: ...
 
+    def waited(self, sock: Datagrams) -> float | None:
+        """How many seconds ago the packet that was read last had come; None: nobody knows."""
+
+    def waits(self, sock: Datagrams) -> float | None:
+        """The same of the packet that is read next; None: also if there is none."""
+
 
 class UdpNet:
     """The machine's."""
@@ -79,6 +90,7 @@ class UdpNet:
             sock.setblocking(False)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
             sock.bind((host, port))
+            self.waited(sock)  # from now on it is noted
         except BaseException:
             sock.close()
             raise
@@ -105,6 +117,32 @@ class UdpNet:
     def poller(self) -> select.epoll:
         return select.epoll()
 
+    def waited(self, sock: Datagrams) -> float | None:
+        # socket(7): SIOCGSTAMP; from the first call on the kernel notes when packets come.
+        if sys.platform != "linux":  # pragma: no cover
+            return None
+        stamp = bytearray(_STAMP.size)
+        try:
+            fcntl.ioctl(sock.fileno(), _SIOCGSTAMPNS, stamp)
+        except OSError:
+            return None
+        seconds, nanoseconds = _STAMP.unpack(stamp)
+        return _CLOCK.wall() - float(seconds) - float(nanoseconds) / 1e9
+
+    def waits(self, sock: Datagrams) -> float | None:
+        assert isinstance(sock, socket.socket)
+        try:
+            sock.recv(1, socket.MSG_PEEK)
+        except OSError:
+            return None
+        return self.waited(sock)
+
+
+_STAMP = struct.Struct("@ll")
+_SIOCGSTAMPNS = 0x8907
+_CLOCK = SystemClock(0.0)
 
 if sys.platform == "linux":
+    import fcntl
+
     _libc = ctypes.CDLL(None, use_errno=True)

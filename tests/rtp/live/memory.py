@@ -18,7 +18,8 @@ class MemorySocket:
     def __init__(self, net: MemoryNet, fd: int, name: Address) -> None:
         self.name = name
         self.peer: Address | None = None
-        self.queue: deque[tuple[bytes, Address]] = deque()
+        self.queue: deque[tuple[bytes, Address, float]] = deque()  # the last: when it came
+        self.came: float | None = None  # the packet that was read last
         self._net = net
         self._fd = fd
 
@@ -31,10 +32,13 @@ class MemorySocket:
     def recvfrom_into(self, buffer: memoryview, /) -> tuple[int, Address]:
         if not self.queue:
             raise BlockingIOError
-        data, source = self.queue.popleft()
+        data, source, self.came = self.queue.popleft()
         data = data[: len(buffer)]
         buffer[: len(data)] = data
         return len(data), source
+
+    def recv(self, size: int, flags: int, /) -> bytes:
+        raise NotImplementedError
 
     def send(self, data: memoryview | bytes, /) -> int:
         assert self.peer is not None
@@ -75,9 +79,12 @@ class MemoryPoller:
 
 
 class MemoryNet:
-    """All its sockets. ``fate``: of each packet, by source port; default: at once."""
+    """All its sockets. ``fate``: of each packet, by source port; default: at once. ``stamps``: it is known
+    when packets came.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, *, stamps: bool = False) -> None:
+        self.stamps = stamps
         self.sockets: dict[Address, MemorySocket] = {}
         self.fate: dict[int, Fate] = {}
         self.now = 0.0
@@ -103,6 +110,14 @@ class MemoryNet:
         assert isinstance(sock, MemorySocket)
         sock.peer = None
 
+    def waited(self, sock: Datagrams) -> float | None:
+        assert isinstance(sock, MemorySocket)
+        return self.now - sock.came if self.stamps and sock.came is not None else None
+
+    def waits(self, sock: Datagrams) -> float | None:
+        assert isinstance(sock, MemorySocket)
+        return self.now - sock.queue[0][2] if self.stamps and sock.queue else None
+
     def poller(self) -> MemoryPoller:
         return MemoryPoller(self)
 
@@ -119,7 +134,7 @@ class MemoryNet:
         """What arrives by then arrives."""
         self.now = until
         while self._flying and self._flying[0][0] <= until + 1e-9:
-            _, _, data, source, target = heapq.heappop(self._flying)
+            due, _, data, source, target = heapq.heappop(self._flying)
             sock = self.sockets.get(target)
             if sock is not None and sock.peer in (None, source):
-                sock.queue.append((data, source))
+                sock.queue.append((data, source, due))

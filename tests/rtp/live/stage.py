@@ -108,11 +108,14 @@ class Stage:
         for command in commands:
             self.events += self.pump.command(command)
 
-    def leg(self, name: str, port: int, *, rate: int = 8000, timeout_s: float = 0.0, **changes: Any) -> int:
+    def leg(
+        self, name: str, port: int, *, rate: int = 8000, timeout_s: float = 0.0, jitter_ms: int = 60,
+        **changes: Any,
+    ) -> int:  # fmt: skip
         """Add a leg whose party is at ``port``; its own port."""
         place = self.ports.take()
         stream = replace(PLAIN, port=port, **changes)
-        self.do(AddLeg(name, rate, RtpSource(place, stream, timeout_s=timeout_s)))
+        self.do(AddLeg(name, rate, RtpSource(place, stream, jitter_ms=jitter_ms, timeout_s=timeout_s)))
         return place.port
 
     def tick(self, count: int = 1) -> list[object]:
