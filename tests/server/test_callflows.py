@@ -90,7 +90,8 @@ def test_what_is_wrong_is_told_where_it_stands(tmp_path: Path) -> None:
             assert (await stage.ask("PUT", HERE, body=body)).status == 400
         for tree in ([None], "x", None, 1, {**RECORD, "children": {"_": 7}}):
             assert (await stage.ask("PUT", HERE, data={"flow": tree})).status == 400, tree
-            assert not (await stage.ask("POST", f"{HERE}/validate", data={"flow": tree})).json["data"]["valid"]
+            judged = await stage.ask("POST", f"{HERE}/validate", data={"flow": tree})
+            assert judged.json["data"]["valid"] is False
         huge = io.BytesIO(b'{"data": {"x": "' + b"x" * 1024 * 1024 + b'"}}')
         token = {"X-Auth-Token": stage.token}
         async with stage.http.put(stage.url + HERE, data=huge, headers=token) as response:

@@ -24,22 +24,35 @@ _PROBLEM = {
     },
 }
 _FLOW = {"type": "object", "description": "The tree: module, data, children."}
+_NODE = {
+    **_FLOW,
+    "required": ["module", "data"],
+    "properties": {
+        "module": {"enum": list(schemas.module_names())},
+        "data": {"type": "object"},
+        "children": {"type": "object"},
+    },
+}
 
 
-def _callflow() -> dict[str, Any]:
-    """The document's schema, with its tree as any object: ``callflow schema`` has all of it."""
+def _callflow(flow: Mapping[str, Any] = _FLOW) -> dict[str, Any]:
+    """The document's schema, with its tree as any object, or ``flow``: ``callflow schema`` has all of it."""
     schema = schemas.load("callflow")
     properties = {name: part for name, part in schema["properties"].items() if "$ref" not in str(part)}
     return {
         "type": "object",
         "description": schema["description"],
         "required": ["flow"],
-        "properties": {**properties, "flow": _FLOW},
+        "properties": {**properties, "flow": flow},
     }
 
 
 _DOCUMENT = {"$ref": "#/components/schemas/Callflow"}
-SCHEMAS: Mapping[str, Any] = {"Callflow": _callflow(), "Problem": _PROBLEM}
+SCHEMAS: Mapping[str, Any] = {
+    "Callflow": _callflow(),
+    "NewCallflow": _callflow(_NODE),
+    "Problem": _PROBLEM,
+}
 _ROW = {
     "type": "object",
     "required": ["id", "numbers", "patterns", "modules"],
@@ -57,7 +70,7 @@ FILTERS = (
         "filter_numbers", _TEXT, "Only those with this number; `filter_KEY=VALUE` works for every key."
     ),
 )
-REVISION = {"type": "string", "pattern": r'^(\*|(W/)?"[0-9a-f]{32}")$'}
+REVISION = {"type": "string", "pattern": r'^(\*|(W/)?"[0-9a-f]{32}")$', "examples": ["*"]}
 IF_MATCH = parameter(
     "If-Match", REVISION, "The revision that is to be changed; another one is a 412.", place="header"
 )
@@ -67,6 +80,25 @@ SENT: Mapping[str, Any] = {
     },
     "text/plain": {"schema": {"type": "string", "description": "The document itself, as an editor has it."}},
 }
+
+
+def sent(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A body that has ``data``, or is the document itself as text."""
+    schema = {"type": "object", "required": ["data"], "properties": {"data": data}}
+    return {**SENT, "application/json": {"schema": schema}}
+
+
+_NEW = sent({"$ref": "#/components/schemas/NewCallflow"})
+DRAWN = sent(
+    {
+        "type": "object",
+        "description": "A callflow, or a bare flow.",
+        "anyOf": [
+            {"required": ["flow"]},
+            {"required": ["module"]},
+        ],
+    }
+)
 SVG: Mapping[str, Any] = {"image/svg+xml": {"schema": {"type": "string"}}}
 _ALL = "/v2/accounts/{account_id}/callflows"
 _ONE = _ALL + "/{callflow_id}"
@@ -93,7 +125,7 @@ PATHS: Mapping[str, Mapping[str, Any]] = {
             scope=_WRITE,
             data=_DOCUMENT,
             status=201,
-            content_in=SENT,
+            content_in=_NEW,
             refusals=(409,),
         ),
     },
@@ -136,7 +168,7 @@ PATHS: Mapping[str, Mapping[str, Any]] = {
             scope=_WRITE,
             data=_DOCUMENT,
             query=(IF_MATCH,),
-            content_in=SENT,
+            content_in=_NEW,
             refusals=(409, 412),
         ),
         "patch": operation(

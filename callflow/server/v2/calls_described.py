@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from callflow.channels.channel import CAUSE_CODES
+from callflow.modules import metaflow_actions
 from callflow.recording.recorder import State
 from callflow.server.openapi import operation, parameter
 from callflow.server.v2.callflows_described import PAGING, SVG
 
 READ, WRITE = "calls:read", "calls:write"
+RECORD_ACTIONS = ("start", "stop", "mask", "unmask", "pause", "resume")
 _TEXT = {"type": "string"}
 _CALL = {
     "type": "object",
@@ -102,10 +104,9 @@ _WHOLE = {
 _RECORD = {
     "type": "object",
     "description": "Data of a record_call node; `media_name: all` means every recording that is on.",
-    "properties": {
-        "action": {"enum": ["start", "stop", "mask", "unmask", "pause", "resume"], "default": "start"}
-    },
+    "properties": {"action": {"enum": list(RECORD_ACTIONS), "default": "start"}},
 }
+_START = {**_RECORD, "properties": {"action": {"const": "start", "default": "start"}}}
 _DONE = {
     "type": "object",
     "properties": {
@@ -114,10 +115,20 @@ _DONE = {
         "going_on": {"type": "boolean"},
     },
 }
+DO = (
+    *("hangup", "metaflow", *sorted(metaflow_actions())),
+    *(f"{each}_{word}" for each in RECORD_ACTIONS for word in ("record", "recording")),
+)
 _ASK = {
     "type": "object",
     "description": "An action (hangup, transfer, start_record ... or of a metaflow), or a metaflow's node.",
-    "properties": {"action": _TEXT, "module": _TEXT, "data": {"type": "object"}},
+    "anyOf": [
+        {"required": ["action"], "properties": {"action": {"enum": list(DO)}}},
+        {
+            "required": ["module", "data"],
+            "properties": {"module": {"enum": sorted(metaflow_actions())}, "data": {"type": "object"}},
+        },
+    ],
 }
 _CAUSE = parameter("cause", {"enum": sorted(CAUSE_CODES)}, "The hangup cause; without it NORMAL_CLEARING.")
 _ALL = "/v2/accounts/{account_id}/calls"
@@ -143,9 +154,9 @@ def _do(id: str) -> dict[str, Any]:
     )
 
 
-def _record(id: str, summary: str, status: int = 200) -> dict[str, Any]:
+def _record(id: str, summary: str, status: int = 200, body: Mapping[str, Any] = _RECORD) -> dict[str, Any]:
     data = _list_of("CallRecording")
-    return operation(id, summary, scope=WRITE, data=data, body=_RECORD, status=status, refusals=(409,))
+    return operation(id, summary, scope=WRITE, data=data, body=body, status=status, refusals=(409,))
 
 
 PATHS: Mapping[str, Mapping[str, Any]] = {
@@ -181,7 +192,7 @@ PATHS: Mapping[str, Mapping[str, Any]] = {
             scope=READ,
             data=_list_of("CallRecording"),
         ),
-        "put": _record("start_call_recording", "Starts a recording of the call.", 201),
+        "put": _record("start_call_recording", "Starts a recording of the call.", 201, _START),
         "post": _record("change_call_recordings", "Starts, stops, masks, pauses what is recorded."),
     },
     f"{_ONE}/recordings/{{recording_id}}": {

@@ -7,6 +7,7 @@ from typing import Any
 
 from callflow.delivery.outbox import DeliveryState
 from callflow.server.openapi import operation, parameter, some_of
+from callflow.server.v2.recordings_described import INSTANT
 from callflow.state.delivery_list import MOST_PAGE, PAGE
 from callflow.state.filters import FILTERS
 
@@ -67,9 +68,14 @@ _FILTERS: Mapping[str, Mapping[str, Any]] = {
     "recording_id": {"type": "string", "description": "Of this recording."},
     "created_from": {
         "type": "string",
+        **INSTANT,
         "description": FILTERS["created_from"].means.replace("Began", "Made"),
     },
-    "created_to": {"type": "string", "description": FILTERS["created_to"].means.replace("Began", "Made")},
+    "created_to": {
+        "type": "string",
+        **INSTANT,
+        "description": FILTERS["created_to"].means.replace("Began", "Made"),
+    },
 }
 
 

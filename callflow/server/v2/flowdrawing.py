@@ -19,7 +19,7 @@ from callflow.server.openapi import operation, parameter
 from callflow.server.parts import Parts
 from callflow.server.v2.bounds import MOST_TOLD, check_document
 from callflow.server.v2.callflows import READ, judged, shelf_of
-from callflow.server.v2.callflows_described import SENT, SVG
+from callflow.server.v2.callflows_described import DRAWN, SVG
 from callflow.server.v2.sent import read_sent
 
 _ALL = "/v2/accounts/{account_id}/callflows"
@@ -31,7 +31,7 @@ PATHS: Mapping[str, Mapping[str, Any]] = {
             "The document that is sent, as SVG, with what `callflow check` says in its place.",
             scope=READ,
             content=SVG,
-            content_in=SENT,
+            content_in=DRAWN,
             query=(_PROBLEMS,),
         )
     },

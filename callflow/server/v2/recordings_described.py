@@ -116,7 +116,21 @@ PAGING = (
     parameter("paginate", _FLAG, f"`false`: at most {MOST_PAGE} at once."),
 )
 _SECONDS = {"pattern": r"^([0-9]{1,9}(\.[0-9]{1,6})?)?$", "description": "seconds, such as 90 or 2.5"}
-_FORMS = {"state": some_of(STATES), "min_seconds": _SECONDS, "max_seconds": _SECONDS}
+INSTANT: Mapping[str, Any] = {
+    "anyOf": [
+        {"format": "date-time"},
+        {"format": "date"},
+        {"pattern": "^6[3-9][0-9]{9}$", "description": "seconds since year 0"},
+        {"maxLength": 0},
+    ]
+}
+_FORMS = {
+    "created_from": INSTANT,
+    "created_to": INSTANT,
+    "state": some_of(STATES),
+    "min_seconds": _SECONDS,
+    "max_seconds": _SECONDS,
+}
 LIST_QUERY = (
     *(
         parameter(
@@ -149,7 +163,11 @@ def _one() -> dict[str, Any]:
         data=_RECORDING,
         refusals=(406,),
         query=(
-            parameter("accept", _TEXT, "In place of the header `Accept`."),
+            parameter(
+                "accept",
+                {**_TEXT, "examples": ["audio/wav", "application/json"]},
+                "In place of the header `Accept`.",
+            ),
             parameter("inline", _FLAG, "To be played where it is, not saved."),
         ),
         responses={

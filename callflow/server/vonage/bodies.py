@@ -73,7 +73,7 @@ def url(body: Mapping[str, Any], key: str) -> str:
         if len(value) != 1:
             raise wrong(key, "must be a list with one url")
         value = value[0]
-    if value is None:
+    elif value is None:
         return ""
     if not isinstance(value, str) or not value.lower().startswith(("http://", "https://")):
         raise wrong(key, "must be a list with one http or https url")

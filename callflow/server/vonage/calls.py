@@ -24,6 +24,7 @@ from callflow.server.vonage.book import STATES, Book, Leg
 from callflow.server.vonage.door import Guest, guarded
 
 PAGE, MOST_PAGE = 10, 100
+MOST_INDEX = 1_000_000_000
 LONGEST_CALL_S, LONGEST_RING_S = 86_400, 120
 MOST_HEADERS = 50
 MOST_SOCKET_HEADERS = 512
@@ -200,7 +201,7 @@ def page(legs: list[Leg], query: Mapping[str, str], base: str) -> dict[str, Any]
     whole. Raises ApiError 400 for a query that cannot be read.
     """
     size = bodies.whole(query, "page_size", PAGE, 1, MOST_PAGE)
-    first = bodies.whole(query, "record_index", 0, 0, 1_000_000_000)
+    first = bodies.whole(query, "record_index", 0, 0, MOST_INDEX)
     order = bodies.text(query, "order", of=("asc", "desc")) or "asc"
     found = chosen(legs, query)
     if order == "desc":

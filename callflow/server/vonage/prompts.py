@@ -30,7 +30,8 @@ MOST_DIGITS = 100
 
 Clips = Callable[[], Awaitable[tuple[Clip, ...]]]
 
-_DIGITS = re.compile(rf"[0-9*#p]{{1,{MOST_DIGITS}}}")
+DIGITS = f"[0-9*#p]{{1,{MOST_DIGITS}}}"
+_DIGITS = re.compile(DIGITS)
 
 
 class Prompts:
