@@ -27,7 +27,8 @@ whether trying again can help. ``fix`` is what helps in most cases: the code's l
     │   ├── RecordingHeld        CF-REC-005   a recording that must not be erased
     │   ├── NotErasable          CF-REC-006   a recording that cannot be erased now
     │   ├── SealError            CF-REC-007   a file cannot be sealed or opened
-    │   └── QuotaReached         CF-REC-008   recordings have all the room they may take
+    │   ├── QuotaReached         CF-REC-008   recordings have all the room they may take
+    │   └── ClockDoubtful        CF-REC-009   this machine's clock does not fit what is there
     ├── StorageError             CF-STO-000   the state folder or its database cannot be used
     ├── DeliveryError            CF-DLV-000   a file cannot be delivered
     │   ├── BadUrl               CF-DLV-001   a url that cannot be delivered to
@@ -247,6 +248,13 @@ class QuotaReached(RecordingError):
     code = "CF-REC-008"
     fix = "Erase recordings, raise the quota, or let the oldest go: quota_policy oldest."
     retryable = True
+
+
+class ClockDoubtful(RecordingError):
+    """Nothing expires: by this machine's clock what is there was made later than now, or very long ago."""
+
+    code = "CF-REC-009"
+    fix = "Look at the clock (`date`) and set it; if it is right, say --force."
 
 
 class StorageError(CallflowError):

@@ -13,9 +13,10 @@ from callflow.cli._figures import length, size, when
 from callflow.cli._output import Output, OutputOption, show_json, show_table
 from callflow.cli._state_folder import DEFAULT_STATE, StateOption, opened_state
 from callflow.clock import SystemClock, iso
+from callflow.errors import ClockDoubtful
 from callflow.recording.document import proof_document, proof_facts
 from callflow.recording.erasing import erase
-from callflow.recording.expiry import tidy
+from callflow.recording.expiry import doubt, tidy
 from callflow.recording.orphans import OLD_S, Orphan, sweep
 from callflow.state.erasing import Hold, Proof, Why, hold, list_holds, list_proofs, release_hold
 
@@ -132,10 +133,16 @@ def sweep_command(
     expired: Annotated[
         bool, typer.Option("--expired", help="Also erase what has had its time or is over a quota, now.")
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="--expired also if this machine's clock looks wrong.")
+    ] = False,
 ) -> None:
     """Look for files that belong to no recording, and recordings whose file is gone."""
     wall = SystemClock().wall()
     with opened_state(state) as (folder, database):
+        why = database.run(lambda conn: doubt(conn, wall)) if expired and not force else ""
+        if why:
+            raise ClockDoubtful(f"nothing was erased: {why}")
         tidied = tidy(folder, database, wall) if expired else None
         swept = sweep(folder, database, wall, remove=remove)
     if output is Output.json:

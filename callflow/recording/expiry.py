@@ -5,8 +5,10 @@ It blocks: call it in a thread.
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass
 
+from callflow.clock import iso
 from callflow.errors import CallflowError
 from callflow.log import logger
 from callflow.recording.erasing import erase, finish_erasing
@@ -18,8 +20,21 @@ from callflow.state.retention import BATCH, expired, oldest_erasable
 
 BY = "callflow"
 """By whom, if nobody in particular wanted it."""
+_NEWEST = (
+    "SELECT max(started_wall) FROM recordings",
+    "SELECT max(created_wall) FROM deliveries",
+    "SELECT wall FROM erased ORDER BY n DESC LIMIT 1",
+)
 MOST_ROUNDS = 500
 """Batches of one pass: what is left waits for the next."""
+
+
+LATER_S = 86_400.0
+"""What was made so much later than now was made, or is looked at, with a wrong clock. (A pretend call may be
+some hours ahead.)
+"""
+IDLE_S = 30 * 86_400.0
+"""Nothing was made for so long: nobody called, or the clock is put forward."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +67,22 @@ def tidy(folder: StateFolder, database: Database, wall: float, *, expire: bool =
         erased += gone
         full += [words] if words else []
     return Tidied(tuple(erased), tuple(full))
+
+
+def doubt(conn: sqlite3.Connection, wall: float) -> str:
+    """Why the time ``wall`` (seconds since 1970) should not be believed, in words, going by what the database
+    has seen; empty: it may be right. In a transaction.
+    """
+    newest = max(float((conn.execute(query).fetchone() or (0.0,))[0] or 0.0) for query in _NEWEST)
+    if newest > wall + LATER_S:
+        return f"it is {_day(wall)} here, and the latest recording or delivery is of {_day(newest)}"
+    if 0 < newest < wall - IDLE_S:
+        return f"it is {_day(wall)} here, and nothing was recorded, sent or erased since {_day(newest)}"
+    return ""
+
+
+def _day(wall: float) -> str:
+    return iso(wall)[:10]
 
 
 def _make_room(

@@ -7,7 +7,7 @@ import asyncio
 from callflow.clock import Clock
 from callflow.errors import CallflowError
 from callflow.log import logger
-from callflow.recording.expiry import Tidied, tidy
+from callflow.recording.expiry import Tidied, doubt, tidy
 from callflow.state.database import Database
 from callflow.state.folder import StateFolder
 
@@ -54,6 +54,13 @@ class Keeper:
         leapt = began is not None and self._began - began > LEAP_S
         if leapt:
             logger.warning("the clock was put forward: recordings whose time is over are erased in a while")
+        if began is None:  # there is no round before to compare it with, but what that process has left
+            why = await self._database.arun(lambda conn: doubt(conn, wall))
+            leapt = bool(why)
+            if why:
+                logger.warning(
+                    "%s: recordings whose time is over are erased in a while, if that stays so", why
+                )
         with self._clock.external():
             working = asyncio.ensure_future(
                 asyncio.to_thread(tidy, self._folder, self._database, wall, expire=not leapt)

@@ -12,9 +12,10 @@ from typer.testing import CliRunner, Result
 
 import callflow.cli
 from callflow.cli._story import summarize
+from callflow.clock import SystemClock
 from callflow.recording.sealing import keygen, seal
 from callflow.state.records import RecordingRow
-from tests.keeping.support import House
+from tests.keeping.support import DAY, House
 
 
 def command(*words: str) -> Result:
@@ -65,8 +66,14 @@ def test_sweep(house: House) -> None:
     found = answer("sweep", "--remove", *where)
     assert [(each["path"], each["removed"]) for each in found["orphans"]] == [("outbox/young.wav", False)]
     assert "stays" in command("sweep", *where).output
-    found = answer("sweep", "--expired", *where)
+    doubted = command("sweep", "--expired", *where)
+    assert doubted.exit_code == 2 and "CF-REC-009" in doubted.output and house.left() == {"old"}
+    found = answer("sweep", "--expired", "--force", *where)
     assert ([each["id"] for each in found["erased"]], house.left()) == (["old"], set())
+    assert answer("sweep", "--expired", *where)["erased"] == [], "an erasure is a sign of life"
+    house.now = SystemClock().wall() + 3 * DAY
+    house.recording("later")
+    assert "is of" in command("sweep", "--expired", *where).output
 
 
 def test_keys_and_opening(tmp_path: Path, house: House) -> None:

@@ -216,6 +216,20 @@ def test_nothing_expires_while_the_clock_is_wrong(house: House) -> None:
     assert run_virtual(main(), clock) == [0, 0, 0, 0, 0, 0, 1]
 
 
+def test_a_start_with_a_clock_that_nobody_knows_erases_nothing(house: House) -> None:
+    """Not at the first look, once the next one finds it so still."""
+    house.rules(retention_days=1.0)
+    for years, rounds in ((-1, [0]), (0, [2]), (1, [0, 1])):
+        house.recording(f"rec{years}", age_days=2.0)
+        clock = _Leaping(house.now + years * 365 * DAY)
+        keeper = Keeper(house.folder, house.database, clock)
+
+        async def main(keeper: Keeper = keeper, count: int = len(rounds)) -> list[int]:
+            return [len((await keeper.round()).erased) for _ in range(count)]
+
+        assert run_virtual(main(), clock) == rounds
+
+
 def test_a_clock_that_is_put_back_holds_up_no_transcript(house: House) -> None:
     house.recording("rec-1")
     run = house.database.run
