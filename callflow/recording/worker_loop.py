@@ -153,6 +153,8 @@ class WorkerLoop:
                 self._ticks = self._late = 0
             left = self._pump.now + TICK_S - now
             if left <= 0:
+                if self._idle:  # what was to be done first is here by now, if we stood still
+                    self._listen(0.0)
                 self._tick(now)
                 self._listen(0.0)
                 self._work(max(self._pump.now + TICK_S, self._clock.now() + _LEAST_S))
@@ -208,7 +210,7 @@ class WorkerLoop:
             self._ticks += 1
             self._late += now - self._pump.now >= 2 * TICK_S
         if self._inbox and not self._legs:  # nothing sounds: time jumps, but not past what was to be done
-            now = max(self._pump.now, min(now, self._inbox[0].at))
+            now = self._not_past(now)
         events = self._guarded(self._pump.advance, now)
         self._outbox += events[1] if events else []
         for command in self._gate.ready():
@@ -228,13 +230,18 @@ class WorkerLoop:
             self._outbox.append(AllEnded())
 
     def _jump(self) -> None:
-        """Without legs nothing has happened meanwhile: the pump's time moves to the clock's at once."""
-        self._guarded(self._pump.advance, self._clock.now())
-        while self._clock.now() - self._pump.now >= TICK_S:
+        """Without legs nothing has happened meanwhile: the pump's time moves to the clock's at once; but not
+        past what was to be done: we may have stood still since that was said.
+        """
+        while (now := self._not_past(self._clock.now())) - self._pump.now >= TICK_S:
             before = self._pump.now
-            self._guarded(self._pump.advance, self._clock.now())
+            self._guarded(self._pump.advance, now)
             if self._pump.now == before:
                 return
+
+    def _not_past(self, now: float) -> float:
+        """``now``, or the time of the first message that waits; but none that is over."""
+        return max(self._pump.now, min(now, self._inbox[0].at)) if self._inbox else now
 
     def _spare(self, now: float, left: float) -> None:
         """What needs doing at some time, in the time that is left before the next tick."""

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from pathlib import Path
 
-from callflow.media.messages import AddLeg, PretendSource, RemoveLeg, RtpSource
+from callflow.media.messages import AddLeg, LegCommand, PretendSource, RemoveLeg, RtpSource
 from callflow.recording.host import RecordingHost
 from callflow.recording.messages import SpoolClosed, StartRecording
 from callflow.recording.worker_clips import ClipGate, ReadyClips
@@ -75,6 +75,44 @@ def test_a_process_with_too_much_to_do_still_hears_that_calls_are_over(tmp_path:
     loop.run(LegMover(pump, host, writer, loop, None), [])
     assert pump.idle, "it was told, and did it"
     assert clock.time < told[0] + 2.2
+    writer.close()
+    gate.close()
+    parent.close()
+    pipe.close()
+
+
+class BeginningPump(CountingPump):
+    """Notes when legs began."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.began: list[float] = []
+
+    def command(self, command: LegCommand) -> list[object]:
+        self.began.append(self.now)
+        return super().command(command)
+
+
+def test_a_process_without_legs_that_stood_still_begins_where_it_was_told(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    parent, pipe = FramedSocket(ours), FramedSocket(theirs)
+    writer = SpoolWriter(StateFolder.open(tmp_path), patient=True)
+    clock, pump = SlowClock(), BeginningPump()
+    closed: deque[SpoolClosed] = deque()
+    host = RecordingHost(pump, writer, on_closed=closed.append)
+    gate = ClipGate(ReadyClips())
+    loop = WorkerLoop(pipe, pump, host, gate, None, clock, closed, 1e9)  # type: ignore[arg-type]
+
+    def enough() -> bool:
+        if clock.time < 1:  # it stands still, and meanwhile two calls come
+            parent.push([AddLeg("a", 8000, PretendSource())], at=1.2)
+            parent.push([AddLeg("b", 8000, PretendSource())], at=1.7)
+            clock.time = 2.0
+        return len(pump.began) == 2 and pump.now > 1.9
+
+    pump.enough, pump.end = enough, parent.shut
+    loop.run(LegMover(pump, host, writer, loop, None), [])
+    assert [round(at, 1) for at in pump.began] == [1.2, 1.7]
     writer.close()
     gate.close()
     parent.close()
