@@ -120,7 +120,7 @@ class RecordingsDesk:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._handles: list[RecordingHandle] = []
-        self._moves: list[MoveLegs] = []  # of this call's life: one may happen while a start waits
+        self.moves: list[MoveLegs] = []  # of this call's life: one may happen while a start waits
 
     @property
     def handles(self) -> tuple[RecordingHandle, ...]:
@@ -182,11 +182,11 @@ class RecordingsDesk:
         spec = spec if adjust is None else adjust(spec)
         seal_to = None if by is By.MESSAGE else recipients_of(call.account.document)  # mailboxes play theirs
         named_by = call.id if subject is None else subject.call_id
-        before = len(self._moves)
+        before = len(self.moves)
         listed = await self._reserve(replace(spec, dtmf_stop=dtmf_stop, seal_to=seal_to), named_by)
         if listed is None:
             return None
-        moved = self._moves[before:]
+        moved = self.moves[before:]
         if call.gone or (moved and not listed.follow_transfer):
             # While the database was asked: its leg is not there any more to be recorded.
             await self._cancel(listed)
@@ -348,7 +348,7 @@ class RecordingsDesk:
         self._move(left, lambda taps: replaced_taps(taps, left, by))
 
     def _move(self, left: str, moved: MoveLegs) -> None:
-        self._moves.append(moved)
+        self.moves.append(moved)
         for handle in self._handles:
             if handle.over or handle.stopping or handle.spec.leg is not None:
                 continue  # (who has said whose it is moves it too)
@@ -366,7 +366,7 @@ class RecordingsDesk:
     # ---- events ------------------------------------------------------------------------------
 
     def _on_event(self, handle: RecordingHandle, event: RecordingEvent) -> None:
-        call = self._call
+        call, listed = self._call, handle.state
         handle.note(event)
         if event.change == "refused":
             call.notice("warning", "CF-RUN-RECORDING", f"recording {event.id}: {event.message}")
@@ -387,7 +387,7 @@ class RecordingsDesk:
         )
         if event.change == "started" and handle.by is not By.MESSAGE:
             call.announcing.recording_began()
-        if event.change in LISTED:
+        if event.change in LISTED and event.state != listed:
             self._list_state(event)
         if handle.over:
             call.services.router.forget_recording(event.id)

@@ -9,7 +9,7 @@ A leg keeps its channel for good, also while it is away. A muted leg is silence 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 
 from callflow.media.messages import Side, TapPoint
@@ -47,6 +47,7 @@ class ChannelPlan:
         self.channels = channels
         self._legs: list[str] = []  # in joining order
         self._muted: set[str] = set()
+        self._sides: tuple[TapPoint, ...] = ()
 
     def join(self, leg: str) -> int:
         """``leg`` is in; gives its channel, the same one each time."""
@@ -69,6 +70,14 @@ class ChannelPlan:
             self._muted.remove(leg)
             self._muted.add(by)
 
+    def moved(self, move: Callable[[tuple[TapPoint, ...]], tuple[TapPoint, ...]]) -> None:
+        """A party has left the talk of the first leg's two sides: ``move`` says where each is heard now."""
+        self._sides = move(self._two_sides())
+
+    def _two_sides(self) -> tuple[TapPoint, ...]:
+        first = self._legs[0] if self._legs else ""
+        return self._sides or (TapPoint(first, Side.READ), TapPoint(first, Side.WRITE))
+
     def forget(self, leg: str) -> None:
         """A leg that shares a channel, or all of it, with others is gone: nothing of it is listened to any
         more. One with a channel of its own keeps that.
@@ -79,15 +88,16 @@ class ChannelPlan:
     def points(self) -> tuple[TapPoint, ...]:
         """Where to listen now: a point a channel."""
         if self.layout in (Layout.MONO, Layout.SIDES):
-            first = self._legs[0] if self._legs else ""
-            says = TapPoint("" if first in self._muted else first, Side.READ)
-            hears = TapPoint(first, Side.WRITE)
-            return (says, hears) if self.layout is Layout.SIDES else (_together((says, hears)),)
+            sides = [self._unless_muted(side) for side in self._two_sides()]
+            return tuple(sides) if self.layout is Layout.SIDES else (_together(sides),)
         if self.layout is Layout.ALL:
             return (_together(self._said(self._legs)),)
         last = self.channels - 1
         alone = [_together(self._said(self._legs[n : n + 1])) for n in range(last)]
         return (*alone, _together(self._said(self._legs[last:])))
+
+    def _unless_muted(self, side: TapPoint) -> TapPoint:
+        return SILENCE if side.side is Side.READ and side.leg in self._muted else side
 
     def _said(self, legs: Iterable[str]) -> list[TapPoint]:
         return [TapPoint(leg, Side.READ) for leg in legs if leg not in self._muted]

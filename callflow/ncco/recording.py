@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from callflow.documents.record_settings import RecordSettings, SilenceSettings, resolve_record
 from callflow.engine.recordings import RecordingHandle
-from callflow.events import Event, RecordingChanged
+from callflow.events import CallBridged, Event, RecordingChanged
 from callflow.media.transcribing.plugins import missing
 from callflow.ncco import events
 from callflow.ncco.application import Webhook
@@ -75,6 +75,7 @@ class ConversationRecording:
         self.uuid = uuid
         self._call = call
         self._points = handle.taps
+        self._moves = len(call.recordings.moves)
         self._leg = handle.spec.leg
         self._done = asyncio.Event()
         self._change = ""
@@ -99,6 +100,18 @@ class ConversationRecording:
 
     # ---- legs ----------------------------------------------------------------------------------
 
+    def reseated(self) -> None:
+        """Another leg is on the call's line: a party has transferred the other, or was replaced."""
+        if self.plan.layout is Layout.LEGS:
+            self.belongs_to(self._call.leg)
+            return
+        moves = self._call.recordings.moves
+        for move in moves[self._moves :]:
+            self.plan.moved(move)
+        self._moves = len(moves)
+        self._points = self.handle.taps
+        self.listen()
+
     def follow(self, conversation: Conversation) -> None:
         """Give the legs of ``conversation`` their channels, those that join later too."""
         for member in conversation.members:
@@ -107,6 +120,14 @@ class ConversationRecording:
         tell = self._joined
         conversation.on_joined.append(tell)
         self._watched.append(lambda: conversation.on_joined.remove(tell))
+        bus = self._call.services.bus
+        self._watched.append(bus.subscribe(self._talks, call_id=self._call.id))
+
+    def _talks(self, event: Event) -> None:
+        """Also whoever a transfer has brought, who is no member, has a channel."""
+        if isinstance(event, CallBridged):
+            for leg in (event.leg, event.peer):
+                self.join(leg)
 
     def _joined(self, member: Member) -> None:
         self.plan.join(member.leg)
@@ -197,9 +218,10 @@ async def start_recording(
         return None
     recording = conversation.recording = ConversationRecording(call, handle, plan, uuid)
     session.recordings.append(recording)
-    if room is None and layout is Layout.LEGS:
-        recording.follow(conversation)
-        call.line.on_reseat.append(lambda: recording.belongs_to(call.leg))
+    if room is None:
+        call.line.on_reseat.append(recording.reseated)
+        if layout is Layout.LEGS:
+            recording.follow(conversation)
     return recording
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from callflow.errors import MediaError
+from callflow.media.clips import ClipLoader
 from callflow.media.messages import (
     AddLeg,
     Bridge,
@@ -18,6 +19,7 @@ from callflow.media.messages import (
     TapPoint,
     Unbridge,
 )
+from callflow.media.pump import Pump
 from tests.media.listening import RATE, KeepingTap, clip, noise, pump_with, run_to, stereo
 
 
@@ -251,3 +253,28 @@ def test_a_muffled_leg_is_not_heard_or_hears_nobody_whoever_its_peer_is() -> Non
     assert heard("b") == ["a", "", "", "", ""]
     assert heard("c") == ["", "", "", "a", "a"]
     assert np.array_equal(taps["a"].sound[0], said["a"]), "what it says is its own"
+
+
+@pytest.mark.parametrize("rates", [(8000, 16000), (16000, 8000)])
+def test_a_muffled_leg_of_another_rate(rates: tuple[int, int]) -> None:
+    """Muted, then deaf, then neither: before they are bridged, and while they are."""
+    pump = Pump(ClipLoader())
+    taps = {}
+    for leg, rate in zip("ab", rates, strict=True):
+        pump.command(AddLeg(leg, rate, PretendSource()))
+        taps[leg] = stereo(leg, rate=rate)
+        pump.attach(taps[leg])
+        pump.command(Say(leg, (clip(noise(5 * rate, 1), rate),)))
+    pump.command(Muffle("a", muted=True))
+    pump.command(Bridge("a", "b"))
+    for second, change in enumerate((None, {"deaf": True}, {}, {"muted": True, "deaf": True}, {}), 1):
+        if change is not None:
+            pump.command(Muffle("a", **change))
+        run_to(pump, float(second))
+
+    def hears(leg: str, rate: int) -> list[bool]:
+        heard = taps[leg].sound[1].reshape(5, rate)[:, rate // 10 : -rate // 10]
+        return [bool(one.any()) for one in heard]
+
+    assert hears("b", rates[1]) == [False, True, True, False, True]
+    assert hears("a", rates[0]) == [True, False, True, False, True]

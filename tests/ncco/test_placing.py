@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from callflow.app import Engine, EngineOptions
 from callflow.channels.sim.call import PretendCall
-from callflow.channels.sim.scenario import Callee, Scenario
+from callflow.channels.sim.scenario import Answers, Callee, Party, Scenario, Timed, TransferTo
 from callflow.clock import VirtualClock, run_virtual
 from callflow.documents.accounts import Account
 from callflow.documents.catalog import Tenant
@@ -32,6 +32,7 @@ from tests.ncco.recorded import APPLICATION, level
 
 NUMBER = "447700900111"
 PHONE = {"type": "phone", "number": NUMBER}
+THIRD = 1500
 STAY = [{"action": "wait", "timeout": 60}]
 
 
@@ -228,3 +229,40 @@ def test_who_is_earmuffed_hears_nobody(tmp_path: Path) -> None:
     spans = [(0.2, 1.8), (2.2, 3.8), (4.2, 5.8)]
     assert [level(says, LOW, *span) > 1000 for span in spans] == [True, True, False]
     assert [level(hears, HIGH, *span) > 1000 for span in spans] == [True, False, True]
+
+
+@pytest.mark.parametrize("channels", [2, 3])
+def test_who_is_muted_and_transfers_the_other_is_out_of_the_recording(channels: int, tmp_path: Path) -> None:
+    """The other stays on its channel; whoever takes the muted one's place was not muted, and is heard: on the
+    other side of two, on a channel of its own where each leg has one.
+    """
+
+    async def mute(session: Session, clock: VirtualClock) -> None:
+        await clock.sleep(2)
+        muffle(reached(session), muted=True)
+
+    script: list[dict[str, Any]] = [
+        {"action": "record", "format": "wav", "split": "conversation", "channels": channels},
+        {"action": "connect", "endpoint": [{"type": "phone", "number": "447700900222"}], "limit": 30},
+    ]
+    goes = (Timed(4.0, TransferTo("447700900333"), since="answer"),)
+    others = {
+        "447700900222": answers(says=[tone(HIGH, 30)]),
+        "447700900333": answers(says=[tone(THIRD, 30)], leaves=2),
+    }
+    me = Callee(Answers(0.0), Party(clips=(tone(LOW, 30),), script=goes))
+    sound = place(tmp_path, order(script), me, mute, **others).sound()
+
+    def heard(channel: NDArray[np.int16]) -> list[str]:
+        spans = [(n + 0.2, n + 1.8) for n in (0, 2, 4)]
+        tones = {"me": LOW, "other": HIGH, "third": THIRD}
+        return [
+            "+".join(who for who, hertz in tones.items() if level(channel, hertz, *span) > 1000)
+            for span in spans
+        ]
+
+    assert heard(sound[1]) == ["other"] * 3
+    if channels == 2:
+        assert heard(sound[0]) == ["me", "", "third"]
+    else:
+        assert [heard(sound[0]), heard(sound[2])] == [["me", "", ""], ["", "", "third"]]
