@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 
 from callflow.errors import MediaError
 from callflow.media.clips import ClipLoader
+from callflow.media.live import LivePump
 from callflow.media.messages import (
     AddLeg,
     Bridge,
@@ -278,3 +282,45 @@ def test_a_muffled_leg_of_another_rate(rates: tuple[int, int]) -> None:
 
     assert hears("b", rates[1]) == [False, True, True, False, True]
     assert hears("a", rates[0]) == [True, False, True, False, True]
+
+
+@pytest.mark.parametrize("rate", [8000, 16000])
+def test_a_muffled_leg_stays_so_in_another_process(rate: int) -> None:
+    """It goes to the worker of whom it is to talk with, who may be of the other rate."""
+    here, there = LivePump(ClipLoader()), LivePump(ClipLoader())
+    here.command(AddLeg("a", 8000, PretendSource()))
+    there.command(AddLeg("b", rate, PretendSource()))
+    here.command(Say("a", (clip(noise(3 * 8000, 1), 8000),)))
+    there.command(Say("b", (clip(noise(3 * rate, 2), rate),)))
+    here.command(Muffle("a", muted=True, deaf=True))
+    ticks(here, 10), ticks(there, 10)
+    moved, sockets = here.give_away(["a"])
+    assert not sockets
+    there.take_in(pickle.loads(pickle.dumps(moved)), [])
+    taps = {"a": stereo("a"), "b": stereo("b", rate=rate)}
+    for tap in taps.values():
+        there.attach(tap)
+    there.command(Bridge("a", "b"))
+    hears = []
+    for change in (None, {"muted": True}, {"deaf": True}, {}):
+        if change is not None:
+            there.command(Muffle("a", **change))
+        before = heard_so_far(there, taps)
+        ticks(there, 50)
+        heard_so_far(there, taps)
+        late = {leg: before[leg] + tap.rate // 10 for leg, tap in taps.items()}
+        hears.append([bool(tap.sound[1, late[leg] :].any()) for leg, tap in taps.items()])
+    assert hears == [[False, False], [True, False], [False, True], [True, True]]
+
+
+def heard_so_far(pump: LivePump, taps: Mapping[str, KeepingTap]) -> dict[str, int]:
+    """In samples."""
+    for tap in taps.values():
+        pump.catch_up(tap)
+    return {leg: tap.samples for leg, tap in taps.items()}
+
+
+def ticks(pump: LivePump, count: int) -> None:
+    """Of 10 ms."""
+    for _ in range(count):
+        pump.advance(pump.now + 0.01)
