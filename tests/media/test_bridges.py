@@ -293,7 +293,8 @@ def test_a_muffled_leg_stays_so_in_another_process(rate: int) -> None:
     here.command(Say("a", (clip(noise(3 * 8000, 1), 8000),)))
     there.command(Say("b", (clip(noise(3 * rate, 2), rate),)))
     here.command(Muffle("a", muted=True, deaf=True))
-    ticks(here, 10), ticks(there, 10)
+    ticks(here, 10)
+    ticks(there, 10)
     moved, sockets = here.give_away(["a"])
     assert not sockets
     there.take_in(pickle.loads(pickle.dumps(moved)), [])
