@@ -113,6 +113,10 @@ class Line:
         self.ended: Ended | None = None
         self.on_gone: list[Callable[[], None]] = []
         self.on_reseat: list[Callable[[], None]] = []
+        self.spare: Leg | None = None
+        """Who takes the place of the leg on the line when that has ended."""
+        self.on_stand_in: list[Callable[[Leg], None]] = []
+        """Who is told that it has, and of the former leg."""
         self._services = services
         self._notice = notice
         self._gone = asyncio.Event()
@@ -146,7 +150,7 @@ class Line:
 
     def lose(self, ended: Ended) -> None:
         """Nobody is on the line any more; every wait of the call ends with ``CallGone``."""
-        if self.ended is not None:
+        if self.ended is not None or self._stood_in():
             return
         self.ended = ended
         self._gone.set()
@@ -163,6 +167,26 @@ class Line:
         for tell in tuple(self.on_reseat):
             tell()
         return former
+
+    def set_aside(self, leg: Leg) -> None:
+        """``leg`` is the spare from now on."""
+        self.spare = leg
+        leg.listener = self._on_spare
+
+    def _on_spare(self, leg: Leg, event: ChannelEvent) -> None:
+        if isinstance(event, Held):
+            self._services.media.send(Hold(leg.name, event.held))
+        elif isinstance(event, Ended) and leg is self.spare:
+            self.spare = None
+
+    def _stood_in(self) -> bool:
+        spare, self.spare = self.spare, None
+        if spare is None or spare.ended is not None:
+            return False
+        former = self.reseat(spare)
+        for tell in tuple(self.on_stand_in):
+            tell(former)
+        return True
 
     def listen(self) -> None:
         """Hear the leg on the line oneself (again, after a talk)."""
@@ -246,6 +270,9 @@ class Line:
     async def hangup(self, cause: str, code: int = 0, message: str = "") -> None:
         """End the leg on the line, if it is still there."""
         if self.ended is None:
+            spare, self.spare = self.spare, None
+            if spare is not None:
+                await spare.channel.hangup(cause)
             await self.channel.hangup(cause, code, message)
             self.lose(self.channel.ended or Ended(cause, code, by="engine"))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from callflow.documents import schemas
@@ -72,11 +72,12 @@ class _Listener:
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A talk on hold: ``leg`` ends that by ``key``."""
+    """A talk on hold: ``leg`` ends that by ``key``, which may be several digits; ``typed``: the last ones."""
 
     leg: str
     key: str
     end: Callable[[], None]
+    typed: str = ""
 
 
 class Metaflows:
@@ -134,7 +135,7 @@ class Metaflows:
         if isinstance(event, CallUnbridged):
             self.unhold()
         elif isinstance(event, DigitPressed):
-            if self._hold is not None and (event.leg, event.digit) == (self._hold.leg, self._hold.key):
+            if self._ends_hold(event):
                 self.unhold()
                 return
             for listener in self._listeners:
@@ -169,8 +170,24 @@ class Metaflows:
         return self._hold is not None
 
     def hold(self, leg: str, key: str, end: Callable[[], None]) -> None:
-        """The talk is on hold until ``leg`` presses ``key``, or somebody leaves: then ``end`` is called."""
+        """The talk is on hold until ``leg`` presses ``key`` (one digit or more), or somebody leaves: then
+        ``end`` is called.
+        """
         self._hold = _Held(leg, key, end)
+
+    def _ends_hold(self, event: DigitPressed) -> bool:
+        """Whether that digit is the last of those that end the hold; they begin no entry."""
+        held = self._hold
+        if held is None or event.leg != held.leg:
+            return False
+        typed = (held.typed + event.digit)[-len(held.key) :]
+        self._hold = replace(held, typed=typed)
+        if typed != held.key:
+            return False
+        for listener in self._listeners:
+            if entry := listener.entries.pop(event.leg, None):
+                entry.collected = None
+        return True
 
     def unhold(self) -> bool:
         """The talk goes on; False: it was not on hold."""

@@ -16,9 +16,24 @@ from callflow.documents.check import Surroundings, check_text
 from callflow.documents.metaflows import action_names, metaflows_of
 from callflow.documents.schemas import metaflow_modules
 from callflow.documents.settings import load_settings
-from callflow.events import CallTransferred, MetaflowDone
+from callflow.events import CallBridged, CallTransferred, MetaflowDone
 from callflow.modules import metaflow_actions
-from tests.modules.stage import HIGH, LOW, ROOT, Ran, Stage, caller, does, level, loud, node, presses, tone
+from tests.modules.stage import (
+    HIGH,
+    LOW,
+    NEVER,
+    ROOT,
+    Ran,
+    Stage,
+    caller,
+    does,
+    level,
+    loud,
+    node,
+    presses,
+    rejects,
+    tone,
+)
 
 RECORD = {"module": "record_call", "data": {"action": "toggle", "format": "wav"}}
 RINGS = node("user", {"id": "bob"})
@@ -214,11 +229,102 @@ def test_callflow_takes_the_caller_out_of_the_talk(stage: Stage, keys: str) -> N
     assert ran.report.seconds > 9 and ran.row().samples == round(ran.report.seconds * 8000)
 
 
-def test_an_attended_transfer_is_told_to_be_blind(stage: Stage) -> None:
+def test_an_attended_transfer_to_where_nobody_is_to_be_asked_is_blind(stage: Stage) -> None:
     attended = _numbers(d2=_act("transfer", target="2003", takeback_dtmf="*1"))
     ran = _call(_stage(stage, alice=attended), does(3.0, PressDigits("*2")))
     assert ran.of(CallTransferred)[0].kind == "blind"
     assert [notice.code for notice in ran.notices("warning")] == ["CF-RUN-BLIND"]
+
+
+CAROL = 1500
+ATTENDED = _act("transfer", **{"Transfer-Type": "attended"})
+ASK = {"metaflows": {"patterns": {"^2([0-9]+)$": ATTENDED}, "numbers": {"7": _act("resume")}}}
+
+
+def _asks(
+    stage: Stage, who: str, carol: Callee, *, later: str = "", alice_leaves: float, bob_leaves: float
+) -> Ran:
+    """Alice calls bob, recorded; ``who`` asks carol at 2004 from 3 s on (it rings at 5), and presses
+    ``later`` at 8 s.
+    """
+    flow = node("record_call", {"action": "start", "format": "wav"}, then=RINGS)
+    stage = _stage(stage, flow, **{who: ASK})
+    stage.has("user", "carol", {})
+    stage.has("device", "carol-desk", {"owner_id": "carol"})
+    stage.has("callflow", "four", {"numbers": ["2004"], "flow": node("user", {"id": "carol"})})
+    keys = [(3.0, PressDigits("*22004")), *([(8.0, PressDigits(later))] if later else [])]
+    alice, bob = (keys, []) if who == "alice" else ([], keys)
+    scenario = Scenario(
+        to_number="2002",
+        device_id="alice-desk",
+        caller=caller(*(does(*each) for each in alice), says=[tone(LOW, 40)], leaves=alice_leaves),
+        callee=_bob(*bob, leaves=bob_leaves),
+        endpoints={"carol-desk": carol},
+    )
+    ran = stage.dial("2002", scenario)
+    assert ran.notices("error") == [] == ran.notices("warning")
+    return ran
+
+
+def _carol(after: float = 2.0, talks: float = 40.0) -> Callee:
+    return Callee(Answers(after), Party(clips=(tone(CAROL, 60),), script=(Timed(talks, HangUp()),)))
+
+
+def _hears(ran: Ran, channel: int, begin: float, end: float) -> list[int]:
+    """Which of the three sing all the time there."""
+    sound = ran.sound(ran.row())[:, channel]
+    assert len(sound) >= end * 8000
+    return [hertz for hertz in (LOW, HIGH, CAROL) if level(sound, hertz, begin, end) > 3000]
+
+
+def test_who_asks_hangs_up_and_the_other_gets_whom_it_has_asked(stage: Stage) -> None:
+    ran = _asks(stage, "alice", _carol(), alice_leaves=12.0, bob_leaves=20.0)
+    (moved,) = ran.of(CallTransferred)
+    assert (moved.kind, moved.target, moved.leg) == ("attended", "2004", ran.report.call_id)
+    assert round(moved.time) == 12 and ran.report.seconds == pytest.approx(20.0, abs=0.1)
+    # From the begin of the transfer on the left is what bob hears, the right what he says.
+    assert _hears(ran, 0, 0, 3) == [LOW] and _hears(ran, 0, 12.1, 19.9) == [CAROL]
+    assert _hears(ran, 0, 6, 12) == [] and loud(ran.sound(ran.row())[:, 0], 6, 12) > 20  # music
+    assert _hears(ran, 1, 1.1, 19.9) == [HIGH]
+
+
+def test_who_asks_hangs_up_while_it_rings(stage: Stage) -> None:
+    ran = _asks(stage, "bob", _carol(after=6.0), alice_leaves=25.0, bob_leaves=9.0)
+    (moved,) = ran.of(CallTransferred)
+    assert (moved.kind, moved.kept) == ("attended", ran.report.call_id) and round(moved.time) == 9
+    assert ran.report.seconds == pytest.approx(25.0, abs=0.1)
+    assert _hears(ran, 0, 0, 24.9) == [LOW]
+    assert _hears(ran, 1, 1.1, 3) == [HIGH] and _hears(ran, 1, 12, 24.9) == [CAROL]
+
+
+BACK = {
+    "taken back": (_carol(), "*1"),
+    "taken back while it rings": (NEVER, "*1"),
+    "resumed": (_carol(), "*7"),
+    "refused": (rejects("USER_BUSY", 486), ""),
+    "left": (_carol(talks=2.0), ""),
+}
+
+
+@pytest.mark.parametrize("who", ["alice", "bob"])
+@pytest.mark.parametrize("why", BACK)
+def test_the_two_talk_again(stage: Stage, who: str, why: str) -> None:
+    carol, later = BACK[why]
+    ran = _asks(stage, who, carol, later=later, alice_leaves=16.0, bob_leaves=20.0)
+    assert ran.of(CallTransferred) == [] and ran.report.seconds == pytest.approx(16.0, abs=0.1)
+    assert _hears(ran, 0, 10.1, 15.9) == [LOW] and _hears(ran, 1, 10.1, 15.9) == [HIGH]
+    answered = carol is not NEVER and why != "refused"
+    assert len(ran.of(CallBridged)) == (3 if answered else 2)
+
+
+def test_who_waits_leaves_and_the_talk_with_the_asked_one_goes_on(stage: Stage) -> None:
+    ran = _asks(stage, "bob", _carol(), alice_leaves=9.0, bob_leaves=15.0)
+    assert ran.row().samples == 9 * 8000  # it was of alice's leg
+    assert [(e.leg == ran.report.call_id, round(e.time)) for e in ran.of(CallBridged)] == [
+        (True, 1),
+        (False, 7),
+    ]
+    assert ran.report.seconds == pytest.approx(15.0, abs=0.1) and ran.of(CallTransferred) == []
 
 
 def test_play_say_and_children(stage: Stage) -> None:

@@ -51,7 +51,7 @@ def calls(
     at: float, number: str, rate: int, hertz: int, *script: Timed, device: str = "", callee: Callee = NEVER
 ) -> Coming:
     """Somebody who sings from the start on."""
-    party = Party(clips=(tone(hertz, 60.0),), speaks_since="start", script=script)
+    party = Party(clips=(tone(hertz, 17.0),), speaks_since="start", script=script)
     return comes(at, number, Scenario(caller=party, rate=rate, device_id=device, callee=callee))
 
 
@@ -60,7 +60,7 @@ def leaves(after: float) -> Timed:
 
 
 def answers(*script: Timed) -> Callee:
-    return Callee(Answers(1.0), Party(clips=(tone(HIGH, 60.0),), script=script))
+    return Callee(Answers(1.0), Party(clips=(tone(HIGH, 17.0),), script=script))
 
 
 def recording(ran: Ran, rate: int, seconds: float) -> NDArray[np.int16]:

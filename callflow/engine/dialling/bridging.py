@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from callflow.channels.channel import ChannelEvent, DialTarget, Ended, Party, TransferRequested
+from callflow.engine.dialling.consulting import RING_S, Consultation, Consulting
 from callflow.engine.dialling.ringing import Forward, Ringing, Rung
 from callflow.engine.dialling.talking import TRANSFERRED, Talks
 from callflow.engine.flow import Flow
@@ -68,6 +69,10 @@ class Bridging:
     def redirect(self, flow: Flow) -> None:
         """The walk goes on with ``flow``, whatever the module's next move."""
         self._redirect = flow
+
+    def consult(self, leg: Leg, wanted: Consultation) -> None:
+        """``leg``, one of the two that talk, asks somebody first (an attended transfer)."""
+        self._talks.consult(leg, wanted)
 
     def leave_for(self, flow: Flow) -> bool:
         """End the talk: who is on the line goes on in ``flow``, the other is hung up. False: nobody talks."""
@@ -213,7 +218,17 @@ class Bridging:
         """See ``Talks.seat``."""
         await self._talks.seat(leg, cause)
 
-    async def _go_on(self, request: TransferRequested, *, trusted: bool | None = None) -> str:
+    async def _consult(self, wanted: Consultation) -> Ended | TransferRequested | Consultation:
+        ringing = Ringing(
+            self._call,
+            wanted.targets,
+            timeout_s=RING_S,
+            ringback=wanted.ringback,
+            fail_on_single_reject=False,
+        )
+        return await Consulting(self._call, self._talks, wanted).run(ringing, self._ring)
+
+    async def _go_on(self, request: TransferRequested | Consultation, *, trusted: bool | None = None) -> str:
         """Bring the one on the line to the target of the transfer, and the next one, if that transfers again.
 
         Ends with the line sent to another flow or hung up; gives the cause. ``trusted``: who asks for it is a
@@ -221,6 +236,13 @@ class Bridging:
         """
         call = self._call
         while True:
+            if isinstance(request, Consultation):
+                after = await self._consult(request)
+                if isinstance(after, Ended):
+                    await call.hangup(after.cause)
+                    return after.cause
+                request, trusted = after, None
+                continue
             leg = await self._consulted(request.consult) if request.consult else None
             if trusted is None:
                 trusted = bool(self.transferor and self.transferor.device_id)

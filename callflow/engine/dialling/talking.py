@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from callflow.channels.channel import ChannelEvent, Ended, Held, Party, TransferRequested
+from callflow.engine.dialling.consulting import Consultation
 from callflow.engine.line import Leg
 from callflow.engine.meeting.joining import PICKED_OFF, Offer
 from callflow.engine.recordings import RecordingsDesk
@@ -38,31 +39,37 @@ class Talks:
         self.connected = False
         self.on_connect: list[Callable[[], None]] = []
         self.transferor: Party | None = None
-        self._news: asyncio.Queue[tuple[Leg, Ended | TransferRequested] | Offer] = asyncio.Queue()
+        self._news: asyncio.Queue[tuple[Leg, Ended | TransferRequested | Consultation] | Offer] = (
+            asyncio.Queue()
+        )
 
     async def run(
-        self, leg: Leg, endpoint: str, since: Sequence[ChannelEvent] = ()
-    ) -> Ended | TransferRequested:
+        self, leg: Leg, endpoint: str, since: Sequence[ChannelEvent] = (), *, met: bool = False
+    ) -> Ended | TransferRequested | Consultation:
         """The line and ``leg`` (that has done ``since`` already) talk, until ``leg`` has ended or one has
-        transferred the other (who then is on the line). Raises ``CallGone`` once the line has ended; ``leg``
-        has been hung up then.
+        transferred the other (who then is on the line), or wants to ask somebody first (and is on the line,
+        the other aside). Raises ``CallGone`` once the line has ended; ``leg`` has been hung up then. ``met``:
+        it has talked here before.
         """
         call = self._call
         self._news = asyncio.Queue()
         self.peer = leg
         leg.listener = call.line.leg.listener = self._hear
         door = self._news.put_nowait
+        call.line.on_stand_in.append(self._stood_in)
         try:
             if leg.ended is not None:
                 return leg.ended
             for event in since:
                 self._hear(leg, event)
             await call.line.answer()
-            await call.meets(leg)
+            if not met:
+                await call.meets(leg)
             self._connect(leg, endpoint)
             call.joins.open(door)
             return await self._listen()
         finally:
+            call.line.on_stand_in.remove(self._stood_in)
             call.joins.close(door)
             self._turn_away()
             await self._part()
@@ -92,7 +99,25 @@ class Talks:
         for tell in tuple(self.on_connect):
             tell()
 
-    async def _listen(self) -> Ended | TransferRequested:
+    def consult(self, leg: Leg, wanted: Consultation) -> None:
+        """``leg``, one of the two, wants to ask somebody."""
+        self._news.put_nowait((leg, wanted))
+
+    def end(self) -> None:
+        """The talk is over, as if the peer had hung up; nothing happens if there is none."""
+        if self.peer is not None:
+            self._news.put_nowait((self.peer, Ended(NORMAL, by="engine")))
+
+    def _stood_in(self, former: Leg) -> None:
+        """The spare is on the line in the place of ``former``, and talks with the peer."""
+        line, peer = self._call.line.leg, self.peer
+        line.listener = self._hear
+        if peer is not None and self.connected:
+            cause = NORMAL if former.ended is None else former.ended.cause
+            self._unbridged(cause, peer, former)
+            self._connect(peer, f"call {self._call.id}")
+
+    async def _listen(self) -> Ended | TransferRequested | Consultation:
         call = self._call
         while True:
             news = await call.line.guard(self._news.get())
@@ -108,16 +133,41 @@ class Talks:
                 self._unbridged(event.cause, who)
                 return event
             leaver, stayer = (call.line.leg, peer) if who is call.line.leg else (peer, call.line.leg)
+            if call.line.spare is not None:
+                call.notice(
+                    "warning",
+                    "CF-RUN-TRANSFER",
+                    "a transfer was asked for in the middle of an attended one: it is not done",
+                    "Who has asked somebody first can only hang up, or take the other party back.",
+                )
+                continue
             if not self._may_transfer():
                 continue
-            await self._let_go(leaver, stayer, event)
+            if isinstance(event, Consultation):
+                self._step_aside(leaver, stayer)
+            else:
+                await self._let_go(leaver, stayer, event)
             return event
+
+    def _step_aside(self, asker: Leg, other: Leg) -> None:
+        """``asker`` is about to ask somebody, with ``other`` as its spare."""
+        call = self._call
+        self.transferor = asker.channel.party
+        self._separate(asker, other, TRANSFERRED["attended"])
+        self.peer = None
+        call.services.router.forget_leg(other.name)
+        call.services.router.forget_leg(asker.name)
+        if asker is not call.line.leg:
+            call.line.reseat(asker)
+        call.listening.start()
+        call.line.set_aside(other)
 
     async def _replace(self, offer: Offer) -> None:
         """Another call's party takes the place of one of the two; that one is hung up."""
         line, peer = self._call.line.leg, self.peer
         assert peer is not None
-        if offer.place_of not in (line.name, peer.name) or not offer.take(self._call):
+        consulting = self._call.line.spare is not None
+        if consulting or offer.place_of not in (line.name, peer.name) or not offer.take(self._call):
             offer.decline()
             return
         leaver, stayer = (line, peer) if offer.place_of == line.name else (peer, line)
@@ -173,23 +223,24 @@ class Talks:
             await peer.channel.hangup(NORMAL)
         await peer.close()
 
-    def _unbridged(self, cause: str, peer: Leg) -> None:
+    def _unbridged(self, cause: str, peer: Leg, line: Leg | None = None) -> None:
         """They do not hear each other any more; told once a talk."""
         if not self.connected:
             return
         self.connected = False
         call = self._call
-        call.services.media.send(Unbridge(call.leg))
+        line = line or call.line.leg
+        call.services.media.send(Unbridge(line.name))
         call.services.bus.publish(
             CallUnbridged(
                 time=call.services.clock.now(),
                 call_id=call.id,
-                leg=call.leg,
+                leg=line.name,
                 peer=peer.name,
                 cause=cause,
             )
         )
-        for leg in (call.line.leg, peer):
+        for leg in (line, peer):
             for lender in leg.lenders:
                 lender.joins.unbridged(cause)
 
@@ -231,7 +282,7 @@ class Talks:
         transfer); this call ends without hanging that party up. None: nobody talks with it.
         """
         call, peer, line = self._call, self.peer, self._call.line.leg
-        if peer is None or consult not in (line.channel.call_id, peer.channel.call_id):
+        if peer is None or call.line.spare or consult not in (line.channel.call_id, peer.channel.call_id):
             return None
         leaver, third = (line, peer) if consult == line.channel.call_id else (peer, line)
         self._separate(leaver, third, TRANSFERRED["attended"])

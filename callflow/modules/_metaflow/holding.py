@@ -21,8 +21,8 @@ async def hold(data: Mapping[str, Any], call: Call, pressed: Pressed) -> str:
     if call.metaflows.held:
         return "is on hold already"
     media = call.services.media
-    music = await _music(str(data.get("moh_bleg") or data.get("moh_aleg") or data.get("moh") or ""), call)
-    own = await _music(str(data["moh_aleg"]), call) if data.get("moh_aleg") else ()
+    music = await music_for(str(data.get("moh_bleg") or data.get("moh_aleg") or data.get("moh") or ""), call)
+    own = await music_for(str(data["moh_aleg"]), call) if data.get("moh_aleg") else ()
     playbacks = {leg: call.services.ids.short() for leg in (held.name, mine.name)}
 
     def end() -> None:
@@ -43,7 +43,7 @@ async def resume(data: Mapping[str, Any], call: Call, pressed: Pressed) -> str:
     return "went on with the talk" if call.metaflows.unhold() else "nobody was on hold"
 
 
-async def _music(media_id: str, call: Call) -> tuple[Clip, ...]:
+async def music_for(media_id: str, call: Call) -> tuple[Clip, ...]:
     """What is to be heard on hold: as told, else the account's ``music_on_hold``, else two soft notes."""
     music = call.account.document.get("music_on_hold")
     wanted = media_id or str(music.get("media_id") or "" if isinstance(music, Mapping) else "")
