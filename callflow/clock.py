@@ -269,11 +269,12 @@ def monotonic() -> float:
 
 class OutsideLoop:
     """An asyncio loop of real time in a thread of its own: HTTP and deliveries live there, so that they go
-    on (and time out) while virtual time stands still or flies.
+    on (and time out) while virtual time stands still or flies. Made on a loop of real time, it is of the same
+    kind (uvloop's in a server).
     """
 
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._loop = _loop_like_ours()
         self._thread = threading.Thread(target=self._main, name="callflow-outside", daemon=True)
         self._thread.start()
 
@@ -306,3 +307,10 @@ class OutsideLoop:
         await asyncio.gather(*others, return_exceptions=True)
         await self._loop.shutdown_asyncgens()
         await self._loop.shutdown_default_executor()
+
+
+def _loop_like_ours() -> asyncio.AbstractEventLoop:
+    running = asyncio._get_running_loop()
+    if running is None or isinstance(running, VirtualTimeLoop):
+        return asyncio.new_event_loop()
+    return type(running)()

@@ -12,7 +12,8 @@ import random
 import secrets
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -169,8 +170,6 @@ class Deliverer:
             parcels, due, left = await self._database.arun(self._claim)
         for parcel in parcels:
             self._start(parcel)
-        if parcels:
-            return False
         if until_empty and not left and not self._sending:
             return True
         poll_s = VIRTUAL_POLL_S if self._clock.virtual else POLL_S
@@ -180,9 +179,16 @@ class Deliverer:
         return False
 
     def _claim(self, conn: sqlite3.Connection) -> tuple[list[Parcel], float | None, bool]:
+        """All that may be sent now; when the next is due; whether anything is left."""
         now = self._clock.wall()
-        sending = tuple(self._sending.values())
-        parcels = outbox.claim(
+        parcels: list[Parcel] = []
+        while more := self._claim_more(conn, now, (*self._sending.values(), *parcels)):
+            parcels += more
+        return parcels, outbox.next_due(conn, now), outbox.any_left(conn)
+
+    def _claim_more(self, conn: sqlite3.Connection, now: float, sending: Collection[Parcel]) -> list[Parcel]:
+        """What has its turn; an account that has all it may then makes room for the next."""
+        return outbox.claim(
             conn,
             self._owner,
             now,
@@ -195,7 +201,6 @@ class Deliverer:
             of_accounts=Counter(parcel.delivery.account_id for parcel in sending),
             turns=self._turns,
         )
-        return parcels, outbox.next_due(conn, now), outbox.any_left(conn)
 
     def _bound_of(self, host: str) -> int:
         name, _, port = host.rpartition(":") if host[-1:] != "]" else (host, "", "")
@@ -236,21 +241,25 @@ class Deliverer:
         path = self._folder.root / parcel.delivery.file
         with self._clock.external():
             tried = await attempt(parcel, path, self._destinations, self._clock, random.random())
-        row = await self._settle(parcel, tried)
+        row, file = await self._settle(parcel, tried)
         if row is None:
             return
-        if row.state == DeliveryState.DELIVERED and row.file and not self._settings.keep_delivered:
-            await self._remove(row.id)
+        if file:
+            await self._remove(row.id, file)
         wait_s = row.next_wall - self._clock.wall() if row.state == DeliveryState.WAITING else None
         self._tell(parcel, row, row.state.lower(), tried, wait_s)
 
-    async def _settle(self, parcel: Parcel, tried: Tried) -> DeliveryRow | None:
+    async def _settle(self, parcel: Parcel, tried: Tried) -> tuple[DeliveryRow | None, str]:
         """Write it down, however long the database refuses: what was sent must not be forgotten, also if we
-        are stopped meanwhile (``close`` releases what is left after what was handed in before).
+        are stopped meanwhile (``close`` releases what is left after what was handed in before). With the file
+        that may be removed now, or nothing.
         """
 
-        def settle(conn: sqlite3.Connection) -> DeliveryRow | None:
-            return outbox.settle(conn, self._owner, tried.attempt, tried.decision, self._clock.wall())
+        def settle(conn: sqlite3.Connection) -> tuple[DeliveryRow | None, str]:
+            row = outbox.settle(conn, self._owner, tried.attempt, tried.decision, self._clock.wall())
+            if row is None or row.state != DeliveryState.DELIVERED or self._settings.keep_delivered:
+                return row, ""
+            return row, let_go(conn, row.id)
 
         while True:
             try:
@@ -260,16 +269,14 @@ class Deliverer:
                 logger.error("delivery %s cannot be settled yet: %s", parcel.delivery.id, error)
                 await self._clock.sleep(BACK_S)
 
-    async def _remove(self, delivery_id: str) -> None:
-        """The commit comes first, then the file, then the note that it is gone. What cannot be removed now,
-        or is still wanted here, is tidied away later.
+    async def _remove(self, delivery_id: str, file: str) -> None:
+        """The commit that lets it go came first; now the file, then the note that it is gone. What cannot be
+        removed now, or is still wanted here, is tidied away later.
         """
         try:
             with self._clock.external():
-                file = await self._database.arun(lambda conn: let_go(conn, delivery_id))
-                if file:
-                    await asyncio.to_thread((self._folder.root / file).unlink, missing_ok=True)
-                    await self._database.arun(lambda conn: forget_file(conn, delivery_id, file))
+                await asyncio.to_thread((self._folder.root / file).unlink, missing_ok=True)
+                await self._database.arun(lambda conn: forget_file(conn, delivery_id, file))
         except (CallflowError, OSError) as error:
             logger.warning("the file of delivery %s, which is done, stays here: %s", delivery_id, error)
 
@@ -325,7 +332,10 @@ class Deliverer:
         with self._clock.external():
             found = await self._database.arun(leftovers)
         for delivery_id in found:
-            await self._remove(delivery_id)
+            with self._clock.external():
+                file = await self._database.arun(partial(let_go, delivery_id=delivery_id))
+            if file:
+                await self._remove(delivery_id, file)
 
     async def _keep_leases(self) -> None:
         """Renew ours; take back what dead owners, leases that are over and faults of ours held."""

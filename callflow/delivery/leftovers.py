@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from callflow.state.records import get_delivery, get_recording
+from callflow.state.records import get_recording
 
 _WANTED = """
     SELECT EXISTS (SELECT 1 FROM holds WHERE recording_id = :recording AND released_wall = 0)
@@ -30,17 +30,20 @@ def let_go(conn: sqlite3.Connection, delivery_id: str) -> str:
     It stays while the recording is held, while its transcript is wanted, and while it is sent to somebody
     else. That of an NCCO application stays for its ``recording_url``: the delivery alone forgets it.
     """
-    found = conn.execute("SELECT 1 FROM deliveries WHERE id = ? AND state = 'DELIVERED'", (delivery_id,))
-    if found.fetchone() is None:  # sent again by hand, or erased
+    done = conn.execute(
+        "SELECT recording_id, file FROM deliveries WHERE id = ? AND state = 'DELIVERED' AND file <> ''",
+        (delivery_id,),
+    ).fetchone()
+    if done is None:  # sent again by hand, or erased
         return ""
-    row = get_delivery(conn, delivery_id)
-    (wanted,) = conn.execute(_WANTED, {"recording": row.recording_id, "file": row.file}).fetchone()
-    if wanted or not row.file:
+    recording_id, file = map(str, done)
+    (wanted,) = conn.execute(_WANTED, {"recording": recording_id, "file": file}).fetchone()
+    if wanted:
         return ""
-    if get_recording(conn, row.recording_id).document.get("application_id"):
+    if get_recording(conn, recording_id).document.get("application_id"):
         conn.execute("UPDATE deliveries SET file = '' WHERE id = ?", (delivery_id,))
         return ""
-    return row.file
+    return file
 
 
 def forget_file(conn: sqlite3.Connection, delivery_id: str, file: str) -> None:

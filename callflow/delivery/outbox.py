@@ -17,7 +17,7 @@ from typing import Any
 from callflow.delivery.bounds import AccountBounds
 from callflow.delivery.retry import LONGEST_WAIT_S, Decision, Next
 from callflow.delivery.turns import Turns, due_hosts, due_of
-from callflow.errors import StateError
+from callflow.errors import StateError, UnknownDelivery
 from callflow.state.events import KIND, read_message
 from callflow.state.hooks import announce_recording
 from callflow.state.records import (
@@ -183,9 +183,10 @@ def settle(
 
     If the lease is not ours any more, a success still counts; a failure is only kept in the history.
     """
-    if conn.execute("SELECT 1 FROM deliveries WHERE id = ?", (attempt.delivery_id,)).fetchone() is None:
+    try:
+        row = get_delivery(conn, attempt.delivery_id)
+    except UnknownDelivery:
         return None
-    row = get_delivery(conn, attempt.delivery_id)
     add_attempt(conn, attempt)
     ours = row.state == DeliveryState.SENDING and row.lease_owner == owner
     if not ours and decision.next is not Next.DELIVERED:
@@ -359,13 +360,11 @@ _MOVING = (
     "lease_owner",
     "lease_until",
 )
+_MOVE = f"UPDATE deliveries SET {', '.join(f'{name} = ?' for name in _MOVING)} WHERE id = ?"
 
 
 def _move(conn: sqlite3.Connection, row: DeliveryRow, happening: Happening) -> DeliveryRow:
     """Move ``row`` along the table and write it; it brings what else changes."""
     moved = replace(row, state=apply(DeliveryState(row.state), happening).value)
-    conn.execute(
-        f"UPDATE deliveries SET {', '.join(f'{name} = ?' for name in _MOVING)} WHERE id = ?",
-        (*(getattr(moved, name) for name in _MOVING), row.id),
-    )
+    conn.execute(_MOVE, (*(getattr(moved, name) for name in _MOVING), row.id))
     return moved

@@ -27,6 +27,11 @@ T = TypeVar("T")
 BUSY_S = 30.0
 """How long another process may hold the database before we give up."""
 
+WAL_PAGES = 4000
+"""So many pages (of 4 kB) are written ahead before they are brought to their places: those that each call
+writes anew, such as the ends of indexes, are copied once for many calls.
+"""
+
 GROUP = 256
 """At most so many pieces of work share one commit."""
 
@@ -60,6 +65,7 @@ class Database:
         try:
             _write_ahead(connection)
             connection.execute("PRAGMA synchronous=FULL")
+            connection.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
             migrate(connection)  # before: it may make a table anew that others refer to
             connection.execute("PRAGMA foreign_keys=ON")
         except sqlite3.Error as error:

@@ -78,7 +78,7 @@ def announce_recording(
     says. ``more``: further keys of the message; ``fact``: tells apart what may happen more than once.
     """
     action = action or _END.get(row.state, "")
-    if not action or not row.account_id:
+    if not action or not row.account_id or not webhooks_of(conn, row.account_id):
         return []
     body = {**recording_facts(row), "action": action, "timestamp": gregorian(), **(more or {})}
     return announce(

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 from callflow.errors import BadUrl, RecordingError, UnknownDelivery, UnknownRecording
@@ -316,25 +317,29 @@ def host_of(url: str) -> str:
 # ---- rows and values ------------------------------------------------------------------------
 
 
-def _values(row: DeliveryRow | AttemptRow) -> dict[str, Any]:
-    return {item.name: getattr(row, item.name) for item in fields(row)}
+def _values(row: RecordingRow | DeliveryRow | AttemptRow) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in row.__dataclass_fields__}
 
 
 def _recording_values(row: RecordingRow) -> dict[str, Any]:
-    values = {item.name: getattr(row, item.name) for item in fields(row)}
+    values = _values(row)
     values["document"] = json.dumps(dict(row.document), ensure_ascii=False)
     values["recovered"] = int(row.recovered)
     return values
 
 
 def _put(conn: sqlite3.Connection, table: str, values: Mapping[str, Any], *, or_update: bool = False) -> None:
-    names = ", ".join(values)
-    marks = ", ".join("?" for _ in values)
-    text = f"INSERT INTO {table} ({names}) VALUES ({marks})"
+    conn.execute(_insertion(table, tuple(values), or_update), tuple(values.values()))
+
+
+@cache
+def _insertion(table: str, names: tuple[str, ...], or_update: bool) -> str:
+    marks = ", ".join("?" for _ in names)
+    text = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"
     if or_update:  # not REPLACE: that would delete the row, and its deliveries with it
-        changes = ", ".join(f"{name} = excluded.{name}" for name in values if name != "id")
+        changes = ", ".join(f"{name} = excluded.{name}" for name in names if name != "id")
         text += f" ON CONFLICT (id) DO UPDATE SET {changes}"
-    conn.execute(text, tuple(values.values()))
+    return text
 
 
 def _named(cursor: sqlite3.Cursor, values: Iterable[Any]) -> dict[str, Any]:
