@@ -8,6 +8,7 @@ Where to look, in the order in which a call comes by:
     race        who answers first, as values; ringing: the legs behind it
     confirming  a key pressed before a forwarded call is theirs
     talking     one talk, and what ends it
+    consulting  a transfer by digits, after somebody was asked
     originating calls that begin here: nobody is on the line until somebody has answered
     bridging    from one talk to the next: the front that ``Call`` has of all this
 """
