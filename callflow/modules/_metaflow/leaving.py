@@ -37,7 +37,7 @@ async def transfer(data: Mapping[str, Any], call: Call, pressed: Pressed) -> str
         return "had no target"
     if other(call, pressed) is None:
         return "transferred nobody: nobody is there"
-    if data.get("takeback_dtmf") or data.get("Transfer-Type") == ATTENDED:
+    if (data.get("Transfer-Type") or (ATTENDED if data.get("takeback_dtmf") else "")) == ATTENDED:
         phones = _phones(target, call)
         if phones:
             wanted = Consultation(
