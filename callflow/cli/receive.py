@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,7 @@ from callflow.cli._output import Output, OutputOption, problems_told
 from callflow.delivery.receiver import Received, Receiver, as_json
 from callflow.delivery.receiver_faults import Fault, Faults, parse_cut, parse_fail
 from callflow.documents.secrets import reveal
-from callflow.errors import StorageError
+from callflow.errors import SettingsError, StorageError
 from callflow.log import mask_url, one_line
 
 _SECRET = frozenset({"authorization", "cookie", "proxy-authorization"})
@@ -46,6 +47,7 @@ def main(
             help="Take only what is signed with it: whsec_..., or secret:env:NAME, secret:file:PATH.",
         ),
     ] = None,
+    tus: Annotated[bool, typer.Option("--tus", help="Take resumable uploads (tus 1.0), too.")] = False,
     count: Annotated[int, typer.Option("--count", min=0, help="End after so many requests.")] = 0,
     output: OutputOption = Output.text,
 ) -> None:
@@ -64,7 +66,13 @@ def main(
             redirect=redirect,
         )
         secrets = [reveal(one) for one in secret or []]
-        asyncio.run(_serve(folder, host, port, faults, count, output, secrets))
+        if tus and secrets:
+            raise SettingsError(
+                "an upload by tus is not signed as a whole", hint="--tus or --secret, not both"
+            )
+        told = partial(_tell, output=output)
+        receiver = Receiver(folder, faults, told=told, secrets=secrets, tus=tus)
+        asyncio.run(_serve(receiver, host, port, count, output))
 
 
 def make_faults(
@@ -98,11 +106,8 @@ def make_faults(
     return faults
 
 
-async def _serve(
-    folder: Path, host: str, port: int, faults: Faults, count: int, output: Output, secrets: list[str]
-) -> None:
-    receiver = Receiver(folder, faults, told=lambda received: _tell(received, output), secrets=secrets)
-    ended = asyncio.Event()
+async def _serve(receiver: Receiver, host: str, port: int, count: int, output: Output) -> None:
+    folder, ended = receiver.folder, asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt instead

@@ -22,6 +22,7 @@ from aiohttp import web
 
 from callflow.clock import SystemClock, monotonic
 from callflow.delivery.receiver_faults import Fault, Faults
+from callflow.delivery.receiver_tus import TusUploads, done, refused
 from callflow.delivery.standard_webhooks import Check, key_of
 from callflow.errors import BadSignature
 from callflow.log import logger
@@ -60,6 +61,7 @@ class Received:
 class Receiver:
     """Takes PUT and POST at any path into ``folder``. ``told`` is called for each request when it is over.
     ``secrets``: takes only what is signed with one of them (Standard Webhooks), and answers 401 otherwise.
+    ``tus``: takes resumable uploads, too (``receiver_tus``): each PATCH is one of ``received``, with a fault.
     """
 
     def __init__(
@@ -69,7 +71,9 @@ class Receiver:
         *,
         told: Callable[[Received], None] = lambda received: None,
         secrets: Sequence[str] = (),
+        tus: bool = False,
     ) -> None:
+        self._tus = TusUploads(folder) if tus else None
         self._signatures = _Signatures(secrets)
         self.folder = folder
         self.received: list[Received] = []
@@ -101,13 +105,51 @@ class Receiver:
 
     async def close(self) -> None:
         """Stop listening and end what is open."""
+        if self._tus is not None:
+            self._tus.forget_all()
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
 
     # ---- one request --------------------------------------------------------------------------
 
+    async def _handle_tus(self, request: web.Request, tus: TusUploads) -> web.StreamResponse:
+        began, upload = monotonic(), tus.find(request)
+        answer = tus.answer(request)
+        if answer is not None or upload is None:
+            return answer or refused(404)
+        fault = self._faults.next()
+        cut_at = fault.cut_at(request.content_length or 0)
+        digest, before, kept = hashlib.sha256(), upload.offset, None
+        sha256 = ""
+        try:
+            good = await tus.take(request, upload, cut_at=cut_at, told=digest.update)
+            if fault.delay_s:
+                await self._clock.sleep(fault.delay_s)
+            answer = refused(fault.status) if fault.status else done(upload) if good else refused(413)
+            status = 0 if cut_at is not None else answer.status
+        except (ConnectionError, web.RequestPayloadError) as error:
+            logger.info("a sender went away: %s", type(error).__name__)
+            status = 0
+        count = upload.offset - before
+        if upload.whole and status == 204:
+            sha256 = await asyncio.to_thread(_sha256, upload.part)
+            if upload.metadata.get("sha256", sha256) == sha256:
+                kept = await asyncio.to_thread(_free_name, self.folder, file_name(upload.target))
+                await asyncio.to_thread(upload.part.replace, kept)
+            else:
+                answer, status = refused(400), 400
+            tus.ended(upload, kept is not None)
+        await self._note(request, count, sha256 or digest.hexdigest(), status, kept, monotonic() - began, "")
+        if not status:
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response(status=500)
+        return answer or refused(404)
+
     async def _handle(self, request: web.Request) -> web.StreamResponse:
+        if self._tus is not None and self._tus.speaks(request):
+            return await self._handle_tus(request, self._tus)
         began = monotonic()
         fault = self._faults.next()
         part = self.folder / f".{len(self.received)}-{id(request):x}.part"
@@ -258,6 +300,11 @@ def audio_seconds(path: Path) -> float | None:
         return float(duration(path))
     except CallflowError:
         return None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest_ok(header: str | None, sha256: str) -> bool | None:
