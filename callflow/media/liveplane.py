@@ -103,6 +103,7 @@ class LivePlane(Plane):
         for tick in range(first, end):
             past, start = self._ring[tick % HISTORY_TICKS], tick * self.tick
             if self.io is not None and len(rows):
+                self.io.receive_again(rows, start, (end - tick) / 100)
                 self.io.render_rows(rows, past, start, self.tick)
             for leg in legs:
                 if leg.sounding:

@@ -21,19 +21,12 @@ from callflow.media.rtp.arrivals import SLOT, Arrivals
 from callflow.media.rtp.io_reports import Reports
 from callflow.media.rtp.ports import PortPool
 from callflow.media.rtp.receive import DigitAt, ReceiveStats, RtpReceiver
+from callflow.media.rtp.rounds import BEHIND_ROUNDS, rounds
 from callflow.media.rtp.rows import Reader, RtpNews, RtpRow
 from callflow.media.rtp.send import Heard, RtpSender, SendState
 from callflow.media.rtp.sockets import Poller
 from callflow.media.taps import Samples
 
-ROUNDS = 8
-"""Packets of one socket a tick, at most: 16 times what a leg with packets of 20 ms sends."""
-BEHIND_ROUNDS = 2
-"""The same while late ticks are made up for: four times what comes, and the rest waits in the sockets."""
-FAR_BEHIND_TICKS = 30
-"""From so many late ticks on sockets are read every second tick: no faster than sound is played, since what
-comes too long before its time finds no room.
-"""
 SLOTS = 4096
 """Packets that are read before they are handed over; when they are full the next batch begins."""
 SETTLE_PACKETS = 256
@@ -207,7 +200,7 @@ class RtpIo:
         self._tick = now // self._tick_samples
         behind = round(time * 100) - self._tick
         self._news.begin(time, behind / 100 if behind >= BEHIND_ROUNDS else 0.0)
-        left = self._rounds_now(behind)
+        left = rounds(self._tick, behind)
         while left and (ready := self._poller.poll(0, SLOTS - len(self._sizes))):
             left -= 1
             self._drain(ready)
@@ -228,6 +221,19 @@ class RtpIo:
             self._news.events.clear()
         digits, self._digits = self._digits + self._receiver.digits(), []
         return digits
+
+    def receive_again(self, rows: Numbers, now: int, behind: float) -> None:
+        """Take what came for ``rows`` at an earlier tick (its first sample is ``now``), ``behind`` seconds
+        ago, when they were elsewhere.
+        """
+        self._news.begin(now / self._rate + behind, behind)
+        for row in rows.tolist():
+            with suppress(OSError):
+                for _ in range(BEHIND_ROUNDS):
+                    if size := self._legs[row].row.reader(self._views[len(self._sizes)]):
+                        self._sizes.append(size)
+                        self._froms.append(row)
+            self._flush(now)
 
     def render(self, out: Samples, start: int, n: int) -> None:
         """``out[row, 0, :n]`` of all legs: what they say."""
@@ -297,12 +303,6 @@ class RtpIo:
                     leg.reports.take(left.data[number, : left.sizes[number]].tobytes(), self._news.time)
             left = left.some(np.flatnonzero(~control))
         self._digits += self._receiver.take(left, now)
-
-    def _rounds_now(self, behind: int) -> int:
-        """How often sockets are read in this tick, which is so many ticks late."""
-        if behind < BEHIND_ROUNDS:
-            return ROUNDS
-        return BEHIND_ROUNDS if behind < FAR_BEHIND_TICKS else self._tick % 2
 
     def _settle(self, now: int) -> None:
         """Empty sockets that were connected in an earlier tick: from then on the kernel checks sources."""
