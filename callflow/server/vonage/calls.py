@@ -116,7 +116,7 @@ def read_call(body: Mapping[str, Any], application: Application) -> tuple[Applic
 
 def _from(body: Mapping[str, Any]) -> str:
     random, said = body.get("random_from_number"), body.get("from")
-    if random not in (None, True, False):
+    if not isinstance(random, bool | None):
         raise wrong("random_from_number", "must be true or false")
     if random and said is not None:
         raise wrong("from", "give either from or random_from_number")

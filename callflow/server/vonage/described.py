@@ -94,6 +94,10 @@ _STANDARD: Json = {
 }
 
 
+def _object(keys: Mapping[str, Json], *required: str) -> Json:
+    return {"type": "object", "properties": dict(keys), "required": list(required)}
+
+
 def _end(kind: str, name: str, form: Json, more: Json | None = None) -> Json:
     return {
         "type": "object",
@@ -132,7 +136,7 @@ WANTED: Json = {
     ],
     "properties": {
         "to": {"type": "array", "items": TO, "minItems": 1, "maxItems": 1},
-        "from": _end("phone", "number", _PRINTED),
+        "from": {"anyOf": [_object({"number": _PRINTED}, "number"), _PRINTED]},
         "random_from_number": {"type": ["boolean", "null"]},
         "ncco": NCCO,
         "answer_url": URLS,
@@ -178,10 +182,6 @@ SCHEMAS: Json = {
     "VonageError": ERROR,
     "VonageProblem": PROBLEM,
 }
-
-
-def _object(keys: Mapping[str, Json], *required: str) -> Json:
-    return {"type": "object", "properties": dict(keys), "required": list(required)}
 
 
 def _operation(

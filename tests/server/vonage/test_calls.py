@@ -207,6 +207,8 @@ FROM = {"type": "phone", "number": NUMBER}
         ("from", {"ncco": WAIT, "from": {"type": "phone", "number": "1\r\nVia: x"}}),
         ("from", {"ncco": WAIT, "from": None}),
         ("from", {"ncco": WAIT, "random_from_number": True}),
+        ("random_from_number", {"ncco": WAIT, "random_from_number": 0}),
+        ("event_url", {"ncco": WAIT, "event_url": [None]}),
         ("length_timer", {"ncco": WAIT, "length_timer": 0}),
         ("ringing_timer", {"ncco": WAIT, "ringing_timer": 121}),
         ("machine_detection", {"ncco": WAIT, "machine_detection": "listen"}),
