@@ -3,7 +3,7 @@
 Where to look, along the way of a packet; ``receive`` and ``send`` work on all rows of a plane at once:
 
     the network    sockets, ports (bound ahead), latch (whose packets count), rows (one leg's sockets),
-                   io (all legs of a plane, once a tick), arrivals (what came in a tick)
+                   io (all legs of a plane, once a tick), rounds (how often), arrivals (what came in a tick)
     packets        packet (headers), srtp, rtcp, io_reports (what RTCP says of a leg)
     codecs         codecs, g711, halfband (8 and 16 kHz), matrix
     in             expected (the packet that each row is to bring next: nearly all), receive (the others);
