@@ -164,7 +164,7 @@ def _socket(to: Mapping[str, Any]) -> dict[str, Any]:
     """What else there is to a websocket. Documents of the account may name secrets; who asks here may not."""
     if not str(to["uri"]).lower().startswith(("ws://", "wss://")):
         raise wrong("to", "uri must be a WebSocket's: wss://host/path")
-    said = to.get("headers") or {}
+    said = {} if to.get("headers") is None else to["headers"]
     if not isinstance(said, dict) or len(json.dumps(said)) > MOST_SOCKET_HEADERS:
         raise wrong("to", f"headers must be an object of at most {MOST_SOCKET_HEADERS} bytes")
     allowed = to.get("authorization") or {}
