@@ -82,13 +82,13 @@ DONE: Json = {"type": "object", "properties": {"message": TEXT, "uuid": TEXT}}
 _PRESSED: Json = {**TEXT, "pattern": "^[0-9*#p]{0,100}$"}
 _PRINTED: Json = {**TEXT, "pattern": "^[!-~]([ -~]*[!-~])?$", "maxLength": 200}
 _HEADERS: Json = {
-    "type": "object",
+    "type": ["object", "null"],
     "propertyNames": {"pattern": "^[A-Za-z0-9-]{1,64}$"},
     "additionalProperties": {**TEXT, "pattern": "^[ -~]{0,1000}$"},
     "maxProperties": MOST_HEADERS,
 }
 _STANDARD: Json = {
-    "type": "object",
+    "type": ["object", "null"],
     "properties": {"User-to-User": _PRINTED},
     "additionalProperties": False,
 }
