@@ -39,6 +39,8 @@ _DEFAULT_PARTS: Mapping[str, tuple[Part, ...]] = {
 }
 _PATH_KEYS = ("folder_base_path", "folder_path", "field_list", "field_separator")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._@+=,~-]+")
+_PERCENT = re.compile("%([0-9A-Fa-f]{2})?")
+_HALF = re.compile("%[0-9A-F]?$")
 _LONGEST_PART = 180
 _LONGEST_PATH = 800
 """Characters: an S3 key has 1024 bytes at most, and a number and ``.part`` may be put behind."""
@@ -232,7 +234,8 @@ def _path(place: Place, facts: Facts) -> str:
     if len(path) <= _LONGEST_PATH:
         return path
     digest = hashlib.sha256(path.encode()).hexdigest()[:16]
-    return f"{path[: _LONGEST_PATH // 2].rstrip('/.%')}/{digest}/{_segment(facts.attachment, http)}"
+    begin = _HALF.sub("", path[: _LONGEST_PATH // 2]).rstrip("/.")
+    return f"{begin}/{digest}/{_segment(facts.attachment, http)}"
 
 
 def _join(
@@ -273,6 +276,7 @@ def _segment(text: str, http: bool, encoded: bool = False) -> str:
     ``encoded``: what is percent-encoded in it stays so.
     """
     if http:
+        text = _PERCENT.sub(lambda found: found[0].upper() if found[1] else "%25", text) if encoded else text
         safe = quote(text, safe="%~" if encoded else "~", errors="replace")
     else:
         safe = _UNSAFE.sub("_", text)
@@ -283,7 +287,7 @@ def _segment(text: str, http: bool, encoded: bool = False) -> str:
     digest = hashlib.sha256(text.encode(errors="replace")).hexdigest()[:12]
     _, dot, ending = safe.rpartition(".")
     tail = f".{ending}" if dot and len(ending) <= _LONGEST_ENDING else ""
-    return f"{safe[: _LONGEST_PART - 20].rstrip('%')}-{digest}{tail}"
+    return f"{_HALF.sub('', safe[: _LONGEST_PART - 20])}-{digest}{tail}"
 
 
 # ---- reading ---------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from callflow.documents import schemas
@@ -98,6 +98,12 @@ def test_later_names_have_a_number_before_the_ending() -> None:
 
 
 @given(handler=st.sampled_from(HANDLERS), text=st.text(max_size=400), const=st.text(max_size=30))
+@example(handler="http", text="", const="%")
+@example(handler="http", text="", const="%4")
+@example(handler="http", text="", const="%e4")
+@example(handler="http", text="a\xe4" * 90, const="")
+@example(handler="http", text="\xe4" * 400, const="\xe4")
+@example(handler="http", text="ab\xe4" * 100, const="%41/%")
 def test_nothing_from_outside_becomes_a_path(handler: str, text: str, const: str) -> None:
     facts = Facts("acc", text, f"call_recording_{text}.wav", text, database_of(text, 0.0), {"from": text})
     parts = [const, {"field": "from"}, {"arg": "id"}, {"arg": "db"}, {"arg": "attachment"}]

@@ -58,6 +58,9 @@ NAMES = (
 )
 
 
+_MEDIA_PORTS = 40
+
+
 @dataclass(frozen=True)
 class Ports:
     """Free ports in the place of those that the page names, the same for the whole page: later blocks name
@@ -67,16 +70,23 @@ class Ports:
     receiver: int
     sip: int
     http: int
+    media: int
 
     @classmethod
     def free(cls) -> Ports:
         """Ports that nobody has, and that no other test is given."""
-        return cls(free_ports(1), free_ports(1), free_ports(1))
+        return cls(free_ports(1), free_ports(1), free_ports(1), free_ports(_MEDIA_PORTS))
 
     def put_in(self, command: str) -> str:
         """A command of the page as it is run."""
         command = command.replace(str(PORT), str(self.receiver)).replace(str(SIP_PORT), str(self.sip))
         return command.replace(f":{HTTP_PORT}", f":{self.http}")
+
+    def apart(self, words: list[str]) -> list[str]:
+        """A server has ports for media too: those it takes by itself may be given to other tests."""
+        if "serve" not in words or "--media-ports" in words:
+            return words
+        return [*words, "--media-ports", f"{self.media}-{self.media + _MEDIA_PORTS - 1}"]
 
 
 # A real call's figures: the machine's, not the program's.
@@ -137,7 +147,7 @@ def run_block(block: list[Shown], folder: Path, ports: Ports) -> list[Shown]:
             command = ports.put_in(command)
             if command.endswith("&"):
                 typed, _, log_name = (part.strip() for part in command.removesuffix("&").partition(">"))
-                words = shlex.split(typed)
+                words = ports.apart(shlex.split(typed))
                 with (folder / log_name).open("w") as log:
                     background.append(subprocess.Popen(words, cwd=folder, env=env, text=True, stdout=log))
                 _wait_for_listener(folder / log_name)

@@ -39,11 +39,13 @@ def test_words_of_a_grammar_with_their_times(call_file: Path, spoken_s: float, h
     left, right = heard.channels
     assert left == () and right and {word.text for word in right} <= {"two", "seven", "nine"}
     _in_order(right, LEAD_S - 0.35, LEAD_S + spoken_s + 0.35)
-    assert os.getpriority(os.PRIO_PROCESS, helper.pid) - os.getpriority(os.PRIO_PROCESS, 0) == NICE
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, helper.pid) == min(own + NICE, 19)  # nobody is nicer than 19
 
 
 def test_hints_are_what_can_be_heard_and_unknown_ones_do_no_harm(call_file: Path, helper: Helper) -> None:
     request = Request(hints=("Seven!", "two", "Xyzzyqux", "nine", ""))
+    helper.transcribe(call_file, Request(grammar=DIGITS), POCKET, limit_s=30)
     before = helper.pid
     _, right = helper.transcribe(call_file, request, POCKET, limit_s=30).channels
     assert right and {word.text for word in right} <= {"two", "seven", "nine"}
