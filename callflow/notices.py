@@ -132,7 +132,7 @@ NOTICES: dict[str, Code] = {
                               "Look whose calls these are; it opens by itself, or at the next start."),
     "CF-RUN-BLIND": Code(WARNING, "transfer is blind", "A metaflow asks for an attended transfer to "
                          "a number where nobody can be asked first: the other party was sent on at once.",
-                         "Attended goes to callflows that begin with device or user, and to numbers outside."),
+                         "Attended goes to callflows that begin with device or user, and numbers outside."),
     "CF-RUN-METAFLOW": Code(WARNING, "metaflow action without code", "Digits stand for an action that this "
                             "engine does not have: it is passed over to _.",
                             "docs/metaflows.md lists the actions there are."),
