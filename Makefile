@@ -21,8 +21,10 @@ types: .venv/.dev
 layers: .venv/.dev
 	$(BIN)/lint-imports
 
-# With files of bytecode, wherever these are switched off: tests start many processes.
+# With files of bytecode, wherever these are switched off: tests start many processes. What was just installed
+# goes to the disk first: real calls are recorded there.
 tests: .venv/.dev
+	sync
 	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n $(JOBS) --dist worksteal
 
 # The npm programs that some tests talk to (a real CouchDB, an Express receiver); tests skip without them.
