@@ -31,9 +31,6 @@ NOWHERE = "http://127.0.0.1:9"
 NUMBER = "447700900000"
 """The application's."""
 WELL = ("2xx", "3xx", "401", "403", "404", "409", "429")
-NUMBER = "447700900000"
-"""The application's."""
-WELL = ("2xx", "3xx", "401", "403", "404", "409", "429")
 WORDS = (
     "--exclude-path-regex", "/events$",  # a stream that never ends
     "--phases", "examples,coverage,fuzzing", "--max-examples", "25", "--seed", "1",
