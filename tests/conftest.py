@@ -100,7 +100,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The first half of the workers (xdist) begins with real calls, the others with what takes longest.
+    """Half of the workers (xdist), rounded down, begin with real calls, the others with what takes longest.
 
     Each worker is given a part of the list as it stands, and who has done his takes from another's end.
     """
