@@ -33,8 +33,8 @@ os.environ["SSL_CERT_FILE"] = os.devnull
 
 
 def _in_memory(place: str = "/dev/shm", enough: int = 4 << 30) -> None:
-    """Temporary files go where nobody waits for a disk: what tests write lasts until a process dies, not until
-    the power goes, and ``fdatasync`` of one test holds up all others.
+    """Temporary files go where nobody waits for a disk: tests kill processes and never switch the power off, and
+    ``fdatasync`` of one holds up all others.
     """
     if "TMPDIR" not in os.environ and os.access(place, os.W_OK):
         space = os.statvfs(place)
@@ -116,8 +116,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _what_was_there_is_no_garbage(request: pytest.FixtureRequest) -> None:
-    """Looking for garbage among thousands of tests took a quarter of a second, in the midst of calls that a test
-    makes in its own process: it is done before these, and they look through what they make themselves.
+    """Looking for garbage among thousands of tests took a quarter of a second, in the midst of calls that a
+    test makes in its own process: it is done before these, which look through what they make themselves.
     """
     if request.node.nodeid.startswith(LIVE):
         gc.collect()
