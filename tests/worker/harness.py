@@ -76,9 +76,18 @@ class Bench:
         """The events of one type."""
         return [event for event in self.events if isinstance(event, kind)]
 
-    def changes(self, id: str) -> list[str]:
+    def told(self, id: str) -> list[RecordingEvent]:
         """What happened to a recording."""
-        return [event.change for event in self.events if isinstance(event, RecordingEvent) and event.id == id]
+        return [event for event in self.events if isinstance(event, RecordingEvent) and event.id == id]
+
+    def changes(self, id: str) -> list[str]:
+        """What happened to a recording, in words."""
+        return [event.change for event in self.told(id)]
+
+    def sample(self, id: str, time: float) -> int:
+        """The sample of a recording that was never paused at an engine time."""
+        (begun,) = (event for event in self.told(id) if event.change == "started")
+        return round((time - begun.time) * 8000)
 
     async def until(self, true: Callable[[], bool]) -> None:
         """Wait until something is so; a failure after ``WAIT_S``."""
