@@ -66,14 +66,15 @@ class FileBody(aiohttp.Payload):
 
         A receiver may answer before it has read everything. aiohttp takes that as the end and cancels us;
         but its answer counts only if it takes the whole file, so we go on while the connection is open.
-        (Whoever gives up closes the connection first.)
+        (Whoever gives up closes the connection first.) The answer to the last byte may come before we are
+        told that it was sent.
         """
         task = asyncio.current_task()
         while True:
             try:
                 return await asyncio.shield(sending)
             except asyncio.CancelledError:
-                if task is None or transport is None or transport.is_closing() or sending.done():
+                if task is None or transport is None or transport.is_closing() or sending.cancelled():
                     raise
                 task.uncancel()
 

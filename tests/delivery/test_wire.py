@@ -296,18 +296,22 @@ def test_an_early_yes_that_goes_on_reading_is_a_yes(tmp_path: Path) -> None:
     state = State.make(tmp_path)
     body = b"x" * 4_000_000
     got: list[int] = []
+    all_read = asyncio.Event()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await read_head(reader)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
         await writer.drain()
-        got.append(len(await reader.readexactly(int(head.header("Content-Length") or 0))))
+        try:
+            got.append(len(await reader.readexactly(int(head.header("Content-Length") or 0))))
+        finally:
+            all_read.set()
 
     async def main() -> None:
         async with raw_server(handle, receive_buffer=65536) as base:
             state.enqueue(f"{base}/x", body)
             await state.deliver()
-            await asyncio.sleep(0.05)
+            await all_read.wait()
 
     asyncio.run(main())
     state.database.close()
