@@ -21,11 +21,11 @@ types: .venv/.dev
 layers: .venv/.dev
 	$(BIN)/lint-imports
 
-# With files of bytecode, wherever these are switched off: tests start many processes. What was just installed
-# goes to the disk first: real calls are recorded there.
+# First what only computes, in more processes than processors; then real calls, which need one that is free at
+# once, two files at a time. With files of bytecode, wherever these are switched off: tests start many processes.
 tests: .venv/.dev
-	sync
-	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n $(JOBS) --dist worksteal
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n $(JOBS) --dist worksteal --real-calls without
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --real-calls only
 
 # The npm programs that some tests talk to (a real CouchDB, an Express receiver); tests skip without them.
 peers:

@@ -1,5 +1,5 @@
 """For all tests: hypothesis judges what code does, never how fast a machine does it; CI repeats itself; real
-calls and what takes longest are begun first; the tables of new databases are made once.
+calls are made apart from all else; what takes longest is begun first; new databases' tables are made once.
 """
 
 from __future__ import annotations
@@ -7,11 +7,11 @@ from __future__ import annotations
 import gc
 import os
 import sqlite3
-import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -33,7 +33,7 @@ os.environ["SSL_CERT_FILE"] = os.devnull
 
 
 def _in_memory(place: str = "/dev/shm", enough: int = 4 << 30) -> None:
-    """Temporary files go where nobody waits for a disk: tests kill processes and never switch the power off, and
+    """Temporary files go where nobody waits for a disk: tests kill processes, never switch the power off, and
     ``fdatasync`` of one holds up all others.
     """
     if "TMPDIR" not in os.environ and os.access(place, os.W_OK):
@@ -90,28 +90,42 @@ LONG = (
     "tests/house/test_readme.py",
     "tests/rtp/core/test_hour.py",
     "tests/rtp/live/test_hour.py",
+    "tests/house/test_site.py",
+    "tests/modules/test_junk.py",
     "tests/serve/test_serve.py",
-    "tests/serve/test_meeting.py",
-    "tests/serve/test_office.py",
     "tests/sip/peers/test_baresip_calls.py",
-    "tests/serve/test_two_worlds.py",
     "tests/serve/test_kills.py",
-    "tests/serve/test_conference.py",
-    "tests/serve/test_truth.py",
-    "tests/serve/test_notify.py",
+    "tests/crash/test_kill.py",
+    "tests/sip/session/test_sipp.py",
+    "tests/sip/peers/test_baresip_registering.py",
+    "tests/call/test_caller.py",
+    "tests/call/test_cli.py",
+    "tests/sip/peers/test_baresip_transfers.py",
+    "tests/app/test_stopping.py",
+    "tests/sip/core/test_sipp.py",
+    "tests/server/vonage/test_calls.py",
+    "tests/sip/peers/test_sipp_dialogs.py",
+    "tests/sip/peers/test_sipp_out.py",
+    "tests/sip/peers/test_baresip_secure.py",
+    "tests/serve/test_office.py",
     "tests/modules/test_chaos.py",
     "tests/app/test_soak.py",
 )
-"""Files whose tests take seconds each, the longest first."""
-
-_NICER = 19
+"""Files that take long, the longest first."""
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Workers that begin with what only computes leave the processors to those that make real calls."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
-    if worker and int(worker.removeprefix("gw")) >= _live_workers() and sys.platform != "win32":
-        os.nice(_NICER)
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``make test`` asks twice: what only computes fills the processors, real calls need one that is free."""
+    parser.addoption("--real-calls", choices=("without", "only"), help="leave out real calls, or all else")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """See ``--real-calls``."""
+    wanted = config.getoption("--real-calls")
+    if wanted is None or collection_path.suffix != ".py":
+        return None
+    name = collection_path.relative_to(config.rootpath).as_posix()
+    return True if name.startswith(LIVE) != (wanted == "only") else None
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -125,43 +139,31 @@ def _what_was_there_is_no_garbage(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Half of the workers (xdist), rounded down, begin with real calls, the others with what takes longest.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What takes longest is begun first.
 
-    Each worker is given a part of the list as it stands, and who has done his takes from another's end.
+    Each worker (xdist) is given a part of the list as it stands, and who has done his takes from another's
+    end; real calls are given file by file.
     """
-    workers = _workers()
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     if workers == 1:
         return
-    live: dict[str, list[pytest.Item]] = defaultdict(list)
-    long: dict[str, list[pytest.Item]] = defaultdict(list)
+    first: dict[str, list[pytest.Item]] = defaultdict(list)
     rest: list[pytest.Item] = []
     for item in items:
-        group = _group(item)
-        (live[group] if group.startswith(LIVE) else long[group] if group else rest).append(item)
-    lanes = _live_workers()
-    hands = [*_dealt(live, lanes), *_dealt(long, workers - lanes)]
+        name = _group(item)
+        (first[name] if name else rest).append(item)
+    ranked = [first[name] for name in sorted(first, key=_rank)]
+    if config.getoption("--real-calls") == "only":
+        items[:] = [item for group in ranked for item in group]
+        return
+    hands = [[item for group in ranked[worker::workers] for item in group] for worker in range(workers)]
     for worker, hand in enumerate(hands):
         share = len(items) * (worker + 1) // workers - len(items) * worker // workers
         missing = max(share - len(hand), 0)
         hand += rest[:missing]
         rest = rest[missing:]
     items[:] = [item for hand in (*hands, rest) for item in hand]
-
-
-def _workers() -> int:
-    return int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-
-
-def _live_workers() -> int:
-    return max(1, _workers() // 2)
-
-
-def _dealt(groups: dict[str, list[pytest.Item]], hands: int) -> list[list[pytest.Item]]:
-    dealt: list[list[pytest.Item]] = [[] for _ in range(hands)]
-    for turn, name in enumerate(sorted(groups, key=_rank)):
-        dealt[turn % hands] += groups[name]
-    return dealt
 
 
 def _group(item: pytest.Item) -> str:
