@@ -9,11 +9,15 @@ from callflow.media.taps import Samples
 
 
 class Ear:
-    """A ``Tap`` on one leg: what comes from the far end, and what goes to it. ``most``: samples to keep."""
+    """A ``Tap`` on one leg: what comes from the far end, and what goes to it. ``most``: samples to keep.
+
+    ``began``: the clock's time of the first of them; None: there is none yet.
+    """
 
     def __init__(self, leg: str, rate: int, most: int) -> None:
         self.points = (TapPoint(leg, Side.READ), TapPoint(leg, Side.WRITE))
         self.rate = rate
+        self.began: float | None = None
         self._left = most
         self._blocks: list[Samples] = []
 
@@ -26,6 +30,8 @@ class Ear:
         return n
 
     def commit(self, block: Samples, time: float) -> list[object]:
+        if self.began is None:
+            self.began = time
         part = block[:, : self._left]
         self._blocks.append(part.copy())
         self._left -= part.shape[1]

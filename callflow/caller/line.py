@@ -171,6 +171,7 @@ def with_media(result: CallResult, line: Line, report: RtpReport | None) -> Call
         digits=line.digits,
         heard=heard,
         said=said,
+        began=line.ear.began or 0.0,
         sent=sent,
         received=received,
         lost=lost,

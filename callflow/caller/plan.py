@@ -62,7 +62,7 @@ class CallResult:
     refused the call; ``message`` and ``hint``: why in words, and what to try. ``setup_s``: INVITE to 200.
     ``seconds``: from the answer to the end. ``sent``, ``received``, ``lost``: RTP packets. ``digits``: what
     the other end pressed. ``heard`` and ``said``: samples at ``rate``, from the moment the leg began, side by
-    side.
+    side; ``began``: that moment, by the phone's clock (0: nothing was kept).
     """
 
     uri: str
@@ -82,3 +82,4 @@ class CallResult:
     rate: int = 8000
     heard: Samples = field(default_factory=lambda: np.zeros(0, np.int16), repr=False)
     said: Samples = field(default_factory=lambda: np.zeros(0, np.int16), repr=False)
+    began: float = 0.0

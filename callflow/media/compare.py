@@ -14,7 +14,7 @@ from callflow.media.taps import Samples
 LONGEST_S = 120.0
 """So much of each sound is compared."""
 _LEAST_S = 0.5
-_REACH_S = 0.03
+_REACH_S = 0.12
 _PIECE_S = 0.05
 _PACE = 0.015  # of time, by which the delay of one piece may differ from the last one's: a row slips 0.0125
 _JUMP_PIECES = 2.0  # a jump must be worth so many pieces that fit
@@ -39,8 +39,8 @@ def compare(heard: Samples, said: Samples, rate: int) -> Match | None:
     must overlap. None: one of them is silent or shorter than half a second.
 
     Where clocks differ, or a receiver waits longer than it must since one of the two stood still, it leaves
-    out samples now and then: so the delay may change on the way, a little beside the one of all, as fast as
-    that (``rtp/drift.py``); it seldom jumps.
+    out samples now and then, and more in a silence: so the delay may change on the way, beside the one of
+    all, as fast as that (``rtp/drift.py``), and seldom jump.
     """
     most = round(LONGEST_S * rate)
     a, b = _centred(heard[:most]), _centred(said[:most])

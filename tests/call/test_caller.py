@@ -15,13 +15,13 @@ from tests.call.voices import voice
 
 CALLER = voice(1)
 MOSTLY = 0.7
-"""On a busy machine packets come late, and the jitter buffer gives way. Another sound is below 0.4."""
+"""On a busy machine packets come late, and the jitter buffer gives way. Another sound is below 0.25."""
 CALLEE = voice(2)
 
 
 def test_each_hears_what_the_other_says() -> None:
-    plan = CallPlan("", audio=(CALLER,), digits=(("12#", 1.8),), hangup_after_s=2.4)
-    one, other = both(plan, CallPlan("", audio=(CALLEE,), digits=(("7", 2.0),)))
+    plan = CallPlan("", audio=(CALLER,), digits=(("12#", 0.8),), hangup_after_s=2.4)
+    one, other = both(plan, CallPlan("", audio=(CALLEE,), digits=(("7", 1.0),)))
     assert one.answered and one.cause == "NORMAL_CLEARING" and one.ended_by == "engine"
     assert other.answered and other.ended_by == "party"
     assert 2.3 < one.seconds < 4.0 and 0 < one.setup_s < 2.0
@@ -30,9 +30,9 @@ def test_each_hears_what_the_other_says() -> None:
     there, back = compare(other.heard, one.said, 8000), compare(one.heard, other.said, 8000)
     assert there is not None and back is not None
     assert there.value > MOSTLY and back.value > MOSTLY
-    # Each counts from the begin of its own leg: how far those are apart is in both, with the other sign.
-    assert 0 < (there.delay_s + back.delay_s) / 2 < 0.6
-    assert abs(there.delay_s - back.delay_s) < 0.6
+    # Each counts from the begin of its own leg; on a busy machine these are any time apart.
+    apart = other.began - one.began
+    assert 0 < there.delay_s + apart < 0.4 and 0 < back.delay_s - apart < 0.4
 
 
 @pytest.mark.parametrize("codec", ["PCMA", "G722"])

@@ -43,12 +43,19 @@ def test_a_clock_that_is_followed_costs_nothing() -> None:
 
 @pytest.mark.parametrize("samples", [3, 10])
 def test_a_receiver_that_comes_back_to_its_time_costs_next_to_nothing(samples: int) -> None:
-    """Its hold was too long, since one of the two stood still: it leaves out so much in a tenth of a second."""
+    """Its hold was too long, since one of the two stood still: so much is left out in a tenth of a second."""
     said = np.convolve(noise(3), np.ones(10) / 3, mode="same").astype(np.int16)
     heard = np.delete(said, range(100, len(said), 800 // samples))
     found, other = compare(heard, said, RATE), compare(heard, said[::-1], RATE)
     assert found is not None and other is not None
     assert found.value > 0.8 and other.value < 0.25
+
+
+def test_a_receiver_that_comes_back_at_once_in_a_silence_is_followed() -> None:
+    said = noise(3)
+    heard = np.concatenate([silence(0.15), said[:10000], silence(0.2), said[11600 + 600 :]])
+    found = compare(heard, said, RATE)
+    assert found is not None and found.value > 0.8
 
 
 def test_another_sound_is_not_there() -> None:
