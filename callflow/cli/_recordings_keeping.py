@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 from dataclasses import asdict
 from functools import partial
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,11 +14,10 @@ from callflow.cli._output import Output, OutputOption, show_json, show_table
 from callflow.cli._state_folder import DEFAULT_STATE, StateOption, opened_state
 from callflow.clock import SystemClock, iso
 from callflow.errors import ClockDoubtful
-from callflow.recording.document import proof_document, proof_facts
-from callflow.recording.erasing import erase
-from callflow.recording.expiry import doubt, tidy
-from callflow.recording.orphans import OLD_S, Orphan, sweep
 from callflow.state.erasing import Hold, Proof, Why, hold, list_holds, list_proofs, release_hold
+
+if TYPE_CHECKING:
+    from callflow.recording.orphans import Orphan
 
 ByOption = Annotated[
     str, typer.Option("--by", help="Who wants it: kept in the proof. Default: the user of this machine.")
@@ -44,6 +43,9 @@ def delete_command(
     by: ByOption = "",
 ) -> None:
     """Erase recordings: files, facts and deliveries; that it was done stays as proof."""
+    from callflow.recording.document import proof_facts
+    from callflow.recording.erasing import erase
+
     with opened_state(state) as (folder, database):
         for recording in recordings:
             wall = SystemClock().wall()
@@ -138,6 +140,9 @@ def sweep_command(
     ] = False,
 ) -> None:
     """Look for files that belong to no recording, and recordings whose file is gone."""
+    from callflow.recording.expiry import doubt, tidy
+    from callflow.recording.orphans import sweep
+
     wall = SystemClock().wall()
     with opened_state(state) as (folder, database):
         why = database.run(lambda conn: doubt(conn, wall)) if expired and not force else ""
@@ -197,6 +202,8 @@ def _hold_json(held: Hold) -> dict[str, Any]:
 
 
 def _proof_json(proof: Proof) -> dict[str, Any]:
+    from callflow.recording.document import proof_document
+
     return {**proof_document(proof), "files": list(proof.files)}
 
 
@@ -209,6 +216,8 @@ def _proof_line(proof: Proof) -> tuple[str, ...]:
 
 
 def _orphan_line(orphan: Orphan) -> tuple[str, ...]:
+    from callflow.recording.orphans import OLD_S
+
     if orphan.removed:
         became = "removed"
     else:

@@ -13,7 +13,6 @@ from callflow.cli._output import Output, OutputOption, problems_told, show_json
 from callflow.cli._state_folder import DEFAULT_STATE, StateOption, opened_state
 from callflow.clock import SystemClock, iso
 from callflow.errors import RecordingError, SealError
-from callflow.recording.sealing import keygen, read_identities, unseal
 from callflow.state.records import get_recording
 
 
@@ -28,6 +27,8 @@ def keygen_command(
     output: OutputOption = Output.text,
 ) -> None:
     """Make a pair of keys: the public one for account.json, the secret one for whoever may listen."""
+    from callflow.recording.sealing import keygen
+
     public, secret = keygen()
     text = f"# created: {iso(SystemClock().wall())}\n# public key: {public}\n{secret}\n"
     with problems_told():
@@ -51,6 +52,8 @@ def decrypt_command(
     output: Annotated[Output, typer.Option("--output", help="Text, or JSON for programs.")] = Output.text,
 ) -> None:
     """Open a sealed recording with the secret key."""
+    from callflow.recording.sealing import read_identities, unseal
+
     with problems_told():
         source = _source(recording, state)
         try:

@@ -15,7 +15,7 @@ from callflow.cli._output import Output, OutputOption, show_facts, show_json, sh
 from callflow.cli._state_folder import DEFAULT_STATE, StateOption, opened_state
 from callflow.clock import SystemClock, iso
 from callflow.delivery import outbox
-from callflow.delivery.destinations.storage import KIND as STORAGE
+from callflow.documents.storage import KIND as STORAGE
 from callflow.log import mask_url, one_line
 from callflow.state.events import KIND as EVENT
 from callflow.state.events import body_bytes, read_message

@@ -92,14 +92,20 @@ def _inline(value: Any, name: str) -> Any:
         return {key: _inline(item, name) for key, item in value.items()}
     file, _, pointer = reference.partition("#")
     folder = name.rpartition("/")[0]
-    target_name = f"{folder}/{file}".lstrip("/").removesuffix(".json")
-    target: Any = load(target_name) if file else _read(name)
-    for part in pointer.strip("/").split("/") if pointer else ():
-        target = target[part]
-    if not file:
-        target = _inline(target, name)
+    target = _part(f"{folder}/{file}".lstrip("/").removesuffix(".json") if file else name, pointer)
     siblings = {key: _inline(item, name) for key, item in value.items() if key != "$ref"}
-    return {**copy.deepcopy(target), **siblings}
+    return {**target, **siblings}
+
+
+@cache
+def _part(name: str, pointer: str) -> Schema:
+    """What a reference points to in the schema ``name``; whoever refers to it shares it."""
+    part: Any = _read(name)
+    for key in pointer.strip("/").split("/") if pointer else ():
+        part = part[key]
+    inlined = _inline(part, name)
+    assert isinstance(inlined, dict)
+    return inlined
 
 
 @cache

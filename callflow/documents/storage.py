@@ -18,6 +18,8 @@ from urllib.parse import quote, urlsplit
 from callflow.clock import month
 from callflow.documents import schemas
 
+KIND = "storage"
+"""The kind of a delivery that goes to a place."""
 HANDLERS = (
     "s3", "azure", "google_storage", "google_drive", "dropbox", "onedrive", "http", "ftp", "ftps", "sftp",
     "webdav",

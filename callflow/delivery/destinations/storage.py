@@ -22,7 +22,6 @@ from callflow.delivery.stores.web import WebStore
 from callflow.documents.storage import Place, locator, make_place, numbered
 from callflow.errors import StoreRefused, UnsendableFile
 
-KIND = "storage"
 MOST_NAMES = 50
 """So many names are tried within one attempt."""
 
