@@ -7,6 +7,7 @@ of its own, so that one hears in a recording who is in it, and when.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from callflow.caller import Caller, CallPlan, CallResult
 from tests.app.harness import chain, node, tone
 from tests.serve.accounts import PASSWORD, write
-from tests.serve.server import Server, phone, wait_until
+from tests.serve.server import Server, phone
 
 LOUD = 6000
 """The amplitude from which a tone is there: phones say it with some 10,000, prompts have less of it."""
@@ -38,7 +39,7 @@ def flow_documents(pivot_url: str) -> dict[str, dict[str, Any]]:
     played = node("play", id=tone(PLAYED, 60))
     metaflows = {
         "binding_digit": "*",
-        "digit_timeout": 300,
+        "digit_timeout": 700,  # between the two digits, also of a phone that is held up
         "numbers": {
             "1": {"module": "record_call", "data": {"action": "mask"}},
             "2": {"module": "record_call", "data": {"action": "unmask"}},
@@ -136,23 +137,36 @@ class Office:
         assert result.answered, (result.status, result.message)
         return result
 
+    def changes(self, result: CallResult) -> dict[str, Change]:
+        """What happened to the recording of a call, by what it was."""
+        told = [json.loads(line) for line in self.server.having('"event": "recording"')]
+        return {
+            each["change"]: Change(each["at"], each["seconds"], each.get("file", ""))
+            for each in told
+            if each["call_id"] == result.call_id
+        }
+
     async def recording(self, result: CallResult) -> Recording:
         """The stored recording of a call."""
-        wanted = f"call={result.call_id} "
+        ready = f'"message": "recording.ready", "event": "recording", "call_id": "{result.call_id}"'
+        await self.server.until(ready)
+        return Recording.read(self.folder / "state" / self.changes(result)["ready"].file)
 
-        def lines() -> list[str]:
-            return [line for line in self.server.having(" recording.ready ") if wanted in line]
 
-        await wait_until(lambda: bool(lines()), within_s=15)
-        (line,) = lines()
-        return Recording.read(self.folder / "state" / line.split(" file=")[1].split()[0])
+@dataclass(frozen=True)
+class Change:
+    """A recording's: when it was (the server's seconds), at which second of its sound, and its file."""
+
+    at: float
+    seconds: float
+    file: str
 
 
 @asynccontextmanager
 async def in_office(folder: Path) -> AsyncIterator[Office]:
     """The server of ``write_office``; bob, dora and erin take calls, dora transfers hers to a slot."""
-    config = ("--system-config", str(folder / "system_config"))
-    server = await Server.start(folder / "accounts", folder / "state", *config)
+    words = ("--system-config", str(folder / "system_config"), "--verbose", "--log-json")
+    server = await Server.start(folder / "accounts", folder / "state", *words, part='"uris"')
     async with AsyncExitStack() as life:
         life.push_async_callback(server.close)
         phones = {name: await life.enter_async_context(phone(f"{name}-desk")) for name in NAMES}
