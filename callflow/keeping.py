@@ -14,15 +14,16 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from callflow.announcing import Announcer
 from callflow.clock import Clock, OutsideLoop, SystemClock, monotonic
 from callflow.delivery import outbox
+from callflow.delivery.ahead import import_ahead
 from callflow.delivery.deliverer import Deliverer
 from callflow.delivery.guard import Guard
 from callflow.delivery.http import GuardedHttp
 from callflow.delivery.outside import OutsideHttp
-from callflow.delivery.websockets import OpenSocket, open_socket
 from callflow.documents.accounts import Account
 from callflow.documents.changes import Changes
 from callflow.documents.keeping_rules import account_rules, folder_rules, lifetimes
@@ -47,6 +48,9 @@ from callflow.state.quota import WHOLE_FOLDER
 from callflow.state.reader import Reader
 from callflow.state.records import ACTIVE, DeliveryRow, add_delivery, get_delivery, list_deliveries
 from callflow.state.transcripts import discard_clip, forgotten_clips, under_way
+
+if TYPE_CHECKING:
+    from callflow.delivery.websockets import OpenSocket
 
 SOON_S = (2.0, 10.0)
 """After so many seconds failed recordings are tried again first."""
@@ -88,6 +92,8 @@ class Keeping:
 
     async def start(self, life: AsyncExitStack) -> None:
         """Open everything; ``life`` gets what closes it again."""
+        if not self._clock.virtual:
+            import_ahead()
         self._loop = asyncio.get_running_loop()
         self.folder = StateFolder.open(self._state)
         self.database = Database.open(self.folder.database)
@@ -153,6 +159,8 @@ class Keeping:
 
     async def open_socket(self, url: str, headers: Mapping[str, str]) -> OpenSocket:
         """A WebSocket to a document's url; on the outside loop. Raises BadUrl, BlockedAddress, FetchError."""
+        from callflow.delivery.websockets import open_socket
+
         within_s = self._settings.delivery.connect_timeout_s
         return await open_socket(self._guard, url, headers, within_s=within_s)
 

@@ -5,6 +5,8 @@ twice. Why the guard sits in the socket factory: only there is the address known
 to; an IP literal never reaches a resolver. Why a connection per request: a kept one may be closed by the
 receiver at the very moment the next file is sent on it. Proxies of the environment are never used, only
 those of ``delivery.hosts``.
+
+aiohttp is imported at the first request (``ahead``).
 """
 
 from __future__ import annotations
@@ -15,21 +17,21 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urldefrag, urljoin
 
-import aiohttp
-import yarl
-
 from callflow import __version__
-from callflow.delivery.body import FileBody
 from callflow.delivery.guard import Guard
 from callflow.delivery.hosts import Hosts, allow_through_proxy, basic, headers_of, network_part, proxy_of
-from callflow.delivery.network_errors import network_error
 from callflow.delivery.progress import Progress
 from callflow.delivery.urls import HttpUrl, parse_url
 from callflow.documents.delivery_hosts import HostRule
 from callflow.errors import BadRedirect, BlockedAddress, DeliveryError, FetchError, UnsendableFile
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from callflow.delivery.body import FileBody
 
 REDIRECTS = frozenset({301, 302, 307, 308})
 SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
@@ -162,6 +164,10 @@ class GuardedHttp:
         to each redirect. ``halfway`` is called once half of it is handed to the network. Raises
         UnsendableFile too.
         """
+        import aiohttp
+
+        from callflow.delivery.body import FileBody
+
         bodies: list[FileBody] = []
 
         def body(progress: Progress) -> FileBody:
@@ -215,6 +221,11 @@ class GuardedHttp:
         take: Callable[[aiohttp.ClientResponse, Progress], Awaitable[bytes]],
     ) -> Response | None:
         """One request to where ``hops`` stands; None: it was a redirect and ``hops`` has moved."""
+        import aiohttp
+        import yarl
+
+        from callflow.delivery.network_errors import network_error
+
         rule = self._hosts.rule(hops.at, hops.account)
         if hops.strayed:
             rule = network_part(rule)
@@ -259,6 +270,8 @@ class GuardedHttp:
             raise network_error(error, hops.at, progress) from error
 
     def _open(self) -> aiohttp.ClientSession:
+        import aiohttp
+
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
