@@ -27,6 +27,13 @@ def require(program: str) -> str:
     return found
 
 
+def prompt(program: str) -> list[str]:
+    """How a telephone is started: one has a processor of its own, and is not to stand still because this
+    machine is busy with other tests (where nobody may be preferred, ``nice`` says so and starts it as it is).
+    """
+    return [require("nice"), "-n", "-10", require(program)]
+
+
 def require_module(name: str) -> Path:
     """The folder of an npm module."""
     path = MODULES / name

@@ -33,12 +33,20 @@ class Server:
 
     @classmethod
     async def start(
-        cls, accounts: Path, state: Path, *words: str, bind: str = "127.0.0.1:0", part: str = "listening"
+        cls,
+        accounts: Path,
+        state: Path,
+        *words: str,
+        bind: str = "127.0.0.1:0",
+        part: str = "listening",
+        program: str = "callflow",
     ) -> Server:
-        """Start it and wait until it serves: until it has said ``part``, where it says its addresses."""
+        """Start it and wait until it serves: until it has said ``part``, where it says its addresses.
+        ``program``: the module that is run, which takes callflow's words.
+        """
         low = free_ports(PORTS_EACH)
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "callflow", "serve", "--accounts", str(accounts), "--state", str(state),
+            sys.executable, "-m", program, "serve", "--accounts", str(accounts), "--state", str(state),
             "--bind", bind, "--media-ports", f"{low}-{low + PORTS_EACH - 1}", *words,
             cwd=ROOT, env={**os.environ, "PYTHONUNBUFFERED": "1"},
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.peers import require, wait_for_port
+from tests.peers import prompt, wait_for_port
 from tests.ports import free_ports
 
 _MODULES = "/usr/lib/baresip/modules"
@@ -107,7 +107,7 @@ class Baresip:
 @contextmanager
 def baresip(folder: Path, phone: Phone, more: Sequence[str] = ()) -> Iterator[Baresip]:
     """A phone that is up. ``more``: lines of its configuration."""
-    program = require("baresip")
+    program = prompt("baresip")
     folder.mkdir(parents=True, exist_ok=True)
     control = phone_port()
     (folder / "config").write_text("\n".join(_config(folder, phone, control, more)) + "\n")
@@ -115,7 +115,7 @@ def baresip(folder: Path, phone: Phone, more: Sequence[str] = ()) -> Iterator[Ba
     (folder / "contacts").write_text("")
     with (folder / "baresip.log").open("wb") as log:
         process = subprocess.Popen(
-            [program, "-f", str(folder), "-n", "127.0.0.1", "-v", "-s"],
+            [*program, "-f", str(folder), "-n", "127.0.0.1", "-v", "-s"],
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=log,

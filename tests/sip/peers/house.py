@@ -17,12 +17,16 @@ from callflow.delivery.receiver import Received, Receiver
 from tests.ports import free_ports
 from tests.serve.accounts import write
 from tests.serve.server import Server, wait_until
+from tests.sip.peers import moments
+from tests.sip.peers.listening import said
 from tests.sip.peers.sipp import HERTZ, LOUD, Sipp
 
 FRAME = 160
 """Samples of 20 ms, in which sound is measured."""
 WAIT = {"module": "wait_for_hangup", "data": {}, "children": {}}
 MEDIA_PORTS = 160
+HOLD_S = 0.2
+"""For so long packets wait for late ones: a machine that is busy with other tests is no network."""
 PASSWORD = "a-good-secret"
 
 
@@ -76,6 +80,38 @@ class House:
         assert one.digest_ok and one.file is not None
         return one.file
 
+    async def spoken(
+        self,
+        call_id: str,
+        channel: int,
+        who: str,
+        *,
+        least_s: float,
+        early_s: float = 0.2,
+        holes_s: float = 0.0,
+    ) -> Path:
+        """``assert_spoken`` of a call's delivered recording, from when ``who`` has begun on."""
+        file = await self.delivered(call_id)
+        begin_s = moments.begin(self.server.lines, await self.recording(file), channel, HOLD_S)
+        more = {"least_s": least_s, "begin_s": begin_s, "early_s": early_s, "holes_s": holes_s}
+        assert_spoken(file, channel, who, **more)
+        return file
+
+    async def assert_whole(self, call_id: str, file: Path, least_s: float) -> None:
+        """A call has lasted ``least_s``, its delivered recording from when it was asked for to the end."""
+        await self.server.until(f"call.end            call={call_id} ")
+        (ended,) = self.server.having(f" call={call_id} seconds=")
+        lasted_s = float(ended.split(" seconds=")[1].split()[0])
+        whole_s = lasted_s - moments.unrecorded(self.server.lines, await self.recording(file))
+        seconds = soundfile.info(file).duration
+        assert lasted_s >= least_s
+        assert whole_s - 0.1 <= seconds <= lasted_s + 0.1, f"{file.name}: {seconds:.2f} s of {whole_s:.2f}"
+
+    async def recording(self, file: Path) -> str:
+        """The id of a delivered recording."""
+        await self.server.until(f'/{file.name}"')
+        return moments.recording_of(self.server.lines, file.name)
+
     async def all_over(self, within_s: float = 10) -> None:
         """No call is left."""
         having = self.server.having
@@ -106,11 +142,10 @@ async def house(
         write(account / f"{path}.json", document)
     config = folder / "system_config"
     write(config / "delivery.json", {"allow_networks": ["127.0.0.0/8"]})
-    # A machine that is busy with other tests is no network: nothing is to be late.
-    write(config / "sip.json", {"jitter_ms": 200, **(sip or {})})
+    write(config / "sip.json", {"jitter_ms": round(HOLD_S * 1000), **(sip or {})})
     low = free_ports(MEDIA_PORTS)
     words = ("--system-config", str(config), "--media-ports", f"{low}-{low + MEDIA_PORTS - 1}", *words)
-    server = await Server.start(folder / "accounts", folder / "state", *words)
+    server = await Server.start(folder / "accounts", folder / "state", *words, program=moments.TOLD)
     here = House(folder, server, receiver)
     try:
         yield here
@@ -154,10 +189,15 @@ def heard(file: Path, channel: int) -> tuple[np.ndarray, float]:
 
 def levels(samples: np.ndarray, hertz: float) -> np.ndarray:
     """The amplitude of one frequency in each 20 ms."""
-    frames = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME)
+    frames = in_frames(samples)
     turns = np.exp(-2j * np.pi * hertz * np.arange(FRAME) / 8000)
     found: np.ndarray = 2 * np.abs(frames @ turns) / FRAME
     return found
+
+
+def in_frames(samples: np.ndarray) -> np.ndarray:
+    """A row for each 20 ms."""
+    return samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME)
 
 
 def assert_spoken(
@@ -166,27 +206,29 @@ def assert_spoken(
     who: str,
     *,
     least_s: float,
-    late_s: float = 0.4,
+    begin_s: float,
     early_s: float = 0.2,
     holes_s: float = 0.0,
 ) -> None:
-    """``who`` is heard on that channel, as loud as it was sent, without a gap, for at least ``least_s``: from
-    ``late_s`` after the begin at the latest to ``early_s`` before the end. That the receiver leaves out or
-    repeats a sample, to follow the sender's clock, is no gap. ``holes_s``: so much may be missing.
+    """``who`` is heard on that channel, as loud as it was sent, without a gap: from ``begin_s`` (to a frame)
+    to ``early_s`` before the end, and for at least ``least_s`` had it begun at once. That the receiver leaves
+    out or repeats samples, to follow the sender's clock, is no gap. ``holes_s``: so much may be missing.
     """
     samples, seconds = heard(file, channel)
     found = levels(samples, HERTZ[who])
-    good = np.abs(found / LOUD - 1) < 0.12
+    whole = said(in_frames(samples), HERTZ[who], 8000)
+    good = np.abs(whole / LOUD - 1) < 0.12
     sounding = np.flatnonzero(found > LOUD / 2)
     assert sounding.size, f"{file.name}: nothing of {who} on channel {channel} in {seconds} s"
     first, last = sounding[0], sounding[-1]
     around = f"{file.name}[{channel}] of {seconds:.2f} s, {who} from {first / 50:.2f} to {last / 50:.2f}"
-    assert first / 50 <= late_s, around
+    # Of first packets that come late all together the last one was quickest: they all wait a little less.
+    assert begin_s - HOLD_S - 0.02 < first / 50 < begin_s + moments.NEAR_S, f"{around}; from {begin_s:.2f} on"
     assert seconds - last / 50 <= early_s, around
-    assert (last - first) / 50 >= least_s, around
+    assert (last - first) / 50 >= least_s - max(0.0, begin_s - HOLD_S), around
     holes = np.flatnonzero(~good[first + 1 : last]) + first + 1
     assert holes.size <= holes_s * 50, f"{around}: " + ", ".join(
-        f"{found[h] / LOUD:.2f} at {h / 50:.2f}" for h in holes
+        f"{whole[h] / LOUD:.2f} at {h / 50:.2f}" for h in holes
     )
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.peers import require
+from tests.peers import prompt
 from tests.ports import free_ports
 
 SCENARIOS = Path(__file__).parent / "scenarios"
@@ -163,7 +163,7 @@ class Sipp:
         }
         await tone(self.folder)
         self._process = await asyncio.create_subprocess_exec(
-            require("sipp"), *(self._scenario(scenario, given)), *words, *("-m", str(calls)),
+            *prompt("sipp"), *(self._scenario(scenario, given)), *words, *("-m", str(calls)),
             *("-i", self.host, "-mi", self.host, "-p", str(self.port), "-mp", str(self.media)),
             *("-cid_str", f"{self.name}-%u", "-nostdin", "-trace_err", "-error_file", "errors.log"),
             *("-timeout", str(seconds), "-timeout_error", "-bind_local"),

@@ -50,6 +50,7 @@ def test_who_registers_is_rung_and_who_has_left_is_not(here: Town) -> None:
     bob.wait_for("UNREGISTERING")
     time.sleep(0.3)
     call = here.call(alice, "200")
+    here.plays(call)
     time.sleep(0.4)
     alice.command("hangup")
     assert sides(here.delivered(call))[1].span(PLAYED)[1] > 0.3

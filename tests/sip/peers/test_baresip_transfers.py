@@ -10,10 +10,11 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.sip.peers import moments
 from tests.sip.peers.baresip import Baresip
 from tests.sip.peers.house import node, record
 from tests.sip.peers.listening import sides
-from tests.sip.peers.town import HERTZ, PLAYED, Town, play, ring, town
+from tests.sip.peers.town import HERTZ, HOLD_S, PLAYED, Town, play, ring, town
 
 pytestmark = pytest.mark.peer
 
@@ -62,7 +63,9 @@ def test_the_caller_sends_the_called_one_to_a_third(here: Town, phones: dict[str
     assert left.seconds > 2.3
     _, last = left.span(ALICE)
     began, ended = left.span(CAROL)
-    assert began - last < 0.6
+    lines, id = here.house.server.lines, here.run(here.house.recording(here.delivered(call)))
+    assert last > moments.moved(lines, id) - 0.05, "until she was let go"
+    assert began < moments.spoke(lines, id, moments.latest_leg(lines), HOLD_S) + moments.NEAR_S
     left.assert_says(CAROL, began + 0.1, ended - 0.1)
     right.assert_speaks(BOB, right.seconds - 0.3)
     left, right = sides(here.delivered(f"{call}-2"))

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.serve.server import wait_until
-from tests.sip.peers.house import RECORDED, House, answer, assert_spoken, house, node, record
+from tests.sip.peers import moments
+from tests.sip.peers.house import RECORDED, House, answer, assert_spoken, heard, house, node, record
 from tests.sip.peers.sipp import Sipp
 from tests.sip.peers.test_sipp_out import Gateways, via
 
@@ -27,7 +28,7 @@ def test_repeats_timers_and_odd_requests(tmp_path: Path) -> None:
                 here.sipp("odd").run("uac_odd", at=here.at, number="100"),
             )
             for name in ("repeats", "timer", "timer-tcp", "odd"):
-                assert_spoken(await here.delivered(f"{name}-1"), 0, "caller", least_s=0.5)
+                await here.spoken(f"{name}-1", 0, "caller", least_s=0.5)
             assert len(here.server.having(" call.begin ")) == 4
 
     asyncio.run(main())
@@ -56,7 +57,7 @@ def test_a_phone_takes_over_a_call_with_replaces(tmp_path: Path) -> None:
             right = {"more": f"Replaces: {call_id};to-tag={theirs};from-tag={ours}"}
             await here.sipp("taker").run("uac_media", "-d", "1000", at=here.at, number="100", keys=right)
             await taken.finished()
-            assert_spoken(await here.delivered("taken-1"), 0, "caller", least_s=1.5, holes_s=0.4)
+            await here.spoken("taken-1", 0, "caller", least_s=1.5, holes_s=0.4)
             await here.all_over()
             assert len(here.receiver.received) == 1
 
@@ -107,24 +108,37 @@ async def _attended(here: House) -> None:
 
 async def _check_transfers(here: House) -> None:
     """Recordings follow; the flow to which somebody is transferred makes its own."""
-    spoken = [
-        # file, channel, who, at least, first heard by, last heard before the end
-        ("blind-1", 0, "caller", 0.3, 0.5, 1.3),
-        ("blind-1", 1, "callee", 1.2, 0.4, 0.2),
-        ("blind-1-2", 0, "callee", 0.6, 0.2, 0.2),
-        ("referred-1", 0, "caller", 1.2, 0.4, 0.2),
-        ("referred-1", 1, "callee", 0.3, 0.5, 1.3),
-        ("referred-1-2", 0, "caller", 0.6, 0.2, 0.2),
-        # The first caller is let go: the two who were called talk to each other.
-        ("attended-1", 0, "caller", 0.3, 0.5, 2.4),
-        ("attended-1", 0, "callee", 0.6, 1.6, 0.2),
-        ("attended-1", 1, "callee", 1.5, 0.4, 0.2),
-        ("consult-1", 0, "caller", 0.3, 0.5, 2.6),
-        ("consult-1", 0, "callee", 0.6, 1.9, 0.2),
-        ("consult-1", 1, "callee", 1.6, 0.4, 0.2),
-    ]
-    for name, channel, who, least_s, late_s, early_s in spoken:
-        file = await here.delivered(name)
-        assert_spoken(file, channel, who, least_s=least_s, late_s=late_s, early_s=early_s, holes_s=0.1)
+    for name, channel, who, least_s in [
+        ("blind-1", 1, "callee", 1.2),
+        ("blind-1-2", 0, "callee", 0.6),
+        ("referred-1", 0, "caller", 1.2),
+        ("referred-1-2", 0, "caller", 0.6),
+        ("attended-1", 1, "callee", 1.5),
+        ("consult-1", 1, "callee", 1.6),
+    ]:
+        await here.spoken(name, channel, who, least_s=least_s, holes_s=0.1)
+    await _until_moved(here, "blind-1", "caller")
+    # The first caller is let go: the two who were called talk to each other.
+    await _until_moved(here, "attended-1", "caller", "callee")
+    await _until_moved(here, "consult-1", "caller", "callee")
+    # Until the next flow, which begins to record what follows.
+    (before, id), (_, following) = [await _begun(here, name) for name in ("referred-1", "referred-1-2")]
+    left_s = heard(before, 1)[1] - moments.followed(here.server.lines, id, following)
+    await here.spoken("referred-1", 1, "callee", least_s=0.3, early_s=left_s + 0.3, holes_s=0.1)
     await here.all_over()
     assert len(here.receiver.received) == 6
+
+
+async def _begun(here: House, name: str) -> tuple[Path, str]:
+    file = await here.delivered(name)
+    return file, await here.recording(file)
+
+
+async def _until_moved(here: House, name: str, who: str, then: str = "") -> None:
+    """``who`` is heard until he is let go, and from then on (``then``) whom he has brought there."""
+    file, id = await _begun(here, name)
+    moved_s = moments.moved(here.server.lines, id)
+    left_s = heard(file, 0)[1] - moved_s
+    await here.spoken(name, 0, who, least_s=0.3, early_s=left_s + 0.04, holes_s=0.1)
+    if then:
+        assert_spoken(file, 0, then, least_s=0.6, begin_s=moved_s, holes_s=0.1)

@@ -14,7 +14,6 @@ from tests.sip.peers.house import (
     House,
     answer,
     assert_silent,
-    assert_spoken,
     heard,
     house,
     levels,
@@ -48,13 +47,11 @@ def test_calls_are_recorded_and_bridged(tmp_path: Path) -> None:
                 called.finished(),
             )
             for name in ("udp-1", "udp-4", "tcp-1", "tcp-4"):
-                file = await here.delivered(name)
-                assert_spoken(file, 0, "caller", least_s=0.8)
+                file = await here.spoken(name, 0, "caller", least_s=0.8)
                 assert_silent(file, 1)
             for number in (1, 2, 3):
-                file = await here.delivered(f"ringing-{number}")
-                assert_spoken(file, 0, "caller", least_s=1.1)
-                assert_spoken(file, 1, "callee", least_s=1.1)
+                await here.spoken(f"ringing-{number}", 0, "caller", least_s=1.1)
+                await here.spoken(f"ringing-{number}", 1, "callee", least_s=1.1)
 
     asyncio.run(main())
 
@@ -85,12 +82,11 @@ def test_sound_before_the_answer_and_sound_from_elsewhere(tmp_path: Path) -> Non
 
 
 async def _check(here: House) -> None:
-    file = await here.delivered("early-1")
-    assert_spoken(file, 0, "caller", least_s=1.5, late_s=0.5)
-    assert_spoken(file, 1, "callee", least_s=1.5, late_s=0.5)
-    assert_spoken(await here.delivered("late-1"), 0, "caller", least_s=0.6)
-    assert_spoken(await here.delivered("hidden-1"), 0, "caller", least_s=0.8)
-    assert_spoken(await here.delivered("moves-1"), 0, "caller", least_s=1.6, holes_s=0.2)
+    await here.spoken("early-1", 0, "caller", least_s=1.5)
+    await here.spoken("early-1", 1, "callee", least_s=1.5)
+    await here.spoken("late-1", 0, "caller", least_s=0.6)
+    await here.spoken("hidden-1", 0, "caller", least_s=0.8)
+    await here.spoken("moves-1", 0, "caller", least_s=1.6, holes_s=0.2)
     held, seconds = heard(await here.delivered("hold-1"), 0)
     assert 2.2 <= seconds < 3.2
     loud = levels(held, HERTZ["caller"]) > LOUD / 2

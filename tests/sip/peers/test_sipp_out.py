@@ -14,7 +14,6 @@ from tests.sip.peers.house import (
     PASSWORD,
     House,
     answer,
-    assert_spoken,
     house,
     node,
     record,
@@ -77,9 +76,8 @@ def test_gateways_that_fail_forward_and_fork(tmp_path: Path) -> None:
                     *(one.finished() for one in called),
                 )
             for name in callers:
-                file = await here.delivered(f"{name}-1")
-                assert_spoken(file, 0, "caller", least_s=0.6)
-                assert_spoken(file, 1, "callee", least_s=0.6)
+                await here.spoken(f"{name}-1", 0, "caller", least_s=0.6)
+                await here.spoken(f"{name}-1", 1, "callee", least_s=0.6)
 
     asyncio.run(main())
 
@@ -130,7 +128,7 @@ def test_refusals_lead_to_children_and_codes(tmp_path: Path) -> None:
                 here.sipp("too-late").run("uac_cross", "-d", "1000", at=here.at, number="213"),
                 *(one.finished() for one in called),
             )
-            assert_spoken(await here.delivered("too-late-1"), 0, "caller", least_s=0.6)
+            await here.spoken("too-late-1", 0, "caller", least_s=0.6)
             await here.all_over()
             assert len(here.receiver.received) == 1, "what was not connected was not recorded"
 
@@ -163,9 +161,8 @@ def test_ring_groups(tmp_path: Path) -> None:
                 *(phone.finished() for phone in phones),
             )
             for name in ("together-1", "in-turn-1"):
-                file = await here.delivered(name)
-                assert_spoken(file, 0, "caller", least_s=0.6)
-                assert_spoken(file, 1, "callee", least_s=0.6)
+                await here.spoken(name, 0, "caller", least_s=0.6)
+                await here.spoken(name, 1, "callee", least_s=0.6)
 
     asyncio.run(main())
 

@@ -13,11 +13,12 @@ import pytest
 from callflow.channels.sip import session_ground, session_timer
 from callflow.cli.check import around
 from callflow.events import CallEnded, Event, RecordingChanged
-from callflow.exchange import Bind, Exchange, ExchangeOptions, MediaOptions
+from callflow.exchange import Bind, Exchange, ExchangeOptions, MediaOptions, media
 from tests.ports import free_ports
 from tests.serve.accounts import RECORD, account, catalog
 from tests.serve.server import wait_until
-from tests.sip.peers.house import assert_spoken
+from tests.sip.peers import moments, told
+from tests.sip.peers.house import HOLD_S, assert_spoken
 from tests.sip.peers.sipp import Sipp
 
 pytestmark = pytest.mark.peer
@@ -33,6 +34,9 @@ def test_sessions_are_refreshed_or_expire_and_glare_is_settled(
         monkeypatch.setattr(module, "LEAST_S", 4)
     # Of the 0 to 2 s after which it tries again (RFC 3261 14.1): so soon that the session is still there.
     monkeypatch.setattr(session_ground.Ground, "between", lambda ground, least_s, most_s: least_s + 0.1)
+    lines: list[str] = []
+    monkeypatch.setattr(media, "MediaFarm", told.ToldFarm)
+    monkeypatch.setattr(told.ToldFarm, "to", lines.append)
     low = free_ports(40)
     options = ExchangeOptions(
         state=tmp_path / "state",
@@ -68,7 +72,8 @@ def test_sessions_are_refreshed_or_expire_and_glare_is_settled(
     files = list((tmp_path / "state" / "media").rglob("*.wav"))
     assert len(files) == len(RUNS)
     for file in files:
-        assert_spoken(file, 0, "caller", least_s=1.5)
+        begin_s = moments.begin(lines, file.stem, 0, HOLD_S)
+        assert_spoken(file, 0, "caller", least_s=1.5, begin_s=begin_s)
 
 
 def _ready(events: list[Event]) -> list[Event]:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.sip.peers import moments
 from tests.sip.peers.house import (
+    HOLD_S,
     PASSWORD,
     RECORDED,
     House,
@@ -56,9 +58,8 @@ async def _registered_and_rung(here: House) -> None:
     words = ("uac_password", "-d", "1000")
     await caller.run(*words, at=here.at, number="200", keys=as_user("alice"))
     await bob.finished()
-    file = await here.delivered("alice-1")
-    assert_spoken(file, 0, "caller", least_s=0.6)
-    assert_spoken(file, 1, "callee", least_s=0.6)
+    await here.spoken("alice-1", 0, "caller", least_s=0.6)
+    await here.spoken("alice-1", 1, "callee", least_s=0.6)
 
 
 async def _strangers(here: House) -> None:
@@ -116,7 +117,8 @@ def test_too_many_calls_and_a_drain_under_load(tmp_path: Path) -> None:
             files = list((here.folder / "state" / "outbox").glob("*.wav"))
             assert len(files) == 12, "what is not delivered yet is there for the next one"
             for file in files:
-                assert_spoken(file, 0, "caller", least_s=2.0)
+                begin_s = moments.begin(here.server.lines, file.stem, 0, HOLD_S)
+                assert_spoken(file, 0, "caller", least_s=2.0, begin_s=begin_s)
                 assert_silent(file, 1)
 
     asyncio.run(main())

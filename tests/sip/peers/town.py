@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from callflow.clock import OutsideLoop
 from tests.serve.server import Server
+from tests.sip.peers import moments
 from tests.sip.peers.baresip import Baresip, Phone, baresip, phone_port
 from tests.sip.peers.house import PASSWORD, House, house, node
 from tests.sip.peers.listening import write_tone
@@ -24,7 +25,7 @@ HERTZ = {"alice": 400, "bob": 600, "carol": 800, "dave": 1000, "erin": 1200, "fr
 """Who says which tone; the names are those of the account's devices."""
 PLAYED = 1600
 """The tone that flows play."""
-JITTER_MS = 300
+HOLD_S = 0.3
 """Phones on a machine that is busy with other tests stand still now and then: what comes late is not lost."""
 LATE_S = 0.7
 """After so long what a phone says is heard: it takes a moment until it sends, and the buffer another one."""
@@ -107,6 +108,22 @@ class Town:
         """The recording of a call, as it came to the receiver."""
         return self.run(self.house.delivered(call_id))
 
+    def begin(self, call_id: str, channel: int) -> float:
+        """The second of a call's delivered recording by which who speaks on that channel is heard."""
+        return self.begin_in(self.run(self.house.recording(self.delivered(call_id))), channel)
+
+    def begin_in(self, recording: str, channel: int) -> float:
+        """The same of a recording with that id."""
+        return moments.begin(self.house.server.lines, recording, channel, HOLD_S) + moments.NEAR_S
+
+    def assert_whole(self, call_id: str, least_s: float) -> None:
+        """A call has lasted ``least_s``, and its recording as long as it."""
+        self.run(self.house.assert_whole(call_id, self.delivered(call_id), least_s))
+
+    def plays(self, call_id: str) -> None:
+        """Wait until the flow of a call plays something."""
+        self.until(f"told play {call_id} ")
+
     def stored(self, call_id: str) -> Path:
         """The recording of a call in the local store."""
         line = self.run(self._ready(call_id))
@@ -128,7 +145,9 @@ class Town:
         former.signal(number)
         await former.ended()
         words = ("--system-config", str(folder / "system_config"))
-        self.house.server = await Server.start(folder / "accounts", folder / "state", *words, bind=former.at)
+        self.house.server = await Server.start(
+            folder / "accounts", folder / "state", *words, bind=former.at, program=moments.TOLD
+        )
 
     def close_phones(self) -> None:
         """End all phones."""
@@ -141,7 +160,7 @@ def town(folder: Path, flows: Mapping[str, Mapping[str, Any]], *words: str, **mo
     ended before it.
     """
     loop = OutsideLoop()
-    more["sip"] = {"jitter_ms": JITTER_MS, **more.get("sip", {})}
+    more["sip"] = {"jitter_ms": round(HOLD_S * 1000), **more.get("sip", {})}
     try:
         with _in_loop(loop, house(folder / "house", flows, *words, devices=tuple(HERTZ), **more)) as entered:
             here = Town(loop, entered, folder / "tones")
