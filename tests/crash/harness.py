@@ -37,12 +37,14 @@ def counter(n: int) -> Samples:
     return (np.arange(n) % 30000 + 1).astype(np.int16)
 
 
-def write_call(folder: Path, url: str) -> tuple[Path, Path]:
-    """A flow with two recordings, one to ``url``, one into the local store; and the caller's audio."""
+def write_call(folder: Path, url: str, min_s: int) -> tuple[Path, Path]:
+    """A flow with two recordings, one to ``url`` (of ``min_s`` seconds at least), one into the local store;
+    and the caller's audio.
+    """
     start = {"action": "start", "format": "wav"}
     rest: dict[str, Any] = {"module": "sleep", "data": {"duration": 60, "unit": "s"}, "children": {}}
     local = {"module": "record_call", "data": {**start, "media_id": "local"}, "children": {"_": rest}}
-    first = {**start, "media_id": "sent", "url": url, "record_min_sec": 1}
+    first = {**start, "media_id": "sent", "url": url, "record_min_sec": min_s}
     answer = {
         "module": "answer",
         "data": {},
@@ -79,7 +81,8 @@ class Child:
     async def start(self) -> Child:
         """Start it."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        flow, audio = write_call(self.folder, self.url)
+        # Who dies after their end must have something to finish, however late they began.
+        flow, audio = write_call(self.folder, self.url, min_s=0 if self.once_ended else 1)
         words = [
             "run", str(flow), "--caller-audio", str(audio), "--realtime",
             "--hangup-after", str(self.hangup_after),
@@ -155,12 +158,12 @@ async def recover(state: Path, wait_s: float = 20) -> list[RecordingRow]:
         return await engine.database.arun(list_recordings)
 
 
-def assert_prefix(pcm: Samples, accepted: int, *, exact: bool) -> None:
+def assert_prefix(pcm: Samples, accepted: int, *, exact: bool, whose: object) -> None:
     """``pcm`` is what the caller said, from the recording's first sample on, without a gap, at most a second
-    shorter than what was accepted (``exact``: not at all).
+    shorter than what was accepted (``exact``: not at all). ``whose``: said if it is not so.
     """
     assert len(pcm) <= accepted + A_BLOCK
-    assert len(pcm) >= (accepted if exact else accepted - LOST_AT_MOST), f"{accepted - len(pcm)} lost"
+    assert len(pcm) >= (accepted if exact else accepted - LOST_AT_MOST), (accepted - len(pcm), "lost", whose)
     said = pcm[:, 0].astype(int)
     assert not pcm[:, 1].any(), "the caller hears nothing"
     if len(said):

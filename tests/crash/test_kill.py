@@ -45,7 +45,8 @@ async def check(child: Child, receiver: Receiver, *, exact: bool) -> None:
         row = rows[name]
         assert row.state == "READY", f"{name}: {row.state} {row.reason} {row.message}"
         assert row.recovered is not exact
-        assert_prefix(kept_audio(child.state, row, receiver), accepted.get(name, 0), exact=exact)
+        sound = kept_audio(child.state, row, receiver)
+        assert_prefix(sound, accepted.get(name, 0), exact=exact, whose=(child.crash_at, row))
     assert list((child.state / "spool").iterdir()) == []
     for path in whole_files(StateFolder.open(child.state)):
         assert_whole(path)
@@ -131,7 +132,8 @@ def test_a_run_beside_a_live_one_takes_nothing_from_it(tmp_path: Path) -> None:
             for row in rows:
                 assert not row.recovered
                 assert row.reason == "hangup"
-                assert_prefix(kept_audio(child.state, row, receiver), child.accepted()[row.id], exact=True)
+                sound = kept_audio(child.state, row, receiver)
+                assert_prefix(sound, child.accepted()[row.id], exact=True, whose=row)
         finally:
             await receiver.close()
 
