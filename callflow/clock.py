@@ -270,21 +270,38 @@ def monotonic() -> float:
 class OutsideLoop:
     """An asyncio loop of real time in a thread of its own: HTTP and deliveries live there, so that they go
     on (and time out) while virtual time stands still or flies. Made on a loop of real time, it is of the same
-    kind (uvloop's in a server).
+    kind (uvloop's in a server). Both are made when there is work for them: most pretend calls have none.
     """
 
     def __init__(self) -> None:
-        self._loop = _loop_like_ours()
-        self._thread = threading.Thread(target=self._main, name="callflow-outside", daemon=True)
-        self._thread.start()
+        self._make = _kind_like_ours()
+        self._making = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
 
-    def _main(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
+    @property
+    def used(self) -> bool:
+        """Whether anything was ever submitted."""
+        return self._loop is not None
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        """Start ``work`` there; from any thread."""
+        """Start ``work`` there; from any thread. Raises RuntimeError when it is closed."""
+        with self._making:
+            if self._closed:
+                work.close()
+                raise RuntimeError("the outside loop is closed")
+            if self._loop is None:
+                self._loop = self._make()
+                self._thread = threading.Thread(
+                    target=self._main, args=(self._loop,), name="callflow-outside", daemon=True
+                )
+                self._thread.start()
         return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    @staticmethod
+    def _main(loop: asyncio.AbstractEventLoop) -> None:
+        asyncio.set_event_loop(loop)
+        loop.run_forever()
 
     async def run(self, work: Coroutine[Any, Any, T], clock: Clock) -> T:
         """Run ``work`` there and wait for it here, with ``clock`` held still."""
@@ -292,9 +309,11 @@ class OutsideLoop:
 
     def close(self) -> None:
         """Cancel what still runs there and end the thread."""
-        if self._loop.is_closed():
+        with self._making:
+            closed, self._closed = self._closed, True
+        if closed or self._loop is None:
             return
-        self.submit(self._cancel_all()).result()
+        asyncio.run_coroutine_threadsafe(self._cancel_all(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -305,12 +324,13 @@ class OutsideLoop:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-        await self._loop.shutdown_asyncgens()
-        await self._loop.shutdown_default_executor()
+        loop = asyncio.get_running_loop()
+        await loop.shutdown_asyncgens()
+        await loop.shutdown_default_executor()
 
 
-def _loop_like_ours() -> asyncio.AbstractEventLoop:
+def _kind_like_ours() -> Callable[[], asyncio.AbstractEventLoop]:
     running = asyncio._get_running_loop()
     if running is None or isinstance(running, VirtualTimeLoop):
-        return asyncio.new_event_loop()
-    return type(running)()
+        return asyncio.new_event_loop
+    return type(running)

@@ -149,6 +149,8 @@ class Keeping:
                 self.database.run(partial(discard_clip, recording_id=id, root=self.folder.root))
 
     async def _close_outside(self) -> None:
+        if not self._outside.used:
+            return
         await self._outside.run(self._deliverer.close(), self._clock)
         await self._outside.run(self._http.close(), self._clock)
 

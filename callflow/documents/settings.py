@@ -8,8 +8,9 @@ from __future__ import annotations
 import dataclasses
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -189,17 +190,33 @@ def load_settings(folder: Path | None = None, overrides: Mapping[str, object] | 
     or file that cannot be read and for a value against its schema.
     """
     user = user_folder(folder)
-    layers: dict[str, list[_Layer]] = {}
-    for name in schemas.SETTINGS_DOCUMENTS:
-        layers[name] = _file_layers(name, system_config_dir(), "shipped")
-        if user is not None and user.resolve() != system_config_dir().resolve():
-            layers[name] += _file_layers(name, user, "user")
+    shipped = system_config_dir()
+    layers: dict[str, list[_Layer]] = {name: [] for name in schemas.SETTINGS_DOCUMENTS}
+    if user is not None and user.resolve() != shipped.resolve():
+        layers = {name: _file_layers(name, user, "user") for name in layers}
     for dotted, value in (overrides or {}).items():
         name, _, rest = dotted.partition(".")
         if name not in layers or not rest:
             raise SettingsError(f"there is no setting {dotted}", hint="callflow schema system_config.media")
         layers[name].append((Origin("argument"), _nested(rest.split("."), value)))
-    return _settle(layers)
+    return _settle(layers, _shipped(shipped, tuple(_stamps(shipped))))
+
+
+def _stamps(folder: Path) -> Iterator[tuple[int, ...]]:
+    """Another value when one of the documents in it is another."""
+    for name in schemas.SETTINGS_DOCUMENTS:
+        try:
+            found = os.stat(folder / f"{name}.json")
+        except OSError:
+            yield ()
+        else:
+            yield found.st_ino, found.st_mtime_ns, found.st_size
+
+
+@lru_cache(maxsize=1)
+def _shipped(folder: Path, stamps: tuple[tuple[int, ...], ...]) -> Settings:
+    """What everything else is laid over: the same for as long as nobody changes these documents."""
+    return _settle({name: _file_layers(name, folder, "shipped") for name in schemas.SETTINGS_DOCUMENTS}, None)
 
 
 def user_folder(folder: Path | None = None) -> Path | None:
@@ -269,26 +286,23 @@ def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _settle(layers: Mapping[str, list[_Layer]], base: Settings | None = None) -> Settings:
+def _settle(layers: Mapping[str, list[_Layer]], base: Settings | None) -> Settings:
     origins: dict[str, Origin] = dict(base.origins) if base else {}
-    found: dict[str, dict[str, Any]] = {}
-    for name in schemas.SETTINGS_DOCUMENTS:
+    parts: dict[str, Any] = {}
+    for name, make in _MAKERS.items():
         schema = schemas.load(f"system_config.{name}")
-        values = _values_of(getattr(base, name)) if base else schemas.defaults_of(schema)
         if base is None:
+            values = schemas.defaults_of(schema)
             origins.update({dotted: Origin("default") for dotted in _leaves(name, schema)})
+        elif layers.get(name):
+            values = _values_of(getattr(base, name))
+        else:
+            parts[name] = getattr(base, name)
+            continue
         for origin, document in layers.get(name, ()):
             values = _lay_over(values, document, schema, origin, name, origins)
-        found[name] = values
-    return Settings(
-        _media(found["media"]),
-        _callflow(found["callflow"]),
-        _delivery(found["delivery"]),
-        _sip(found["sip"]),
-        SmtpClientSettings(**found["smtp_client"]),
-        _ncco(found["ncco"]),
-        origins,
-    )
+        parts[name] = make(values)
+    return Settings(**parts, origins=origins)
 
 
 def _leaves(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
@@ -349,3 +363,18 @@ def _ncco(values: Mapping[str, Any]) -> NccoSettings:
 
 def _sip(values: Mapping[str, Any]) -> SipSettings:
     return SipSettings(**{**values, "codecs": tuple(values["codecs"])})
+
+
+def _smtp_client(values: Mapping[str, Any]) -> SmtpClientSettings:
+    return SmtpClientSettings(**values)
+
+
+_MAKERS: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
+    "media": _media,
+    "callflow": _callflow,
+    "delivery": _delivery,
+    "sip": _sip,
+    "smtp_client": _smtp_client,
+    "ncco": _ncco,
+}
+"""One for each of SETTINGS_DOCUMENTS."""

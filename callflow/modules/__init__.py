@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
@@ -92,6 +93,7 @@ MODULES: tuple[str, ...] = (
 """The modules that have code. Written out, so that a file does not become a module by lying here."""
 
 
+@cache
 def registry() -> Mapping[str, Module]:
     """Every module's ``handle`` by its name in a flow. Imports them: call it where calls are run."""
     return {name: cast("Module", import_module(f"callflow.modules.{name}").handle) for name in MODULES}
