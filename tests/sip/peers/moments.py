@@ -61,6 +61,14 @@ def unrecorded(lines: Sequence[str], recording: str) -> float:
     return float(asked) - _at(told, "leg", tap.rpartition(":")[0])
 
 
+def held(lines: Sequence[str], leg: str) -> float:
+    """For how many seconds a leg was on hold, once."""
+    told = _told(lines)
+    since = _at(told, "held", leg)
+    at = (float(now) for what, name, now, *_ in told if (what, name) == ("open", leg))
+    return next(now for now in at if now > since) - since
+
+
 def _told(lines: Sequence[str]) -> list[list[str]]:
     return [line.split()[1:] for line in lines if line.startswith("told ")]
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.ports import free_ports
 from tests.serve.server import wait_until
+from tests.sip.peers import moments
 from tests.sip.peers.house import (
     RECORDED,
     House,
@@ -87,12 +88,14 @@ async def _check(here: House) -> None:
     await here.spoken("late-1", 0, "caller", least_s=0.6)
     await here.spoken("hidden-1", 0, "caller", least_s=0.8)
     await here.spoken("moves-1", 0, "caller", least_s=1.6, holes_s=0.2)
-    held, seconds = heard(await here.delivered("hold-1"), 0)
-    assert 2.2 <= seconds < 3.2
+    file = await here.delivered("hold-1")
+    await here.assert_whole("hold-1", file, 2.4)
+    held, _ = heard(file, 0)
     loud = levels(held, HERTZ["caller"]) > LOUD / 2
     pauses = "".join("x" if one else "." for one in loud).strip(".").split("x")
     (pause,) = [part for part in pauses if part]
-    assert 0.7 < len(pause) / 50 < 1.1, "held as long as it was"
+    was = moments.held(here.server.lines, "hold-1")
+    assert was >= 0.8 and -0.1 < len(pause) / 50 - was < 0.3, "held as long as it was"
 
 
 async def _speak(moves: Sipp) -> None:
