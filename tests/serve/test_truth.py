@@ -14,7 +14,7 @@ from callflow.media.taps import Samples
 from tests.app.harness import chain, node
 from tests.serve.accounts import account
 from tests.serve.server import Server, phone
-from tests.serve.test_serve import recorded
+from tests.serve.test_serve import patient, recorded
 
 RATE = 8000
 FLOW = chain(
@@ -57,7 +57,7 @@ def between(difference: float) -> float:
 
 async def called(folder: Path, workers: int, files: tuple[str, str]) -> tuple[CallResult, CallResult]:
     """Caller and callee of one call on a server with so many media processes."""
-    server = await Server.start(folder / "one", folder / "state", "--workers", str(workers))
+    server = await Server.start(folder / "one", folder / "state", *patient(folder), "--workers", str(workers))
     try:
         async with phone("desk") as desk, phone("mobile") as mobile:
             await mobile.register(f"sip:mobile@{server.at}")
