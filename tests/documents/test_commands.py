@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+from typer.testing import CliRunner
+
+from callflow.cli import app_for
 
 FLOW = {
     "flow": {
@@ -25,12 +31,32 @@ FLOW = {
 }
 
 
-def _run(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+class Done(NamedTuple):
+    """What came of a command."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def _process(*words: str, cwd: Path) -> Done:
+    """The command as a process of its own: each of the three is one at least once."""
     command = [sys.executable, "-m", "callflow", *words]
-    clean = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(__file__).parents[2]), **environment}
-    return subprocess.run(
+    clean = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
         command, cwd=cwd, env=clean, capture_output=True, text=True, check=False, timeout=60
     )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def _run(*words: str, cwd: Path) -> Done:
+    """The command in this process; what would be a traceback is raised."""
+    ours: dict[str, str | None] = {name: None for name in os.environ if name.startswith("CALLFLOW_")}
+    with contextlib.chdir(cwd):
+        done = CliRunner(env=ours).invoke(app_for(words[0]), words, prog_name="callflow")
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return Done(done.exit_code, done.stdout, done.stderr)
 
 
 def _write(path: Path, document: object) -> None:
@@ -40,7 +66,7 @@ def _write(path: Path, document: object) -> None:
 
 def test_check_prints_place_code_what_where_and_hint(tmp_path: Path) -> None:
     _write(tmp_path / "bad.json", {"module": "sleep", "data": {"unit": "MS"}})
-    done = _run("check", "bad.json", cwd=tmp_path)
+    done = _process("check", "bad.json", cwd=tmp_path)
     assert done.returncode == 1
     first = done.stdout.splitlines()[0]
     assert first.startswith("bad.json:4:11  CF-CHK-071  error: ")
@@ -55,7 +81,7 @@ def test_check_exit_codes(tmp_path: Path) -> None:
     assert _run("check", "good.json", cwd=tmp_path).returncode == 0
     assert _run("check", "odd.json", cwd=tmp_path).returncode == 0
     assert _run("check", "--strict", "odd.json", cwd=tmp_path).returncode == 1
-    assert _run("check", "missing.json", cwd=tmp_path).returncode == 2
+    assert _process("check", "missing.json", cwd=tmp_path).returncode == 2
     assert _run("check", cwd=tmp_path).returncode == 2
     assert _run("check", "good.json", "--system-config", "nowhere", cwd=tmp_path).returncode == 2
 
@@ -141,16 +167,16 @@ def test_explain_says_where_the_file_goes(tmp_path: Path, url: str, goes: str) -
 def test_explain_prints_tables_and_refuses_what_it_cannot_read(tmp_path: Path) -> None:
     _write(tmp_path / "flow.json", FLOW)
     _write(tmp_path / "none.json", {"module": "answer", "data": {}})
-    shown = _run("explain", "flow.json", cwd=tmp_path).stdout
+    shown = _process("explain", "flow.json", cwd=tmp_path).stdout
     assert "record_call at /flow\n" in shown and "silence_initial_timeout" in shown
     assert "time_limit 99999 is over" in shown and "hunter" not in shown
     assert "starts no recording" in _run("explain", "none.json", cwd=tmp_path).stdout
-    done = _run("explain", "nothing.json", cwd=tmp_path)
+    done = _process("explain", "nothing.json", cwd=tmp_path)
     assert done.returncode == 2 and "there is no file" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_schema_prints_fields(tmp_path: Path) -> None:
-    table = _run("schema", "record_call", cwd=tmp_path).stdout
+    table = _process("schema", "record_call", cwd=tmp_path).stdout
     row = next(line for line in table.splitlines() if line.startswith("time_limit"))
     assert "integer (s)" in row and "3600" in row and "5..media.max_recording_time_limit" in row
     assert any(line.startswith("action *") for line in table.splitlines())

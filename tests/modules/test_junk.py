@@ -48,10 +48,12 @@ def _chain(nodes: list[dict[str, object]]) -> dict[str, object]:
 @pytest.mark.parametrize("module", MODULES)
 def test_junk_in_the_data_never_breaks_a_module(module: str, demo: Stage) -> None:
     todo = _nodes(module)
+    most = len(todo)
     scenario = Scenario(caller=caller(presses(0.5, "1"), leaves=900.0), callee=NEVER)
     while todo:
-        ran = demo.run(_chain(todo), scenario)
+        ran = demo.run(_chain(todo[:most]), scenario)
         mine = [one for one in ran.modules if one == module]
         assert mine
         assert [notice for notice in ran.notices() if notice.code == "CF-RUN-MODULE"] == []
         todo = todo[len(mine) :]
+        most = 2 * len(mine)  # where a call comes no further, the rest need not hang behind it each time
