@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import soundfile
 
+from callflow.clock import OutsideLoop
 from callflow.delivery.receiver import Received, Receiver
 from tests.ports import free_ports
 from tests.serve.accounts import write
@@ -20,6 +22,8 @@ from tests.serve.server import Server, wait_until
 from tests.sip.peers import moments
 from tests.sip.peers.listening import said
 from tests.sip.peers.sipp import HERTZ, LOUD, Sipp
+
+T = TypeVar("T")
 
 FRAME = 160
 """Samples of 20 ms, in which sound is measured."""
@@ -163,6 +167,63 @@ async def house(
         await asyncio.gather(*(run.stop() for run in here.runs))
         await server.close()
         await receiver.close()
+
+
+@contextmanager
+def in_loop(loop: OutsideLoop, entered: AbstractAsyncContextManager[T]) -> Iterator[T]:
+    """An asynchronous context in a loop that is elsewhere."""
+    inner = loop.submit(entered.__aenter__()).result(30)
+    try:
+        yield inner
+    except BaseException:
+        loop.submit(entered.__aexit__(*sys.exc_info())).result(60)
+        raise
+    loop.submit(entered.__aexit__(None, None, None)).result(60)
+
+
+@dataclass
+class Shared:
+    """A house for the tests of a file, in a loop of its own."""
+
+    loop: OutsideLoop
+    house: House
+
+    def run(
+        self, play: Callable[[House], Coroutine[Any, Any, None]], recordings: int, calls: int = 0
+    ) -> None:
+        """What a test does; no call of it is left, so many ``recordings`` have come, and (if that is asked)
+        so many ``calls``. What it prints if it fails is all of this house's.
+        """
+
+        async def one() -> None:
+            here = self.house
+            before = len(here.receiver.received), len(here.server.having(" call.begin "))
+            await play(here)
+            await here.all_over()
+            assert len(here.receiver.received) - before[0] == recordings
+            assert not calls or len(here.server.having(" call.begin ")) - before[1] == calls
+
+        try:
+            self.loop.submit(one()).result(120)
+        except BaseException:
+            print("\n".join(self.house.server.lines))
+            raise
+
+
+@contextmanager
+def shared(
+    folder: Path,
+    flows: Mapping[str, Mapping[str, Any]],
+    documents: Mapping[str, Mapping[str, Any]],
+    devices: tuple[str, ...] = (),
+) -> Iterator[Shared]:
+    """A house as of ``house``, whose server all tests of a file call."""
+    loop = OutsideLoop()
+    try:
+        with in_loop(loop, house(folder, flows, devices=devices, documents=documents)) as here:
+            yield Shared(loop, here)
+    finally:
+        loop.close()
 
 
 def _with_url(flow: Mapping[str, Any], url: str) -> dict[str, Any]:

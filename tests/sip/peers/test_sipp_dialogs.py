@@ -3,35 +3,66 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.serve.server import wait_until
 from tests.sip.peers import moments
-from tests.sip.peers.house import RECORDED, House, answer, assert_spoken, heard, house, node, record
+from tests.sip.peers.house import (
+    RECORDED,
+    House,
+    Shared,
+    answer,
+    assert_spoken,
+    heard,
+    node,
+    record,
+    shared,
+)
 from tests.sip.peers.sipp import Sipp
 from tests.sip.peers.test_sipp_out import Gateways, via
 
 pytestmark = pytest.mark.peer
 
 
-def test_repeats_timers_and_odd_requests(tmp_path: Path) -> None:
-    async def main() -> None:
-        documents = Gateways()
-        documents.port("500")
-        async with house(tmp_path, {"100": RECORDED}, documents=documents.documents) as here:
-            await asyncio.gather(
-                here.sipp("repeats").run("uac_repeats", at=here.at, number="100"),
-                here.sipp("timer").run("uac_timer", at=here.at, number="100"),
-                here.sipp("timer-tcp").run("uac_timer", "-t", "t1", at=here.at, number="100"),
-                here.sipp("odd").run("uac_odd", at=here.at, number="100"),
-            )
-            for name in ("repeats", "timer", "timer-tcp", "odd"):
-                await here.spoken(f"{name}-1", 0, "caller", least_s=0.5)
-            assert len(here.server.having(" call.begin ")) == 4
+FLOWS = {
+    "100": RECORDED,
+    "110": answer(record(node("sleep", {"_": node("hangup")}, duration=900, unit="ms"))),
+    "241": via("541"),
+    "242": via("542"),
+    "243": via("543"),
+    "244": via("544"),
+}
 
-    asyncio.run(main())
+
+@pytest.fixture(scope="module")
+def out() -> Gateways:
+    gateways = Gateways()
+    for number in ("541", "542", "543", "544"):
+        gateways.port(number)
+    return gateways
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, out: Gateways) -> Iterator[Shared]:
+    with shared(tmp_path_factory.mktemp("dialogs"), FLOWS, out.documents) as found:
+        yield found
+
+
+def test_repeats_timers_and_odd_requests(place: Shared) -> None:
+    async def play(here: House) -> None:
+        await asyncio.gather(
+            here.sipp("repeats").run("uac_repeats", at=here.at, number="100"),
+            here.sipp("timer").run("uac_timer", at=here.at, number="100"),
+            here.sipp("timer-tcp").run("uac_timer", "-t", "t1", at=here.at, number="100"),
+            here.sipp("odd").run("uac_odd", at=here.at, number="100"),
+        )
+        for name in ("repeats", "timer", "timer-tcp", "odd"):
+            await here.spoken(f"{name}-1", 0, "caller", least_s=0.5)
+
+    place.run(play, recordings=4, calls=4)
 
 
 async def _dialog(one: Sipp) -> tuple[str, str, str]:
@@ -42,59 +73,45 @@ async def _dialog(one: Sipp) -> tuple[str, str, str]:
     return call_id, theirs, ours
 
 
-def test_a_phone_takes_over_a_call_with_replaces(tmp_path: Path) -> None:
+def test_a_phone_takes_over_a_call_with_replaces(place: Shared) -> None:
     """One recording, of both phones, one after the other; and no stranger takes one over."""
 
-    async def main() -> None:
-        out = Gateways()
-        out.port("500")
-        async with house(tmp_path, {"100": RECORDED}, documents=out.documents) as here:
-            taken = await here.sipp("taken").start("uac_keeps", at=here.at, number="100")
-            call_id, theirs, ours = await _dialog(taken)
-            await asyncio.sleep(0.8)
-            wrong = {"status": "481", "more": f"Replaces: {call_id};to-tag={ours};from-tag={theirs}"}
-            await here.sipp("wrong").run("uac_refused", at=here.at, number="100", keys=wrong)
-            right = {"more": f"Replaces: {call_id};to-tag={theirs};from-tag={ours}"}
-            await here.sipp("taker").run("uac_media", "-d", "1000", at=here.at, number="100", keys=right)
-            await taken.finished()
-            await here.spoken("taken-1", 0, "caller", least_s=1.5, holes_s=0.4)
-            await here.all_over()
-            assert len(here.receiver.received) == 1
+    async def play(here: House) -> None:
+        taken = await here.sipp("taken").start("uac_keeps", at=here.at, number="100")
+        call_id, theirs, ours = await _dialog(taken)
+        await asyncio.sleep(0.8)
+        wrong = {"status": "481", "more": f"Replaces: {call_id};to-tag={ours};from-tag={theirs}"}
+        await here.sipp("wrong").run("uac_refused", at=here.at, number="100", keys=wrong)
+        right = {"more": f"Replaces: {call_id};to-tag={theirs};from-tag={ours}"}
+        await here.sipp("taker").run("uac_media", "-d", "1000", at=here.at, number="100", keys=right)
+        await taken.finished()
+        await here.spoken("taken-1", 0, "caller", least_s=1.5, holes_s=0.4)
 
-    asyncio.run(main())
+    place.run(play, recordings=1)
 
 
-def test_transfers(tmp_path: Path) -> None:
+def test_transfers(place: Shared, out: Gateways) -> None:
     """REFER by the caller and by the called one, blind; by the caller, attended."""
-    out = Gateways()
-    blind, refers, first, second = (out.port(number)[0] for number in ("541", "542", "543", "544"))
-    flows = {
-        "110": answer(record(node("sleep", {"_": node("hangup")}, duration=900, unit="ms"))),
-        "241": via("541"),
-        "242": via("542"),
-        "243": via("543"),
-        "244": via("544"),
-    }
+    blind, refers, first, second = (out.ports[number][0] for number in ("541", "542", "543", "544"))
 
-    async def main() -> None:
-        async with house(tmp_path, flows, documents=out.documents) as here:
-            to_flow = {"target": "<sip:110@acme.example.com>"}
-            phones = await asyncio.gather(
-                here.sipp("blind-called", port=blind).start("uas_media"),
-                here.sipp("refers", port=refers).start("uas_refers", keys=to_flow),
-                here.sipp("first-called", port=first).start("uas_media"),
-                here.sipp("second-called", port=second).start("uas_ends", "-d", "2500"),
-            )
-            callers = [here.sipp("blind"), here.sipp("referred")]
-            await asyncio.gather(
-                callers[0].run("uac_transfers", "-d", "800", at=here.at, number="241", keys=to_flow),
-                callers[1].run("uac_keeps", at=here.at, number="242"),
-                _attended(here),
-                *(phone.finished() for phone in phones),
-            )
-            await _check_transfers(here)
+    async def play(here: House) -> None:
+        to_flow = {"target": "<sip:110@acme.example.com>"}
+        phones = await asyncio.gather(
+            here.sipp("blind-called", port=blind).start("uas_media"),
+            here.sipp("refers", port=refers).start("uas_refers", keys=to_flow),
+            here.sipp("first-called", port=first).start("uas_media"),
+            here.sipp("second-called", port=second).start("uas_ends", "-d", "2500"),
+        )
+        callers = [here.sipp("blind"), here.sipp("referred")]
+        await asyncio.gather(
+            callers[0].run("uac_transfers", "-d", "800", at=here.at, number="241", keys=to_flow),
+            callers[1].run("uac_keeps", at=here.at, number="242"),
+            _attended(here),
+            *(phone.finished() for phone in phones),
+        )
+        await _check_transfers(here)
 
-    asyncio.run(main())
+    place.run(play, recordings=6)
 
 
 async def _attended(here: House) -> None:
@@ -125,8 +142,6 @@ async def _check_transfers(here: House) -> None:
     (before, id), (_, following) = [await _begun(here, name) for name in ("referred-1", "referred-1-2")]
     left_s = heard(before, 1)[1] - moments.followed(here.server.lines, id, following)
     await here.spoken("referred-1", 1, "callee", least_s=0.3, early_s=left_s + 0.3, holes_s=0.1)
-    await here.all_over()
-    assert len(here.receiver.received) == 6
 
 
 async def _begun(here: House, name: str) -> tuple[Path, str]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 import time
 from collections.abc import Coroutine, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +15,7 @@ from callflow.clock import OutsideLoop
 from tests.serve.server import Server
 from tests.sip.peers import moments
 from tests.sip.peers.baresip import Baresip, Phone, baresip, phone_port
-from tests.sip.peers.house import PASSWORD, House, house, node
+from tests.sip.peers.house import PASSWORD, House, house, in_loop, node
 from tests.sip.peers.listening import write_tone
 
 T = TypeVar("T")
@@ -162,7 +161,7 @@ def town(folder: Path, flows: Mapping[str, Mapping[str, Any]], *words: str, **mo
     loop = OutsideLoop()
     more["sip"] = {"jitter_ms": round(HOLD_S * 1000), **more.get("sip", {})}
     try:
-        with _in_loop(loop, house(folder / "house", flows, *words, devices=tuple(HERTZ), **more)) as entered:
+        with in_loop(loop, house(folder / "house", flows, *words, devices=tuple(HERTZ), **more)) as entered:
             here = Town(loop, entered, folder / "tones")
             first = entered.server
             try:
@@ -174,18 +173,6 @@ def town(folder: Path, flows: Mapping[str, Mapping[str, Any]], *words: str, **mo
                     assert not here.lines("Traceback")
     finally:
         loop.close()
-
-
-@contextmanager
-def _in_loop(loop: OutsideLoop, entered: AbstractAsyncContextManager[T]) -> Iterator[T]:
-    """An asynchronous context in a loop that is elsewhere."""
-    inner = loop.submit(entered.__aenter__()).result(30)
-    try:
-        yield inner
-    except BaseException:
-        loop.submit(entered.__aexit__(*sys.exc_info())).result(60)
-        raise
-    loop.submit(entered.__aexit__(None, None, None)).result(60)
 
 
 def ring(name: str, timeout: int = 15, **children: Mapping[str, Any]) -> dict[str, Any]:
