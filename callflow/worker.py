@@ -58,6 +58,7 @@ def _first(pipe: FramedSocket) -> list[Frame]:
 
 
 def _run(pipe: FramedSocket, first: list[Frame]) -> None:
+    _be_preferred()
     setup = first[0].messages[0]
     assert isinstance(setup, WorkerSetup)
     clock = SystemClock(setup.origin)
@@ -90,14 +91,21 @@ def _pool(setup: WorkerSetup) -> PortPool | None:
     return PortPool(setup.host, *setup.ports, bind=setup.bind, worker=setup.number)
 
 
+def _be_preferred() -> None:
+    """To other processes: mostly not permitted. On Linux it is for this thread and those that it starts from
+    now on. None of ours may be less preferred than the ticks: it would be held up while it holds the
+    interpreter, and they with it (ticks of 0.3 to 0.5 s were seen as recordings began on a busy machine).
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, 0, _NICE)
+
+
 def _be_quick() -> None:
     """Nothing may hold a tick up: no long collection of garbage, no long turn of another thread."""
     gc.collect()
     gc.freeze()
     gc.disable()  # the loop collects in its spare time
     sys.setswitchinterval(0.0005)
-    with contextlib.suppress(OSError, AttributeError):  # mostly not permitted; Linux: of this thread alone
-        os.setpriority(os.PRIO_PROCESS, 0, _NICE)
 
 
 def _end_soon() -> None:
