@@ -201,7 +201,7 @@ def test_changed_files_are_read_and_mistakes_refused(tmp_path: Path) -> None:
             await call
             await server.ended()
 
-    served(tmp_path, use)
+    served(tmp_path, use, "--workers", "0")
 
 
 def test_two_accounts_never_see_each_other_and_a_second_server_is_refused(tmp_path: Path) -> None:
@@ -221,7 +221,7 @@ def test_two_accounts_never_see_each_other_and_a_second_server_is_refused(tmp_pa
         assert "CF-STO-000  another callflow serve (process " in str(caught.value)
         assert str(server.process.pid) in str(caught.value)
 
-    server = served(tmp_path, use)
+    server = served(tmp_path, use, "--workers", "0")
     assert [line.split("account=")[1].split()[0] for line in server.having("call.begin")] == ["one", "two"]
 
 

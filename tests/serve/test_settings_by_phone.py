@@ -40,7 +40,7 @@ def test_do_not_disturb_by_phone_outlives_reload_and_kill(tmp_path: Path) -> Non
         return (await caller.call(plan(server, "200", 1.0))).status
 
     async def main() -> None:
-        server = await Server.start(folder, tmp_path / "state")
+        server = await Server.start(folder, tmp_path / "state", "--workers", "0")
         try:
             async with phone("desk") as desk, phone("other") as other:
                 assert await ringing(other, server) == 404
@@ -56,7 +56,7 @@ def test_do_not_disturb_by_phone_outlives_reload_and_kill(tmp_path: Path) -> Non
                 await server.ended()
         finally:
             await server.close()
-        server = await Server.start(folder, tmp_path / "state")
+        server = await Server.start(folder, tmp_path / "state", "--workers", "0")
         try:
             async with phone("other") as other:
                 assert await ringing(other, server) == 486, "another process"
