@@ -20,7 +20,7 @@ SLOW_S = 1.0
 
 def said(result: CallResult) -> float:
     """For how many seconds a phone spoke: after it stood still it leaves out what nobody would play."""
-    return result.sent / 50
+    return min(result.seconds, result.sent / 50)  # some begin before the answer
 
 
 async def conference(office: Office) -> None:
