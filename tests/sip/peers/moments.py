@@ -54,11 +54,19 @@ def followed(lines: Sequence[str], recording: str, by: str) -> float:
     return _at(told, "started", by) - _at(told, "started", recording)
 
 
-def unrecorded(lines: Sequence[str], recording: str) -> float:
-    """How many seconds a call was there before it was asked to be recorded."""
+def lasted(lines: Sequence[str], recording: str) -> float:
+    """How many seconds a recording has to have: from its begin until its leg was to go."""
     told = _told(lines)
-    asked, tap, *_ = _said(told, "asked", recording)
-    return float(asked) - _at(told, "leg", tap.rpartition(":")[0])
+    _, tap, *_ = _said(told, "asked", recording)
+    return _at(told, "gone", tap.rpartition(":")[0]) - _at(told, "started", recording)
+
+
+def played(lines: Sequence[str], recording: str) -> float:
+    """The second of a recording at which what its leg hears last was to be played."""
+    told = _told(lines)
+    _, tap, *_ = _said(told, "asked", recording)
+    at = [float(now) for what, leg, now, *_ in told if (what, leg) == ("play", tap.rpartition(":")[0])]
+    return at[-1] - _at(told, "started", recording)
 
 
 def held(lines: Sequence[str], leg: str) -> float:

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from callflow.cli import main
 from callflow.exchange import media
-from callflow.media.messages import AddLeg, Bridge, Hold, Play, RtpBegan
+from callflow.media.messages import AddLeg, Bridge, Hold, Play, RemoveLeg, RtpBegan
 from callflow.recording.farm import MediaFarm
 from callflow.recording.messages import RecordingEvent, StartRecording
 
@@ -24,6 +24,8 @@ def line_of(happened: object, now: float) -> str:
             return f"told asked {spec.id} {now!r} {taps}"
         case AddLeg(leg=leg):
             return f"told leg {leg} {now!r}"
+        case RemoveLeg(leg=leg):
+            return f"told gone {leg} {now!r}"
         case Hold(leg=leg, held=held):
             return f"told {'held' if held else 'open'} {leg} {now!r}"
         case Play(leg=leg):
