@@ -244,15 +244,17 @@ class Deliverer:
         row, file = await self._settle(parcel, tried)
         if row is None:
             return
-        if file:
-            await self._remove(row.id, file)
         wait_s = row.next_wall - self._clock.wall() if row.state == DeliveryState.WAITING else None
-        self._tell(parcel, row, row.state.lower(), tried, wait_s)
+        try:
+            if file:
+                await self._remove(row.id, file)
+        finally:
+            self._tell(parcel, row, row.state.lower(), tried, wait_s)
 
     async def _settle(self, parcel: Parcel, tried: Tried) -> tuple[DeliveryRow | None, str]:
-        """Write it down, however long the database refuses: what was sent must not be forgotten, also if we
-        are stopped meanwhile (``close`` releases what is left after what was handed in before). With the file
-        that may be removed now, or nothing.
+        """Write it down, however long the database refuses: what was sent must not be forgotten, nor what is
+        written down stay untold, also if we are stopped meanwhile (``close`` releases what is left after what
+        was handed in before). With the file that may be removed now, or nothing.
         """
 
         def settle(conn: sqlite3.Connection) -> tuple[DeliveryRow | None, str]:
@@ -261,13 +263,21 @@ class Deliverer:
                 return row, ""
             return row, let_go(conn, row.id)
 
-        while True:
+        stopped = False
+        while not stopped:
             try:
                 with self._clock.external():
-                    return await asyncio.shield(self._database.arun(settle))
+                    settling = asyncio.ensure_future(self._database.arun(settle))
+                    try:
+                        return await asyncio.shield(settling)
+                    except asyncio.CancelledError:
+                        stopped = True
+                        return await settling
             except CallflowError as error:
                 logger.error("delivery %s cannot be settled yet: %s", parcel.delivery.id, error)
-                await self._clock.sleep(BACK_S)
+                if not stopped:
+                    await self._clock.sleep(BACK_S)
+        return None, ""
 
     async def _remove(self, delivery_id: str, file: str) -> None:
         """The commit that lets it go came first; now the file, then the note that it is gone. What cannot be

@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from callflow.delivery import outbox
 from callflow.delivery.receiver import Receiver
 from callflow.delivery.receiver_faults import Fault, Faults
 from callflow.state.lock import FileLock
+from callflow.state.records import DeliveryRow
 from tests.delivery.support import SETTINGS, State, answer, raw_server, read_request
 
 
@@ -355,3 +357,40 @@ def test_locks_of_the_killed_do_not_pile_up(tmp_path: Path) -> None:
     state.database.close()
     assert [path.name for path in leases.iterdir()] == ["1235-alive.lock"]
     alive.release()
+
+
+def test_who_is_stopped_while_it_is_written_down_tells_it_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = State.make(tmp_path)
+    written, stopped = threading.Event(), threading.Event()
+    settle = outbox.settle
+
+    def slow(*args: Any) -> DeliveryRow | None:
+        row = settle(*args)
+        written.set()
+        assert stopped.wait(10)
+        return row
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        await answer(writer, "201 Created")
+
+    monkeypatch.setattr(outbox, "settle", slow)
+
+    async def main() -> None:
+        async with raw_server(handle) as base:
+            delivery = state.enqueue(f"{base}/x")
+            deliverer = state.deliverer()
+            running = asyncio.ensure_future(deliverer.run())
+            await asyncio.to_thread(written.wait, 10)
+            running.cancel()
+            closing = asyncio.ensure_future(deliverer.close())
+            await asyncio.sleep(0)  # it has cancelled what was being sent
+            stopped.set()
+            await closing
+            assert state.row(delivery).state == "DELIVERED"
+            assert state.changes(delivery) == ["sending", "delivered"]
+
+    asyncio.run(main())
+    state.database.close()
