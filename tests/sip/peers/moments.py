@@ -61,6 +61,13 @@ def lasted(lines: Sequence[str], recording: str) -> float:
     return _at(told, "gone", tap.rpartition(":")[0]) - _at(told, "started", recording)
 
 
+def unrecorded(lines: Sequence[str], recording: str) -> float:
+    """For how many seconds its leg was there before a recording began."""
+    told = _told(lines)
+    _, tap, *_ = _said(told, "asked", recording)
+    return _at(told, "started", recording) - _at(told, "leg", tap.rpartition(":")[0])
+
+
 def played(lines: Sequence[str], recording: str) -> float:
     """The second of a recording at which what its leg hears last was to be played."""
     told = _told(lines)

@@ -66,6 +66,7 @@ def test_a_call_to_a_number_is_recorded_on_both_sides(here: Town, phones: dict[s
     left, right = sides(here.delivered(call))
     assert left.rate == 8000
     here.assert_whole(call, 2)
+    assert here.late(call) < 0.3, "it is recorded from its begin on"
     assert left.span(ALICE)[0] < here.begin(call, 0)
     left.assert_speaks(ALICE, left.seconds - 0.2)
     right.assert_speaks(PLAYED, right.seconds - 0.1)
@@ -145,7 +146,7 @@ def test_digits_of_the_phone_pick_the_way_in_a_menu(here: Town, phones: dict[str
     here.until(f"call.end            call={call} ")
     took = time.monotonic() - pressed
     left, right = sides(here.delivered(call))
-    assert left.seconds < took - 0.2, "it is recorded from the digit on"
+    assert 1.0 < left.seconds < took - 0.2, "it is recorded from the digit on"
     here.assert_whole(call, 2.3)
     right.assert_speaks(PLAYED, right.seconds - 0.1)
 
@@ -191,7 +192,7 @@ def test_nobody_answers(here: Town, phones: dict[str, Any]) -> None:
     alice.command("hangup")
     left, right = sides(here.delivered(call))
     lines, id = here.house.server.lines, here.run(here.house.recording(here.delivered(call)))
-    assert right.span(PLAYED)[0] >= 1.0
+    assert 1.0 <= right.span(PLAYED)[0] < 1.3
     assert right.span(PLAYED)[0] == pytest.approx(moments.played(lines, id), abs=0.2)
     rings, played = right.levels(440), round(right.span(PLAYED)[0] / FRAME_S)
     assert rings[played - 40 : played - 10].min() > 0.1, "it rang in the caller's ear until then"

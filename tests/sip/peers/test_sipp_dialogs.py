@@ -156,5 +156,5 @@ async def _until_moved(here: House, name: str, who: str, then: str = "") -> None
     left_s = heard(file, 0)[1] - moved_s
     await here.spoken(name, 0, who, least_s=0.3, early_s=left_s + 0.04, holes_s=0.1)
     if then:
-        assert left_s > 0.6
+        assert left_s > 0.8
         assert_spoken(file, 0, then, least_s=0, begin_s=moved_s, holes_s=0.1)

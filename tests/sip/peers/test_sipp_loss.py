@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import soundfile
 
 from tests.sip.peers.house import RECORDED, house
 
@@ -40,6 +41,7 @@ def test_lost_messages(tmp_path: Path) -> None:
                 for number in range(1, CALLS + 1):
                     file = await here.delivered(f"{run.name}-{number}")
                     await here.assert_whole(f"{run.name}-{number}", file, 1.5)
+                    assert soundfile.info(file).duration >= 1.4
             await here.all_over()
             assert len(here.receiver.received) == 5 * CALLS, "one delivery for each call"
 

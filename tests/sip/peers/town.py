@@ -119,6 +119,11 @@ class Town:
         """A call has lasted ``least_s``, and its recording as long as it."""
         self.run(self.house.assert_whole(call_id, self.delivered(call_id), least_s))
 
+    def late(self, call_id: str) -> float:
+        """How many seconds after the begin of a call its delivered recording has begun."""
+        recording = self.run(self.house.recording(self.delivered(call_id)))
+        return moments.unrecorded(self.house.server.lines, recording)
+
     def plays(self, call_id: str) -> None:
         """Wait until the flow of a call plays something."""
         self.until(f"told play {call_id} ")
