@@ -339,6 +339,7 @@ def _settings(options: CallerOptions) -> SipSettings:
         user_agent="callflow call",
         codecs=options.codecs,
         srtp=options.srtp,
+        jitter_ms=options.jitter_ms,
         max_calls=MOST_CALLS,
         max_calls_per_account=MOST_CALLS,
         rtp_timeout_s=0,

@@ -17,6 +17,7 @@ class CallerOptions:
     ``ca``: a PEM file with whom to trust (TLS), None: whom the system trusts; ``verify`` False: anybody.
     ``name``: the user part of From, or a whole SIP URI; else it is ``username`` (for digest, with
     ``password``). ``codecs``: the best first. ``srtp``: ``off``, ``optional`` or ``required``.
+    ``jitter_ms``: how late a packet may come and still be heard, 20 to 500.
     """
 
     host: str = ""
@@ -28,6 +29,7 @@ class CallerOptions:
     name: str = ""
     codecs: tuple[str, ...] = ("PCMU", "PCMA", "G722")
     srtp: str = "off"
+    jitter_ms: int = 60
     media_ports: tuple[int, int] = (33000, 40000)
     ca: Path | None = None
     verify: bool = True

@@ -52,6 +52,10 @@ Codec = Annotated[
     list[str] | None, typer.Option(metavar="NAME", help="PCMU, PCMA or G722; the best first.  [default: all]")
 ]
 Srtp = Annotated[str, typer.Option(metavar="MODE", help="off, optional or required.")]
+JitterMs = Annotated[
+    int,
+    typer.Option(metavar="MS", min=20, max=500, help="How late a packet may come and still be heard."),
+]
 Tcp = Annotated[bool, typer.Option("--tcp", help="SIP over TCP.")]
 Tls = Annotated[bool, typer.Option("--tls", help="SIP over TLS.")]
 Ca = Annotated[Path | None, typer.Option(metavar="FILE", help="Whose certificates to trust (PEM).")]

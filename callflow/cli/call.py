@@ -30,6 +30,7 @@ def main(
     password: opt.Password = "",
     codec: opt.Codec = None,
     srtp: opt.Srtp = "off",
+    jitter_ms: opt.JitterMs = 60,
     tcp: opt.Tcp = False,
     tls: opt.Tls = False,
     ca: opt.Ca = None,
@@ -60,8 +61,8 @@ def main(
     options = CallerOptions(
         host=host, port=port, towards=words.host_of(uri), transport=words.transport(tcp, tls),
         username=username, password=password, name=words.name(from_), codecs=words.codecs(codec),
-        srtp=words.mode(srtp), media_ports=ports(media_ports, "33000-43000"), ca=words.file(ca, "--ca"),
-        verify=not insecure,
+        srtp=words.mode(srtp), jitter_ms=jitter_ms, media_ports=ports(media_ports, "33000-43000"),
+        ca=words.file(ca, "--ca"), verify=not insecure,
     )  # fmt: skip
     plan = CallPlan(
         uri,

@@ -44,6 +44,13 @@ def test_other_codecs(codec: str) -> None:
     assert found is not None and found.value > MOSTLY
 
 
+def test_packets_are_held_for_as_long_as_is_asked() -> None:
+    one, other = both(CallPlan("", audio=(CALLER,), hangup_after_s=1.0), other=replace(OTHER, jitter_ms=200))
+    found = compare(other.heard, one.said, 8000)
+    assert found is not None and found.value > MOSTLY
+    assert 0.2 < found.delay_s + other.began - one.began < 0.54
+
+
 def test_srtp_that_both_require() -> None:
     options = {"srtp": "required"}
     one, other = both(

@@ -102,11 +102,14 @@ class Server:
             self._news.notify_all()
 
 
-def phone(device: str = "", password: str = PASSWORD, codec: str = "") -> Caller:
+def phone(device: str = "", password: str = PASSWORD, codec: str = "", jitter_ms: int = 60) -> Caller:
     """A phone; with ``device``, the account's; with ``codec``, that one alone."""
     low = free_ports(PORTS_EACH)
     options = CallerOptions(
-        username=device, password=password if device else "", media_ports=(low, low + PORTS_EACH - 1)
+        username=device,
+        password=password if device else "",
+        jitter_ms=jitter_ms,
+        media_ports=(low, low + PORTS_EACH - 1),
     )
     if codec:
         options = replace(options, codecs=(codec,))
