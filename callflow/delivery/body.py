@@ -54,9 +54,10 @@ class FileBody(aiohttp.Payload):
         sending = asyncio.ensure_future(self._send(writer))
         try:
             await self._to_the_end(sending, transport)
-            self.complete = True
         finally:
-            self.over.set()  # before anything is awaited: the answer may come, and cancel us, right now
+            # The answer may come, and cancel us, before we are told that the last byte was sent.
+            self.complete = sending.done() and not sending.cancelled() and sending.exception() is None
+            self.over.set()  # before anything is awaited
             if not sending.done():
                 sending.cancel()
                 await asyncio.gather(sending, return_exceptions=True)
@@ -66,8 +67,7 @@ class FileBody(aiohttp.Payload):
 
         A receiver may answer before it has read everything. aiohttp takes that as the end and cancels us;
         but its answer counts only if it takes the whole file, so we go on while the connection is open.
-        (Whoever gives up closes the connection first.) The answer to the last byte may come before we are
-        told that it was sent.
+        (Whoever gives up closes the connection first.)
         """
         task = asyncio.current_task()
         while True:
