@@ -39,12 +39,13 @@ def counter(n: int) -> Samples:
 
 def write_call(folder: Path, url: str, min_s: int) -> tuple[Path, Path]:
     """A flow with two recordings, one to ``url`` (of ``min_s`` seconds at least), one into the local store;
-    and the caller's audio.
+    and the caller's audio. No other folder has recordings with these ids: to a receiver one id is one file.
     """
     start = {"action": "start", "format": "wav"}
+    sent, kept = (f"{what}-{folder.name}" for what in ("sent", "local"))
     rest: dict[str, Any] = {"module": "sleep", "data": {"duration": 60, "unit": "s"}, "children": {}}
-    local = {"module": "record_call", "data": {**start, "media_id": "local"}, "children": {"_": rest}}
-    first = {**start, "media_id": "sent", "url": url, "record_min_sec": min_s}
+    local = {"module": "record_call", "data": {**start, "media_id": kept}, "children": {"_": rest}}
+    first = {**start, "media_id": sent, "url": url, "record_min_sec": min_s}
     answer = {
         "module": "answer",
         "data": {},

@@ -128,7 +128,7 @@ def test_a_run_beside_a_live_one_takes_nothing_from_it(tmp_path: Path) -> None:
             assert rounds >= 2
             assert child.code == 0
             rows = await recover(child.state)
-            assert {row.id: row.state for row in rows} == {"sent": "READY", "local": "READY"}
+            assert {row.id: row.state for row in rows} == {"sent-child": "READY", "local-child": "READY"}
             for row in rows:
                 assert not row.recovered
                 assert row.reason == "hangup"
