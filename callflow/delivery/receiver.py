@@ -81,7 +81,7 @@ class Receiver:
         self._told = told
         self._clock = SystemClock()
         self._runner: web.AppRunner | None = None
-        self._kept: dict[str, Path] = {}
+        self._kept: dict[tuple[str, str], Path] = {}  # by key and digest
         self._arrived = asyncio.Condition()
 
     async def start(self, port: int = 0, host: str = "127.0.0.1") -> str:
@@ -171,7 +171,7 @@ class Receiver:
             sha256 = digest.hexdigest()
             answer = await self._answer(request, fault, cut_at is not None, sha256, signature.end())
             status = 0 if answer is None else answer.status
-            kept = await self._keep(part, request) if 200 <= status <= 299 else None
+            kept = await self._keep(part, request, sha256) if 200 <= status <= 299 else None
         except (ConnectionError, web.RequestPayloadError) as error:
             logger.info("a sender went away: %s", type(error).__name__)
             sha256, status, kept, answer = digest.hexdigest(), 0, None, None
@@ -205,15 +205,17 @@ class Receiver:
             return web.Response(status=400, text="the digest does not fit the body\n")
         return web.Response(status=201, text="thank you\n")
 
-    async def _keep(self, part: Path, request: web.Request) -> Path:
-        """Give the file its name: the recording's, made harmless, and free unless it is the same again."""
+    async def _keep(self, part: Path, request: web.Request, sha256: str) -> Path:
+        """Give the file its name: the recording's, made harmless, and free unless it is the same again. Two
+        senders may have chosen one id for two recordings: only what is the same to the byte is.
+        """
         key = request.headers.get("Idempotency-Key", "")
-        path = self._kept.get(key) if key else None
+        path = self._kept.get((key, sha256)) if key else None
         if path is None:
             path = await asyncio.to_thread(_free_name, self.folder, file_name(request.raw_path))
         await asyncio.to_thread(part.replace, path)
         if key:
-            self._kept[key] = path
+            self._kept[key, sha256] = path
         return path
 
     async def _note(

@@ -96,7 +96,8 @@ def test_nothing_is_overwritten_but_the_same_again(tmp_path: Path) -> None:
         receiver = Receiver(tmp_path)
         base = await receiver.start()
         async with aiohttp.ClientSession() as session:
-            for key, body in (("1", b"one"), ("2", b"two"), ("1", b"one"), ("", b"three")):
+            again = ("1", b"one"), ("1", b"another's")
+            for key, body in (("1", b"one"), ("2", b"two"), ("", b"three"), *again):
                 headers = {"Idempotency-Key": key} if key else {}
                 async with session.put(f"{base}/call_recording_x.mp3", data=body, headers=headers):
                     pass
@@ -108,6 +109,7 @@ def test_nothing_is_overwritten_but_the_same_again(tmp_path: Path) -> None:
         "call_recording_x.mp3": b"one",
         "call_recording_x-2.mp3": b"two",
         "call_recording_x-3.mp3": b"three",
+        "call_recording_x-4.mp3": b"another's",
     }
 
 
