@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,6 @@ from callflow.channels.sim.read import parse_scenario
 from callflow.clock import SystemClock
 from callflow.engine.flow import Flow
 from callflow.events import CallBridged, CallEnded, CallTransferred, Event, Noticed, RecordingChanged
-from callflow.media.pump import TICK_S
 from callflow.recording.farm import FarmOptions, MediaFarm
 from tests.app.harness import Played, Stage, chain, loudness, node, silence, tone
 
@@ -90,21 +88,9 @@ CALLS: dict[str, Made] = {
 }
 
 
-async def _lateness(total: list[float]) -> None:
-    """Adds up how late this process is woken: so far its calls may be from their time."""
-    while True:
-        due = time.monotonic() + 0.02
-        await asyncio.sleep(0.02)
-        if (late := time.monotonic() - due) > TICK_S:
-            total.append(late)
-
-
-async def _farmed(root: Path, calls: list[Made]) -> tuple[list[Played], float]:
-    """All of ``calls`` at once in one engine in real time, with two media processes; and for how many seconds
-    the machine did not let them run.
-    """
+async def _farmed(root: Path, calls: list[Made]) -> list[Played]:
+    """All of ``calls`` at once in one engine in real time, with two media processes."""
     events: list[Event] = []
-    late: list[float] = []
     clock = SystemClock()
     engine = Engine(
         Stage(root).options(),
@@ -117,17 +103,14 @@ async def _farmed(root: Path, calls: list[Made]) -> tuple[list[Played], float]:
     async with engine:
         assert isinstance(engine.media, MediaFarm)
         await engine.media.ready()
-        watching = asyncio.ensure_future(_lateness(late))
         reports = await asyncio.gather(
             *(
                 engine.place_call(parse_scenario(dict(scenario), Path()), Flow.parse(flow))
                 for flow, scenario in calls
             )
         )
-        watching.cancel()
         assert engine.media._routes.tables == (0, 0, 0) and not engine.media.recordings
-        late.append(engine.media.late_ticks * TICK_S)
-    return [Played(report, events, root) for report in reports], sum(late)
+    return [Played(report, events, root) for report in reports]
 
 
 def _story(played: Played) -> dict[str, object]:
@@ -145,17 +128,17 @@ def _story(played: Played) -> dict[str, object]:
 
 def test_whole_calls_are_the_same_with_media_processes(tmp_path: Path) -> None:
     names = list(CALLS)
-    farmed, late_s = asyncio.run(_farmed(tmp_path / "farm", [CALLS[name] for name in names]))
+    farmed = asyncio.run(_farmed(tmp_path / "farm", [CALLS[name] for name in names]))
     for name, there in zip(names, farmed, strict=True):
         here = Stage(tmp_path / name).play(*CALLS[name])
         assert _story(there) == _story(here), name
         (one, rate), (other, _) = there.sound(), here.sound()
         assert abs(len(one) / rate - _span(there)) < 0.05, name
-        assert abs(_span(there) - _span(here)) < 0.25 + late_s, (name, late_s)
+        assert abs(len(one) - len(other)) < 0.25 * rate, name
         for side in (0, 1):  # as loud, and of the same tones, in all
             for hz in (440, 600, 1000, 1700):
                 heard = [_heard(each[:, side], rate, hz) for each in (one, other)]
-                assert abs(heard[0] - heard[1]) < 0.3 + late_s, (name, side, hz, heard, late_s)
+                assert abs(heard[0] - heard[1]) < 0.3, (name, side, hz, heard)
 
 
 def _span(played: Played) -> float:
