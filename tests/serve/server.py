@@ -19,8 +19,6 @@ from tests.serve.accounts import PASSWORD
 
 ROOT = Path(__file__).resolve().parents[2]
 PORTS_EACH = 40
-START_S = 60.0
-"""Mere patience: to import everything takes seconds of a processor, and servers start side by side."""
 
 
 class Server:
@@ -55,7 +53,7 @@ class Server:
         )  # fmt: skip
         server = cls(process, [])
         try:
-            listening = await server.until(part, within_s=START_S)
+            listening = await server.until(part)
         except BaseException:
             await server.close()
             raise

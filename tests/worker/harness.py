@@ -121,8 +121,6 @@ class Phone:
         self._out = SrtpOut(self._keys[0]) if self._keys[0] else None
         self._in = SrtpIn(self._keys[1]) if self._keys[1] else None
         self.got: list[bytes] = []
-        self.late: list[float] = []
-        """How many seconds after its time each packet was sent: that is not what is tested here."""
         self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._sock.bind(("127.0.0.1", 0))
         self._sock.settimeout(0.005)
@@ -161,7 +159,6 @@ class Phone:
                 if self._out is not None and packet is not None:
                     packet = self._out.rtp(packet)
                 self._sock.sendto(packet or b"", ("127.0.0.1", self._place.port))
-                self.late.append(time.monotonic() - begin - 0.02 * number)
                 number += 1
             try:
                 came: bytes | None = self._sock.recv(2048)

@@ -146,8 +146,7 @@ async def _stopped(root: Path) -> None:
             sound = await bench.sound(id)
             assert abs(len(sound) / 8000 - (ended - since)) < 0.05, "begin and end where they were said"
             amplitude, _ = phases(sound[:, 0], 500.0)
-            in_time = 1 - sum(late > HELD_MS / 1000 for late in phone.late) / len(amplitude[1:-1])
-            assert (amplitude[1:-1] > 7000).mean() > in_time - 0.03, "all that was said in time is there"
+            assert (amplitude[1:-1] > 7000).mean() > 0.97, "all that was said is there"
         phone.close()
 
 
